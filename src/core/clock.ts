@@ -1,0 +1,6 @@
+/** The time and the passing of time, handed in so that tests own them. */
+export interface Clock {
+  now(): Date;
+  /** Resolves after `delayMs`, rejects with the signal's reason when aborted. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}

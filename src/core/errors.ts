@@ -1,0 +1,92 @@
+/**
+ * The one table of errors. A code is permanent: scripts and users match it.
+ *
+ * The verdict alone decides what happens next, everywhere:
+ * - `rejected`: the user must change something; never retried. HTTP 4xx, exit status 1.
+ * - `waiting`: nothing is wrong, the time has not come; retried after `retryAfterMs`. HTTP 503, exit status 75.
+ * - `transient`: something outside failed; retried with backoff, bounded. HTTP 503, exit status 75.
+ * - `bug`: we were wrong; stopped and reported. HTTP 500, exit status 70.
+ */
+export type Verdict = "rejected" | "waiting" | "transient" | "bug";
+
+interface ErrorRow {
+  readonly verdict: Verdict;
+  /** HTTP status where the verdict's own is too coarse. */
+  readonly status?: number;
+  readonly summary: string;
+}
+
+export const errorTable = {
+  // request
+  REQUEST_INVALID: { verdict: "rejected", status: 400, summary: "the request does not have the shape wanted" },
+  NOT_FOUND: { verdict: "rejected", status: 404, summary: "there is no such thing, or it is not yours to see" },
+  CONFLICT: { verdict: "rejected", status: 409, summary: "it exists already, or is in another state" },
+  BODY_TOO_LARGE: { verdict: "rejected", status: 413, summary: "the body is larger than this route takes" },
+  // access
+  SIGN_IN_REQUIRED: { verdict: "rejected", status: 401, summary: "no valid identity came with the request" },
+  FORBIDDEN: { verdict: "rejected", status: 403, summary: "this identity may not do that" },
+  // settings and the command line
+  SETTINGS_INVALID: { verdict: "rejected", summary: "a setting of the server is wrong" },
+  SERVER_UNREACHABLE: { verdict: "transient", summary: "the server does not answer" },
+  USAGE: { verdict: "rejected", summary: "the command line was not understood" },
+  // store
+  DATABASE_UNAVAILABLE: { verdict: "transient", summary: "PostgreSQL cannot be reached or started" },
+  // files
+  SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
+  // last resort
+  BUG: { verdict: "bug", summary: "a defect in Waybill" },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+const statusOf: Record<Verdict, number> = { rejected: 400, waiting: 503, transient: 503, bug: 500 };
+const exitStatusOf: Record<Verdict, number> = { rejected: 1, waiting: 75, transient: 75, bug: 70 };
+const exitStatusByCode: Partial<Record<ErrorCode, number>> = {
+  USAGE: 2,
+  SERVER_UNREACHABLE: 69,
+  SETTINGS_INVALID: 78,
+};
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** Only with the verdict `waiting`: when to look again. */
+  readonly retryAfterMs?: number;
+}
+
+/** Every error that Waybill raises on purpose. `message` says where, what was found, what was wanted, what to do. */
+export class WaybillError extends Error {
+  readonly code: ErrorCode;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "WaybillError";
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get verdict(): Verdict {
+    return errorTable[this.code].verdict;
+  }
+
+  get httpStatus(): number {
+    const row: ErrorRow = errorTable[this.code];
+    return row.status ?? statusOf[row.verdict];
+  }
+
+  get exitStatus(): number {
+    return exitStatusByCode[this.code] ?? exitStatusOf[this.verdict];
+  }
+}
+
+/** Any thrown value as a WaybillError; what is not one already is a `BUG`, with the original as its cause. */
+export function asWaybillError(thrown: unknown): WaybillError {
+  if (thrown instanceof WaybillError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new WaybillError("BUG", message, { cause: thrown });
+}
+
+/** The message of any thrown value, for logs and for wrapping. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
