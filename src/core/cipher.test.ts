@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { test } from "node:test";
+import { makeCipher } from "./cipher.ts";
+
+test("what one key encrypts, only that key reads", () => {
+  const [mine, other] = [makeCipher(randomBytes(32)), makeCipher(randomBytes(32))];
+  const sealed = mine.encrypt("pa$$ wörd");
+  assert.equal(mine.decrypt(sealed), "pa$$ wörd");
+  assert.notEqual(mine.encrypt("pa$$ wörd"), sealed, "the same text is never encrypted to the same bytes");
+  assert.throws(() => other.decrypt(sealed));
+});
+
+test("a changed byte is noticed", () => {
+  const cipher = makeCipher(randomBytes(32));
+  const sealed = cipher.encrypt("x");
+  const last = sealed.endsWith("A") ? "B" : "A";
+  assert.throws(() => cipher.decrypt(sealed.slice(0, -1) + last));
+  assert.throws(() => cipher.decrypt("x"), /not a value encrypted/);
+});

@@ -1,0 +1,49 @@
+import { Kysely, PostgresDialect, sql } from "kysely";
+import pg from "pg";
+import { WaybillError } from "../core/errors.ts";
+import { migrations } from "./migrations/all.ts";
+import type { Schema } from "./schema.ts";
+
+export type Database = Kysely<Schema>;
+
+export interface OpenDatabase {
+  readonly db: Database;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+// One advisory lock for migrations, so that two servers starting at once take turns. The number is arbitrary.
+const migrationLock = 7_426_711;
+
+// bigint columns hold counters that stay below 2^53.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** Connects, brings the tables up to date, and answers the handle. `close` ends every connection. */
+export async function openDatabase(url: string, { maxConnections = 10 } = {}): Promise<OpenDatabase> {
+  const pool = new pg.Pool({ connectionString: url, max: maxConnections });
+  // An idle connection that the server ends must not end this process; the next query reconnects.
+  pool.on("error", () => undefined);
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await migrate(db);
+  } catch (cause) {
+    await db.destroy();
+    throw new WaybillError("DATABASE_UNAVAILABLE", `PostgreSQL cannot be used: ${String(cause)}`, { cause });
+  }
+  return { db, pool, close: () => db.destroy() };
+}
+
+async function migrate(db: Database): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(transaction);
+    await sql`create table if not exists migrations (name text primary key, at timestamptz not null default now())`.execute(
+      transaction,
+    );
+    const done = new Set((await transaction.selectFrom("migrations").select("name").execute()).map(({ name }) => name));
+    for (const migration of migrations) {
+      if (done.has(migration.name)) continue;
+      await sql.raw(migration.sql).execute(transaction);
+      await transaction.insertInto("migrations").values({ name: migration.name }).execute();
+    }
+  });
+}

@@ -1,0 +1,40 @@
+import type { StackName } from "../core/stack.ts";
+
+/** One host name of a deployment: who may pass, and where requests go. Written by targets, served by the gateway. */
+export interface Route {
+  /** The host's first label, `ranker` or `staging--ranker`; the server's domain follows. Unique on a server. */
+  readonly host: string;
+  readonly stack: StackName;
+  readonly upstream: Upstream;
+  readonly access: AccessRule;
+}
+
+export type Upstream =
+  | { readonly kind: "http"; readonly hostname: string; readonly port: number; readonly protocol: "http" | "grpc" }
+  | { readonly kind: "files"; readonly folder: string; readonly spa: boolean }
+  /** Nothing to send to: answered with 503 and the reason. */
+  | { readonly kind: "none"; readonly reason: string };
+
+export interface AccessRule {
+  readonly visibility: "public" | "signed-in" | "viewers";
+  /** `user:NAME`, a bare NAME, or `group:NAME`; only with the visibility `viewers`. */
+  readonly viewers: readonly string[];
+  /** Paths that need no identity: exact, or a prefix ending in `*`. */
+  readonly public: readonly string[];
+}
+
+export interface RouteTable {
+  /** Writes or replaces the route; a host held by another stack is refused with `HOST_TAKEN`. */
+  put(route: Route): Promise<void>;
+  /** Removes the route if this stack holds it. */
+  remove(host: string, stack: StackName): Promise<void>;
+}
+
+/** What the entrance knows of requests under way. */
+export interface Traffic {
+  /**
+   * Resolves once the entrance sends nothing new to `hostname:port` and nothing is in flight there, or when
+   * `timeoutMs` has passed; answers how many requests were still in flight.
+   */
+  drained(upstream: { hostname: string; port: number }, options: { timeoutMs: number; signal: AbortSignal }): Promise<number>;
+}
