@@ -1,0 +1,53 @@
+import type { Identity } from "../core/identity.ts";
+import type { SourceFile } from "../spec/problem.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Plan } from "./plan.ts";
+import type { DeploymentView, EnvironmentView, RepositoryView, SnapshotView } from "./views.ts";
+
+export interface EnvironmentRef {
+  readonly repository: string;
+  readonly environment: string;
+}
+
+/** A change of anything shown: listeners read again what they show. */
+export interface ReleaseEvent {
+  readonly type: "deployment" | "environment" | "repository";
+  readonly repository: string;
+  readonly environment: string | null;
+  readonly deployment: string | null;
+}
+
+export interface PlanRequest extends EnvironmentRef {
+  /** The working tree's `deployments/*.yaml` and `waybill.yaml`. */
+  readonly files: readonly SourceFile[];
+  /** Tree ids of the source paths in the working tree, `.` for its root. */
+  readonly trees: Readonly<Record<string, string>>;
+}
+
+/** Everything a person or a program can do to what is deployed. Each act takes who does it; each failure is a WaybillError. */
+export interface Release {
+  repositories(): Promise<readonly RepositoryView[]>;
+  /** Watches a repository hosted elsewhere; the answer's name is what `/git` and the API call it. */
+  connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<RepositoryView>;
+  environments(repository?: string): Promise<readonly EnvironmentView[]>;
+  deployments(filter?: { repository?: string; environment?: string; name?: string }): Promise<readonly DeploymentView[]>;
+  /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON or YAML". */
+  spec(stack: StackName): Promise<Record<string, unknown>>;
+  /** Newest first; `before` is a number for the next page. */
+  history(environment: EnvironmentRef, page?: { before?: number; limit?: number }): Promise<readonly SnapshotView[]>;
+  plan(request: PlanRequest): Promise<Plan>;
+  rollback(
+    request: EnvironmentRef & { to: number | null; only: string | null; note: string; actor: Identity },
+  ): Promise<SnapshotView>;
+  hold(request: EnvironmentRef & { reason: string; actor: Identity }): Promise<EnvironmentView>;
+  release(request: EnvironmentRef & { actor: Identity }): Promise<EnvironmentView>;
+  pause(request: StackName & { reason: string; actor: Identity }): Promise<DeploymentView>;
+  resume(request: StackName & { actor: Identity }): Promise<DeploymentView>;
+  restart(request: StackName & { actor: Identity }): Promise<DeploymentView>;
+  /** Reads every repository again and makes what its tags say run; answers how many environments there are. */
+  rebuild(): Promise<{ repositories: number; environments: number; deployments: number }>;
+  /** Called when a secret of the scope changed. */
+  secretsChanged(scope: { repository: string; environment: string | null }): Promise<void>;
+  /** Until the signal aborts. */
+  events(signal: AbortSignal): AsyncIterable<ReleaseEvent>;
+}

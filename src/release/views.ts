@@ -1,0 +1,79 @@
+import type { Change } from "./plan.ts";
+
+/** What the API, the dashboard and the command line show: plain data. Times are ISO 8601 in UTC. */
+
+export type DeploymentState =
+  | "draft"
+  | "waiting"
+  | "building"
+  | "starting"
+  | "ready"
+  | "sleeping"
+  | "paused"
+  | "stopped"
+  | "degraded"
+  | "failed";
+
+export interface DeploymentView {
+  readonly repository: string;
+  readonly environment: string;
+  readonly name: string;
+  readonly kind: "service" | "worker" | "job" | "site";
+  readonly state: DeploymentState;
+  /** In the user's words; empty when all is well. */
+  readonly reason: string;
+  /** `waybill/production/8`: the newest snapshot that this deployment is meant to be at. */
+  readonly snapshot: string;
+  readonly commit: string;
+  readonly url: string | null;
+  readonly description: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly updatedAt: string;
+  readonly pause: PauseView | null;
+}
+
+export interface PauseView {
+  readonly by: string;
+  readonly reason: string;
+  readonly at: string;
+}
+
+export interface SnapshotView {
+  readonly tag: string;
+  readonly number: number;
+  readonly commit: string;
+  readonly branch: string | null;
+  /** First line of the commit's message. */
+  readonly subject: string;
+  readonly author: string;
+  readonly actor: string;
+  readonly at: string;
+  readonly reason: string;
+  /** The tag that this one takes back. */
+  readonly reverts: string | null;
+  /** Set when only this deployment follows the tag. */
+  readonly only: string | null;
+  readonly active: boolean;
+  readonly held: boolean;
+  readonly changes: readonly Change[];
+}
+
+export interface EnvironmentView {
+  readonly repository: string;
+  readonly environment: string;
+  readonly branch: string | null;
+  /** The newest snapshot's tag. */
+  readonly snapshot: string | null;
+  readonly hold: { readonly by: string; readonly reason: string; readonly since: string } | null;
+  /** A commit that has not become a snapshot yet, and why. */
+  readonly waiting: { readonly commit: string; readonly reason: string } | null;
+}
+
+export interface RepositoryView {
+  readonly name: string;
+  /** Where it is hosted, without credentials; null when Waybill hosts it. */
+  readonly url: string | null;
+  readonly defaultBranch: string;
+  /** What stands in the way of reading it; null when nothing does. */
+  readonly problem: string | null;
+}
