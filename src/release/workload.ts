@@ -1,0 +1,33 @@
+import type { TreeSha } from "../core/names.ts";
+import type { StackName } from "../core/stack.ts";
+import type { ResolvedDeployment } from "../spec/resolve.ts";
+
+/** All that a template needs to make one deployment run: plain data, no secret's value. Same content = same revision. */
+export interface Workload {
+  readonly stack: StackName;
+  readonly spec: ResolvedDeployment;
+  /** The source tree at the snapshot; null where the deployment brings an image. */
+  readonly source: TreeSha | null;
+  /** Each secret that the deployment uses, at its current version: a changed secret is a new revision. */
+  readonly secrets: readonly SecretUse[];
+  /** First label of the deployment's own host; further routes have theirs. */
+  readonly host: string;
+  /** Changes when an operator asks for a restart. */
+  readonly restart: string | null;
+  /** Set while an operator's pause overrides the file's state. */
+  readonly pause: { readonly by: string; readonly reason: string } | null;
+}
+
+export interface SecretUse {
+  readonly name: string;
+  readonly version: number;
+  /** Handed over as this environment variable, or as a file at this path. */
+  readonly env?: string;
+  readonly file?: string;
+}
+
+/** How a running workload is, as its target sees it. `reason` is in the user's words and never empty for trouble. */
+export interface WorkloadStatus {
+  readonly state: "starting" | "ready" | "sleeping" | "paused" | "stopped" | "degraded" | "failed";
+  readonly reason: string;
+}
