@@ -1,0 +1,164 @@
+import type { DeploymentName } from "../core/names.ts";
+
+/** `deployments/*.yaml` as written: checked, before overlays and defaults. `resolve` makes it complete. */
+export type DeploymentSpec = ServiceSpec | WorkerSpec | JobSpec | SiteSpec;
+export type Kind = DeploymentSpec["kind"];
+
+export type State = "running" | "paused" | "stopped";
+export type Visibility = "public" | "signed-in" | "viewers";
+
+interface Identity {
+  /** Where the document stands: the file, and the line of its first key, from 1. */
+  readonly file: string;
+  readonly line: number;
+  readonly apiVersion: "waybill/v1";
+  /** As written, or the file's name without its ending. */
+  readonly name: DeploymentName;
+}
+
+interface Common {
+  readonly description?: string;
+  readonly tags?: Readonly<Record<string, Scalar>>;
+  readonly state?: State;
+}
+
+/** A value that becomes text: `3` and `true` are handed on as written. */
+export type Scalar = string | number | boolean;
+
+export interface WorkloadFields {
+  readonly source?: SourceSpec;
+  readonly build?: string;
+  readonly startScript?: string;
+  readonly command?: string;
+  readonly workingDir?: string;
+  readonly size?: string | CustomSize;
+  readonly env?: Readonly<Record<string, Scalar>>;
+  readonly requiredEnv?: readonly string[];
+  readonly files?: Readonly<Record<string, FileSpec>>;
+  readonly secrets?: readonly SecretSpec[];
+  readonly stopTimeout?: string;
+}
+
+export interface SourceSpec {
+  readonly path?: string;
+  readonly image?: string;
+  readonly git?: { readonly url?: string; readonly ref?: string };
+}
+
+export interface CustomSize {
+  readonly cpu: number | string;
+  readonly memory: number | string;
+  readonly disk?: number | string;
+  readonly gpu?: { readonly count?: number; readonly type?: string; readonly slice?: string };
+  readonly spot?: boolean;
+}
+
+export interface FileSpec {
+  readonly content: string;
+  readonly mode?: string;
+}
+
+export interface SecretSpec {
+  readonly name: string;
+  readonly env?: string;
+  readonly file?: string;
+}
+
+export interface AccessSpec {
+  readonly visibility?: Visibility;
+  readonly viewers?: readonly string[];
+  readonly public?: readonly string[];
+}
+
+export interface RouteSpec {
+  readonly subdomain: string;
+  readonly port?: number;
+  readonly protocol?: "http" | "grpc";
+  readonly component?: string;
+  readonly access?: AccessSpec;
+}
+
+export interface HealthSpec {
+  readonly path?: string;
+  readonly interval?: string;
+  readonly timeout?: string;
+  readonly startTimeout?: string;
+}
+
+export interface ReplicasSpec {
+  readonly min?: number;
+  readonly max?: number;
+  readonly targetCpu?: number;
+  readonly idleAfter?: string;
+}
+
+interface ServerFields {
+  readonly port?: number;
+  readonly health?: string | HealthSpec;
+  readonly replicas?: number | ReplicasSpec;
+}
+
+export interface ComponentSpec extends WorkloadFields, ServerFields {
+  readonly kind?: "service" | "worker";
+}
+
+export interface ServiceFields extends Common, WorkloadFields, ServerFields {
+  readonly subdomain?: string;
+  readonly access?: AccessSpec;
+  readonly routes?: readonly RouteSpec[];
+  readonly components?: Readonly<Record<string, ComponentSpec>>;
+  readonly main?: string;
+}
+
+export interface WorkerFields extends Common, WorkloadFields {
+  readonly replicas?: number | ReplicasSpec;
+}
+
+export interface JobFields extends Common, WorkloadFields {
+  readonly parameters?: ParametersSpec;
+  readonly schedules?: readonly ScheduleSpec[];
+  readonly concurrency?: { readonly limit?: number; readonly whenFull?: WhenFull };
+  readonly retries?: { readonly limit?: number; readonly delay?: string; readonly backoff?: Backoff };
+  readonly timeout?: string;
+}
+
+export interface SiteFields extends Common {
+  readonly source?: SourceSpec;
+  readonly build?: string;
+  readonly workingDir?: string;
+  readonly folder?: string;
+  readonly spa?: boolean;
+  readonly env?: Readonly<Record<string, Scalar>>;
+  readonly subdomain?: string;
+  readonly access?: AccessSpec;
+  readonly routes?: readonly { readonly subdomain: string; readonly access?: AccessSpec }[];
+}
+
+export type WhenFull = "queue" | "skip" | "cancel-running";
+export type Backoff = "fixed" | "exponential";
+export type CatchUp = "latest" | "all" | "none";
+
+export interface ParametersSpec {
+  readonly schema?: Readonly<Record<string, unknown>>;
+  readonly values?: Readonly<Record<string, unknown>>;
+}
+
+export interface ScheduleSpec {
+  readonly name: string;
+  readonly description?: string;
+  readonly cron?: string;
+  readonly interval?: string;
+  readonly rrule?: string;
+  readonly anchor?: string;
+  readonly timezone?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly catchUp?: CatchUp;
+  readonly paused?: boolean;
+}
+
+type Overlaid<Fields> = Fields & { readonly environments?: Readonly<Record<string, Partial<Fields>>> };
+
+export type ServiceSpec = Identity & { readonly kind: "service" } & Overlaid<ServiceFields>;
+export type WorkerSpec = Identity & { readonly kind: "worker" } & Overlaid<WorkerFields>;
+export type JobSpec = Identity & { readonly kind: "job" } & Overlaid<JobFields>;
+export type SiteSpec = Identity & { readonly kind: "site" } & Overlaid<SiteFields>;
