@@ -1,7 +1,11 @@
+import type { Definition } from "./definition.ts";
+import { differences, type FieldChange } from "./differences.ts";
+
 /** What applying a snapshot would do, with the reasons: a value. */
 export interface Plan {
   readonly repository: string;
   readonly environment: string;
+  /** In the order of the deployments' names. */
   readonly changes: readonly Change[];
   /** What is accepted but cannot be applied yet, and other things to know, in the user's words. */
   readonly notices: readonly string[];
@@ -11,16 +15,59 @@ export interface Plan {
 
 export interface Change {
   readonly name: string;
-  readonly kind: "service" | "worker" | "job" | "site";
+  readonly kind: Definition["kind"];
   /** `replace` starts a new workload beside the old; `update` changes it in place (a route, an access rule). */
   readonly action: "create" | "update" | "replace" | "delete" | "unchanged";
   readonly fields: readonly FieldChange[];
   readonly reasons: readonly string[];
 }
 
-export interface FieldChange {
-  /** `env.LOG_LEVEL`, `replicas.max`, `source`. */
-  readonly path: string;
-  readonly from: unknown;
-  readonly to: unknown;
+type Definitions = ReadonlyMap<string, Definition>;
+
+/** Fields whose change leaves the running program alone. */
+const inPlace = /^(description|tags|access|routes|state|stopTimeoutSeconds)\b/;
+
+/** Compares what is with what should be. Pure: equal arguments give equal plans. */
+export function planChanges(before: Definitions, after: Definitions): readonly Change[] {
+  const names = [...new Set([...before.keys(), ...after.keys()])].toSorted();
+  return names.flatMap((name) => changeOf(before.get(name), after.get(name)) ?? []);
+}
+
+function changeOf(before: Definition | undefined, after: Definition | undefined): Change | null {
+  if (before && after) return changedOf(before, after);
+  if (after) {
+    return { name: after.name, kind: after.kind, action: "create", fields: [], reasons: ["the file is new"] };
+  }
+  if (before) {
+    return { name: before.name, kind: before.kind, action: "delete", fields: [], reasons: ["the file is gone"] };
+  }
+  return null;
+}
+
+function changedOf(before: Definition, after: Definition): Change {
+  const { name, kind } = after;
+  if (before.digest === after.digest) return { name, kind, action: "unchanged", fields: [], reasons: [] };
+  const fields = differences(before.spec, after.spec);
+  const reasons: string[] = [];
+  const sourceChanged = before.source !== after.source;
+  if (sourceChanged) reasons.push(`the source tree changed`);
+  const restarting = fields.filter(({ path }) => !inPlace.test(path)).map(({ path }) => path);
+  if (restarting.length > 0) reasons.push(`${restarting.join(", ")} changed`);
+  if (restarting.length === 0 && !sourceChanged) reasons.push("changed in place, nothing restarts");
+  return { name, kind, action: restarting.length > 0 || sourceChanged ? "replace" : "update", fields, reasons };
+}
+
+const massDeletion = { atLeast: 3, share: 0.5 };
+
+/**
+ * Why a change that nobody asked for by hand must wait for a person, or null. It must when it would remove every
+ * deployment, or more than half of them and at least three (design, decision 7).
+ */
+export function reasonToWait(before: Definitions, after: Definitions): string | null {
+  const removed = [...before.keys()].filter((name) => !after.has(name));
+  if (removed.length === 0) return null;
+  const isMost = removed.length >= massDeletion.atLeast && removed.length > before.size * massDeletion.share;
+  if (after.size > 0 && !isMost) return null;
+  const all = after.size === 0 ? "there are no deployments in this commit: " : "";
+  return `${all}it would delete ${removed.length} of ${before.size} deployments (${removed.join(", ")})`;
 }

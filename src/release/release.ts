@@ -30,7 +30,11 @@ export interface Release {
   /** Watches a repository hosted elsewhere; the answer's name is what `/git` and the API call it. */
   connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<RepositoryView>;
   environments(repository?: string): Promise<readonly EnvironmentView[]>;
-  deployments(filter?: { repository?: string; environment?: string; name?: string }): Promise<readonly DeploymentView[]>;
+  deployments(filter?: {
+    repository?: string;
+    environment?: string;
+    name?: string;
+  }): Promise<readonly DeploymentView[]>;
   /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON or YAML". */
   spec(stack: StackName): Promise<Record<string, unknown>>;
   /** Newest first; `before` is a number for the next page. */

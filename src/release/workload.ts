@@ -1,6 +1,6 @@
 import type { TreeSha } from "../core/names.ts";
 import type { StackName } from "../core/stack.ts";
-import type { ResolvedDeployment } from "../spec/resolve.ts";
+import type { ResolvedDeployment } from "../spec/resolved.ts";
 
 /** All that a template needs to make one deployment run: plain data, no secret's value. Same content = same revision. */
 export interface Workload {

@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto";
+import type { TreeSha } from "../core/names.ts";
+import type { ResolvedDeployment } from "../spec/resolved.ts";
+
+/** A deployment as one commit defines it for one environment. */
+export interface Definition {
+  readonly name: string;
+  readonly kind: ResolvedDeployment["kind"];
+  readonly spec: ResolvedDeployment;
+  /** The source tree; null where the deployment brings an image or a repository of its own. */
+  readonly source: TreeSha | null;
+  /** Equal digests: equal content, nothing restarts. */
+  readonly digest: string;
+}
+
+export function define(spec: ResolvedDeployment, source: TreeSha | null): Definition {
+  return { name: spec.name, kind: spec.kind, spec, source, digest: digestOf({ spec, source }) };
+}
+
+/** SHA-256, in hex, of the value's JSON text; equal values must come with equal key order. */
+export function digestOf(value: unknown): string {
+  return createHash("sha256").update(JSON.stringify(value)).digest("hex");
+}
+
+/** Path of the source tree within the repository, `.` for its root; null where the source is elsewhere. */
+export function sourcePath(spec: ResolvedDeployment): string | null {
+  return spec.source.from === "repository" ? spec.source.path : null;
+}
+
+/** The host names' first labels: the deployment's own first. A worker or a job has none. */
+export function hostsOf(spec: ResolvedDeployment): readonly string[] {
+  if (spec.kind !== "service" && spec.kind !== "site") return [];
+  return spec.routes.map(({ subdomain }) => hostLabel(spec.environment, subdomain));
+}
+
+/** `NAME` in production, `ENVIRONMENT--NAME` elsewhere (design, decision 11). */
+export function hostLabel(environment: string, subdomain: string): string {
+  return environment === "production" ? subdomain : `${environment}--${subdomain}`;
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commitSha } from "../core/names.ts";
+import { fold, rollbackTarget } from "./fold.ts";
+import { readSnapshot, type Snapshot } from "./snapshot.ts";
+
+const commit = (letter: string) => commitSha(letter.repeat(40));
+
+function snapshot(number: number, letter: string, extra: Partial<Snapshot> = {}): Snapshot {
+  return {
+    tag: `waybill/production/${number}`,
+    number,
+    sha: `${number}`,
+    commit: commit(letter),
+    at: new Date(number * 1000),
+    actor: "ada",
+    reason: "",
+    reverts: null,
+    only: null,
+    kind: "deploy",
+    ...extra,
+  };
+}
+
+const forward = [snapshot(1, "a"), snapshot(2, "b"), snapshot(3, "c")];
+
+test("without tags nothing is desired", () => {
+  assert.deepEqual(fold([]), { base: null, exceptions: new Map(), hold: null, highest: 0 });
+});
+
+test("the highest number wins, in whatever order tags come", () => {
+  assert.equal(fold(forward.toReversed()).base?.number, 3);
+});
+
+test("a revert is live and holds the environment; a later deploy lets go", () => {
+  const reverted = [...forward, snapshot(4, "b", { kind: "revert", reverts: "waybill/production/3" })];
+  assert.equal(fold(reverted).base?.number, 4);
+  assert.deepEqual(fold(reverted).hold, {
+    by: "ada",
+    reason: "rolled back by waybill/production/4",
+    since: new Date(4000),
+  });
+  assert.equal(fold([...reverted, snapshot(5, "d")]).hold, null);
+});
+
+test("hold and release leave the content alone", () => {
+  const held = [...forward, snapshot(4, "c", { kind: "hold", reason: "demo at noon" })];
+  assert.equal(fold(held).base?.number, 3);
+  assert.equal(fold(held).hold?.reason, "demo at noon");
+  const released = [...held, snapshot(5, "c", { kind: "release" })];
+  assert.equal(fold(released).base?.number, 3);
+  assert.equal(fold(released).hold, null);
+});
+
+test("a tag for one deployment is an exception until the next full one", () => {
+  const one = [...forward, snapshot(4, "a", { kind: "revert", only: "web" })];
+  assert.equal(fold(one).base?.number, 3);
+  assert.equal(fold(one).exceptions.get("web")?.number, 4);
+  assert.notEqual(fold(one).hold, null);
+  assert.equal(fold([...one, snapshot(5, "d")]).exceptions.size, 0);
+});
+
+test("holding after a rollback of one deployment keeps that rollback", () => {
+  const tags = [...forward, snapshot(4, "a", { kind: "revert", only: "web" }), snapshot(5, "c", { kind: "hold" })];
+  assert.equal(fold(tags).exceptions.get("web")?.number, 4);
+});
+
+test("rolling back twice goes two steps back", () => {
+  assert.equal(rollbackTarget(forward, null)?.number, 2);
+  const once = [...forward, snapshot(4, "b", { kind: "revert" })];
+  assert.equal(rollbackTarget(once, null)?.number, 1);
+  const twice = [...once, snapshot(5, "a", { kind: "revert" })];
+  assert.equal(rollbackTarget(twice, null), null);
+});
+
+test("what was taken back is no step back later", () => {
+  const after = [...forward, snapshot(4, "b", { kind: "revert", reverts: "waybill/production/3" }), snapshot(5, "d")];
+  assert.equal(rollbackTarget(after, null)?.number, 2);
+});
+
+test("a snapshot of the same commit again is no step back", () => {
+  assert.equal(rollbackTarget([...forward, snapshot(4, "c")], null)?.number, 2);
+});
+
+test("a tag made by hand on an older commit is a revert", () => {
+  const facts = {
+    tag: "waybill/production/4",
+    number: 4,
+    sha: "4",
+    commit: commit("a"),
+    at: new Date(0),
+    tagger: null,
+  };
+  assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, "waybill/production/3").kind, "revert");
+  assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, null).kind, "deploy");
+  assert.equal(readSnapshot({ ...facts, message: "", trailers: { "Waybill-Hold": "why" } }, null).reason, "why");
+});

@@ -1,0 +1,95 @@
+import type { CommitSha } from "../core/names.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Change } from "./plan.ts";
+import type { EnvironmentRef } from "./release.ts";
+import type { Snapshot } from "./snapshot.ts";
+import type { DeploymentState, PauseView, RepositoryView } from "./views.ts";
+import type { Workload } from "./workload.ts";
+
+/** What release keeps: a cache of what Git says, and what is known of each apply. Losing it loses no desired state. */
+export interface ReleaseStore {
+  repositories(): Promise<readonly RepositoryView[]>;
+  saveRepository(repository: RepositoryView): Promise<void>;
+
+  environments(repository?: string): Promise<readonly EnvironmentRow[]>;
+  saveEnvironment(row: EnvironmentRow): Promise<void>;
+
+  /** Every snapshot ever seen, the deleted ones too, in the order of their numbers. */
+  snapshots(environment: EnvironmentRef): Promise<readonly SnapshotRow[]>;
+  saveSnapshot(environment: EnvironmentRef, row: SnapshotRow): Promise<void>;
+
+  deployments(filter?: Partial<StackName>): Promise<readonly DeploymentRow[]>;
+  deployment(stack: StackName): Promise<DeploymentRow | null>;
+  /**
+   * Writes what should be, in one transaction: `rows` are new or changed; the environment's others keep their content
+   * and follow `base`, but for those named in `exceptions`.
+   */
+  desire(environment: EnvironmentRef, rows: readonly DesiredRow[], base: Following): Promise<void>;
+  /** Records an apply's outcome, if the row still wants that digest; answers whether it did. */
+  recordApplied(stack: StackName, outcome: AppliedOutcome): Promise<boolean>;
+  setState(stack: StackName, state: DeploymentState, reason: string): Promise<void>;
+  forget(stack: StackName): Promise<void>;
+
+  overrides(environment: EnvironmentRef): Promise<ReadonlyMap<string, Override>>;
+  saveOverride(stack: StackName, override: Override): Promise<void>;
+}
+
+export interface EnvironmentRow extends EnvironmentRef {
+  readonly branch: string | null;
+  /** The branch's head when it was last looked at: only a change of it makes a snapshot. */
+  readonly observedHead: CommitSha | null;
+  readonly waiting: { readonly commit: CommitSha; readonly reason: string } | null;
+}
+
+export interface SnapshotRow extends Snapshot {
+  readonly branch: string | null;
+  readonly subject: string;
+  readonly author: string;
+  readonly changes: readonly Change[];
+  readonly isDeleted: boolean;
+}
+
+export interface Following {
+  readonly snapshot: number;
+  readonly commit: CommitSha;
+  readonly exceptions: readonly string[];
+}
+
+export interface DesiredRow {
+  readonly stack: StackName;
+  /** Null: to be removed. */
+  readonly workload: Workload | null;
+  readonly desiredDigest: string;
+  readonly hosts: readonly string[];
+  /** Number of the snapshot that it follows. */
+  readonly snapshot: number;
+  readonly commit: CommitSha;
+  /** Why it cannot be applied yet; null when it can. */
+  readonly blocked: string | null;
+}
+
+export interface DeploymentRow extends DesiredRow {
+  readonly kind: Workload["spec"]["kind"];
+  readonly appliedDigest: string | null;
+  /** What was tried last and failed for good: not tried again until something changes. */
+  readonly failedDigest: string | null;
+  readonly state: DeploymentState;
+  readonly reason: string;
+  readonly url: string | null;
+  readonly updatedAt: Date;
+}
+
+export interface AppliedOutcome {
+  readonly digest: string;
+  readonly state: DeploymentState;
+  readonly reason: string;
+  readonly url: string | null;
+  /** False: tried and failed, to be tried again only when something changes. */
+  readonly isApplied: boolean;
+}
+
+/** An operator's word over the file's. */
+export interface Override {
+  readonly pause: PauseView | null;
+  readonly restart: string | null;
+}
