@@ -24,15 +24,44 @@ export const errorTable = {
   BODY_TOO_LARGE: { verdict: "rejected", status: 413, summary: "the body is larger than this route takes" },
   // access
   SIGN_IN_REQUIRED: { verdict: "rejected", status: 401, summary: "no valid identity came with the request" },
+  SIGN_IN_FAILED: { verdict: "rejected", status: 401, summary: "the name, password, token or link is not good" },
+  SIGN_IN_LIMITED: { verdict: "waiting", status: 429, summary: "too many failed attempts to sign in" },
   FORBIDDEN: { verdict: "rejected", status: 403, summary: "this identity may not do that" },
   // settings and the command line
   SETTINGS_INVALID: { verdict: "rejected", summary: "a setting of the server is wrong" },
   SERVER_UNREACHABLE: { verdict: "transient", summary: "the server does not answer" },
   USAGE: { verdict: "rejected", summary: "the command line was not understood" },
+  // gateway
+  HOST_TAKEN: { verdict: "rejected", status: 409, summary: "another deployment has this host name" },
+  HOST_UNKNOWN: { verdict: "rejected", status: 404, summary: "nothing is deployed under this host name" },
+  NOT_SERVING: { verdict: "waiting", status: 503, summary: "the deployment has nothing to send requests to" },
+  SERVER_AWAY: { verdict: "waiting", status: 503, summary: "the server is restarting, deployments keep running" },
+  UPSTREAM_FAILED: { verdict: "transient", status: 502, summary: "the deployment did not answer, or broke off" },
+  UPSTREAM_TIMEOUT: { verdict: "transient", status: 504, summary: "the deployment took too long to answer" },
+  GATEWAY_UNAVAILABLE: { verdict: "transient", summary: "the gateway cannot be started or does not answer" },
   // store
   DATABASE_UNAVAILABLE: { verdict: "transient", summary: "PostgreSQL cannot be reached or started" },
   // files
   SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
+  // git
+  GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },
+  SNAPSHOT_EXISTS: { verdict: "rejected", status: 409, summary: "a snapshot of that number exists" },
+  TREE_UNSAFE: { verdict: "rejected", status: 422, summary: "a source folder holds what must not reach a disk" },
+  REMOTE_URL_INVALID: { verdict: "rejected", status: 400, summary: "an address is not one that Waybill fetches from" },
+  REMOTE_UNREACHABLE: { verdict: "transient", summary: "a repository hosted elsewhere cannot be read" },
+  REMOTE_REFUSED: { verdict: "rejected", status: 422, summary: "a repository hosted elsewhere does not admit us" },
+  REMOTE_EMPTY: {
+    verdict: "transient",
+    summary: "a repository hosted elsewhere lists nothing, and listed something before",
+  },
+  // targets
+  BUILD_FAILED: { verdict: "rejected", status: 422, summary: "the build command of a source tree failed" },
+  WORKLOAD_FAILED: { verdict: "rejected", status: 422, summary: "a program was started and did not come to answer" },
+  SOURCE_MISSING: { verdict: "rejected", status: 422, summary: "files that a program needs are not there" },
+  SECRET_MISSING: { verdict: "rejected", status: 422, summary: "a secret that a deployment uses has not been set" },
+  TARGET_UNSUPPORTED: { verdict: "rejected", status: 422, summary: "this target cannot do what the file asks for" },
+  HOST_TAKEN: { verdict: "rejected", status: 409, summary: "another deployment holds the host name" },
+  PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // last resort
   BUG: { verdict: "bug", summary: "a defect in Waybill" },
 } as const satisfies Record<string, ErrorRow>;

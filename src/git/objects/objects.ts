@@ -1,0 +1,114 @@
+import { commitSha, type CommitSha, type TreeSha } from "../../core/names.ts";
+import { WaybillError } from "../../core/errors.ts";
+import type { ByteSource } from "./byte-source.ts";
+import type { ObjectCache } from "./cache.ts";
+import { parseCommit, parseTree, type CommitInfo, type TreeEntry } from "./format.ts";
+import { makeObjectProcess, type Consume, type ObjectHeader } from "./process.ts";
+
+/** A blob that is larger than the caller takes. */
+export interface TooLarge {
+  readonly sizeBytes: number;
+}
+
+export interface TagObject {
+  readonly id: string;
+  readonly commit: CommitSha;
+}
+
+/** A repository's objects by id. What is asked for and missing is GIT_FAILED, unless the answer may be null. */
+export interface Objects {
+  commit(sha: CommitSha): Promise<CommitInfo>;
+  tree(id: TreeSha): Promise<readonly TreeEntry[]>;
+  /** A snapshot tag by its full ref name; the id of a lightweight one is its commit's. */
+  tag(ref: string): Promise<TagObject | null>;
+  blob(id: string, maxBytes: number): Promise<Buffer | TooLarge>;
+  /** Hands a blob on in pieces: for files of any size. */
+  streamBlob(id: string, write: (piece: Buffer) => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ObjectsOptions {
+  readonly path: string;
+  readonly cache: ObjectCache;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+// Commits and trees are read whole. No honest one comes near this.
+const maxStructureBytes = 64 * 1024 * 1024;
+
+export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects {
+  const process = makeObjectProcess({ path, env });
+
+  async function ask<Value>(name: string, consume: Consume<Value>): Promise<Value> {
+    const found = await process.ask(name, consume);
+    if (found !== null) return found;
+    throw new WaybillError("GIT_FAILED", `${path}: there is no object ${name}`);
+  }
+
+  async function structure(id: string, type: "commit" | "tree"): Promise<Buffer> {
+    const found = await ask(id, readStructure);
+    if (found.header.type === type && Buffer.isBuffer(found.bytes)) return found.bytes;
+    throw new WaybillError("GIT_FAILED", `${path}: object ${id} is a ${found.header.type}, or too large for a ${type}`);
+  }
+
+  async function commit(sha: CommitSha): Promise<CommitInfo> {
+    const known = cache.commits.get(sha);
+    if (known) return known;
+    const info = parseCommit(sha, await structure(sha, "commit"));
+    cache.commits.set(sha, info, 1);
+    return info;
+  }
+
+  async function tree(id: TreeSha): Promise<readonly TreeEntry[]> {
+    const known = cache.trees.get(id);
+    if (known) return known;
+    const entries = parseTree(await structure(id, "tree"), id.length / 2);
+    cache.trees.set(id, entries, entries.length + 1);
+    return entries;
+  }
+
+  return {
+    commit,
+    tree,
+    tag: (ref) =>
+      process.ask(ref, async (header, source) => {
+        const bytes = await readAtMost(header, source, maxStructureBytes);
+        if (header.type === "commit") return { id: header.id, commit: commitSha(header.id) };
+        const target = /^object ([0-9a-f]+)\n/.exec(
+          Buffer.isBuffer(bytes) ? bytes.toString("latin1", 0, 100) : "",
+        )?.[1];
+        return header.type === "tag" && target !== undefined ? { id: header.id, commit: commitSha(target) } : null;
+      }),
+    async blob(id, maxBytes) {
+      const known = cache.blobs.get(id);
+      if (known && known.length <= maxBytes) return known;
+      return ask(id, async (header, source) => {
+        const bytes = await readAtMost(header, source, maxBytes);
+        // A copy: a slice would keep the whole piece of the stream that it was cut from.
+        if (Buffer.isBuffer(bytes)) cache.blobs.set(id, Buffer.from(bytes), bytes.length);
+        return bytes;
+      });
+    },
+    streamBlob: (id, write) =>
+      ask(id, async (header, source) => {
+        for await (const piece of source.pieces(header.sizeBytes)) await write(piece);
+        await source.take(1);
+      }),
+    close: () => process.close(),
+  };
+}
+
+async function readStructure(header: ObjectHeader, source: ByteSource) {
+  return { header, bytes: await readAtMost(header, source, maxStructureBytes) };
+}
+
+/** Takes an object's content and the newline after it; what is too large is passed over, never held. */
+async function readAtMost(header: ObjectHeader, source: ByteSource, maxBytes: number): Promise<Buffer | TooLarge> {
+  const { sizeBytes } = header;
+  if (sizeBytes > maxBytes) {
+    for await (const piece of source.pieces(sizeBytes + 1)) void piece;
+    return { sizeBytes };
+  }
+  const bytes = await source.take(sizeBytes + 1);
+  return bytes.subarray(0, sizeBytes);
+}
