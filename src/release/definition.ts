@@ -9,12 +9,25 @@ export interface Definition {
   readonly spec: ResolvedDeployment;
   /** The source tree; null where the deployment brings an image or a repository of its own. */
   readonly source: TreeSha | null;
+  /** Where its document starts. */
+  readonly position: { readonly file: string; readonly line: number };
   /** Equal digests: equal content, nothing restarts. */
   readonly digest: string;
 }
 
-export function define(spec: ResolvedDeployment, source: TreeSha | null): Definition {
-  return { name: spec.name, kind: spec.kind, spec, source, digest: digestOf({ spec, source }) };
+export function define(
+  spec: ResolvedDeployment,
+  source: TreeSha | null,
+  { file, line }: Definition["position"],
+): Definition {
+  return {
+    name: spec.name,
+    kind: spec.kind,
+    spec,
+    source,
+    position: { file, line },
+    digest: digestOf({ spec, source }),
+  };
 }
 
 /** SHA-256, in hex, of the value's JSON text; equal values must come with equal key order. */

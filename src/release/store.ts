@@ -28,7 +28,10 @@ export interface ReleaseStore {
   /** Records an apply's outcome, if the row still wants that digest; answers whether it did. */
   recordApplied(stack: StackName, outcome: AppliedOutcome): Promise<boolean>;
   setState(stack: StackName, state: DeploymentState, reason: string): Promise<void>;
+  /** Drops the row of a removed deployment, unless it is wanted again meanwhile. */
   forget(stack: StackName): Promise<void>;
+  /** The hosts among these that another stack of the server holds. */
+  holders(hosts: readonly string[], except: EnvironmentRef): Promise<ReadonlyMap<string, StackName>>;
 
   overrides(environment: EnvironmentRef): Promise<ReadonlyMap<string, Override>>;
   saveOverride(stack: StackName, override: Override): Promise<void>;

@@ -217,9 +217,33 @@ function deploymentQueries(db: Database) {
         .where(sameStack(stack))
         .execute();
     },
+    async holders(hosts, { repository, environment }) {
+      if (hosts.length === 0) return new Map<string, StackName>();
+      const rows = await db
+        .selectFrom("deployments")
+        .select(["repository", "environment", "name", "hosts"])
+        .where(sql<boolean>`hosts && ${[...hosts]}::text[]`)
+        .where(sql<boolean>`(repository, environment) <> (${repository}, ${environment})`)
+        .execute();
+      const wanted = new Set(hosts);
+      return new Map(
+        rows.flatMap((row) =>
+          row.hosts
+            .filter((host) => wanted.has(host))
+            .map((host) => [
+              host,
+              { repository: row.repository, environment: row.environment, deployment: row.name } satisfies StackName,
+            ]),
+        ),
+      );
+    },
     async forget(stack) {
-      await db.deleteFrom("deployments").where(sameStack(stack)).execute();
-      await db.deleteFrom("overrides").where(sameStack(stack)).execute();
+      const gone = await db
+        .deleteFrom("deployments")
+        .where(sameStack(stack))
+        .where("workload", "is", null)
+        .executeTakeFirst();
+      if (gone.numDeletedRows > 0n) await db.deleteFrom("overrides").where(sameStack(stack)).execute();
     },
   } satisfies Partial<ReleaseStore>;
 }

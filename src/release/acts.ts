@@ -1,0 +1,130 @@
+import { WaybillError } from "../core/errors.ts";
+import type { CommitSha } from "../core/names.ts";
+import { formatProblem } from "../spec/problem.ts";
+import type { Defined, Definitions } from "./definitions.ts";
+import { fold, rollbackTarget } from "./fold.ts";
+import type { NewTag, Place } from "./record.ts";
+import type { EnvironmentRef, Release } from "./release.ts";
+import { presentOf, type SecretVersions } from "./settle.ts";
+import { trailerNames, type Snapshot } from "./snapshot.ts";
+import type { ReleaseStore } from "./store.ts";
+import type { Watcher } from "./watch.ts";
+import { desiredOf } from "./workloads.ts";
+
+interface ActsParts {
+  readonly store: ReleaseStore;
+  readonly watcher: Watcher;
+  readonly definitions: Definitions;
+  readonly secrets: SecretVersions;
+}
+
+type RollbackRequest = Parameters<Release["rollback"]>[0];
+
+/** What people do to an environment: each is a snapshot tag, so that Git alone tells it again. */
+export function makeActs(parts: ActsParts) {
+  const { store, watcher } = parts;
+  return {
+    rollback: (request: RollbackRequest) => watcher.tag(request, (place) => rollbackTag(parts, request, place)),
+
+    hold: (request: EnvironmentRef & { reason: string; actor: { name: string } }) =>
+      watcher.tag(request, async () => {
+        const live = await requireLive(store, request);
+        const reason = request.reason || `held by ${request.actor.name}`;
+        return {
+          commit: live.commit,
+          actor: request.actor.name,
+          message: `Hold ${request.environment}`,
+          trailers: { [trailerNames.hold]: reason },
+        };
+      }),
+
+    /** Lets go of what waits; without anything waiting, only of the hold. */
+    async release(request: EnvironmentRef & { actor: { name: string } }): Promise<void> {
+      const row = (await store.environments(request.repository)).find(
+        ({ environment }) => environment === request.environment,
+      );
+      await watcher.tag(request, async (place) => {
+        const waiting = row?.waiting ?? null;
+        const actor = request.actor.name;
+        if (waiting) {
+          await refuseProblems(parts, place, waiting.commit);
+          const reason = `released: ${waiting.reason}`;
+          const message = `Release ${waiting.commit.slice(0, 7)}`;
+          return { commit: waiting.commit, actor, message, trailers: { [trailerNames.reason]: reason } };
+        }
+        const live = await requireLive(store, request);
+        const { hold, highest } = fold(presentOf(await store.snapshots(request)));
+        if (!hold) throw new WaybillError("CONFLICT", `${request.environment} is not on hold and nothing waits for it`);
+        const releases = `waybill/${request.environment}/${highest}`;
+        const message = `Release ${request.environment}`;
+        return { commit: live.commit, actor, message, trailers: { [trailerNames.releases]: releases } };
+      });
+      if (row) await store.saveEnvironment({ ...row, waiting: null });
+    },
+  };
+}
+
+async function requireLive(store: ReleaseStore, environment: EnvironmentRef): Promise<Snapshot> {
+  const { base } = fold(presentOf(await store.snapshots(environment)));
+  if (base) return base;
+  throw new WaybillError("NOT_FOUND", `${environment.repository} has no snapshot in ${environment.environment} yet`);
+}
+
+async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Place): Promise<NewTag> {
+  const { environment, to, only, note, actor } = request;
+  const snapshots = presentOf(await parts.store.snapshots(request));
+  const folded = fold(snapshots);
+  const live = (only === null ? undefined : folded.exceptions.get(only)) ?? folded.base;
+  if (!live) throw new WaybillError("NOT_FOUND", `${environment} has no snapshot to roll back`);
+  const target = to === null ? rollbackTarget(snapshots, only) : snapshots.find(({ number }) => number === to);
+  if (!target) {
+    const wanted = to === null ? `nothing before ${live.tag}` : `no snapshot waybill/${environment}/${to}`;
+    throw new WaybillError(
+      "NOT_FOUND",
+      `${environment} has ${wanted} to go back to: see waybill history ${environment}`,
+    );
+  }
+  if (only !== null) await refuseUnknownName(parts, place, { only, live, target });
+  await refuseUnusable(parts, place, target.commit);
+  const trailers = {
+    [trailerNames.reverts]: live.tag,
+    ...(only === null ? {} : { [trailerNames.only]: only }),
+    ...(note === "" ? {} : { [trailerNames.reason]: note }),
+  };
+  return { commit: target.commit, actor: actor.name, message: `Return to ${target.tag}`, trailers };
+}
+
+interface OnlyRequest {
+  readonly only: string;
+  readonly live: Snapshot;
+  readonly target: Snapshot;
+}
+
+async function refuseUnknownName({ definitions }: ActsParts, place: Place, { only, live, target }: OnlyRequest) {
+  const at = ({ commit }: Snapshot) => definitions.at(place.objects, commit, place.environment, place.defaultBranch);
+  const [now, then] = await Promise.all([at(live), at(target)]);
+  if (now.definitions.has(only) || then.definitions.has(only)) return;
+  throw new WaybillError("NOT_FOUND", `${place.environment} has no deployment ${JSON.stringify(only)}`);
+}
+
+/** A commit can be deployed again only while its files keep the rules. */
+async function refuseProblems({ definitions }: ActsParts, place: Place, commit: CommitSha): Promise<Defined> {
+  const defined = await definitions.at(place.objects, commit, place.environment, place.defaultBranch);
+  if (defined.problems.length === 0) return defined;
+  const lines = defined.problems.map(formatProblem).join("\n");
+  throw new WaybillError("SPEC_INVALID", `${commit.slice(0, 7)} cannot be deployed any more:\n${lines}`);
+}
+
+/** It can be returned to only while all that it needs is still there. */
+async function refuseUnusable(parts: ActsParts, place: Place, commit: CommitSha): Promise<void> {
+  const { definitions } = await refuseProblems(parts, place, commit);
+  const { secrets, store } = parts;
+  const [secretVersions, overrides] = await Promise.all([secrets.versions(place), store.overrides(place)]);
+  for (const definition of definitions.values()) {
+    const stack = { repository: place.repository, environment: place.environment, deployment: definition.name };
+    const { blocked } = desiredOf(stack, definition, { secretVersions, overrides });
+    if (blocked !== null) {
+      throw new WaybillError("CONFLICT", `${commit.slice(0, 7)} cannot run any more: ${definition.name}: ${blocked}`);
+    }
+  }
+}

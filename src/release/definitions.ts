@@ -1,0 +1,107 @@
+import type { CommitSha } from "../core/names.ts";
+import { WaybillError } from "../core/errors.ts";
+import type { Repository } from "../git/repository.ts";
+import type { SpecContext } from "../spec/context.ts";
+import type { DeploymentSpec } from "../spec/deployment.ts";
+import { formatProblem, type Problem } from "../spec/problem.ts";
+import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../spec/repository.ts";
+import { resolve } from "../spec/resolve.ts";
+import { define, sourcePath, type Definition } from "./definition.ts";
+
+/** What release reads of a repository. */
+export type Objects = Pick<Repository, "name" | "readFiles" | "treesAt">;
+
+/** What a commit says of one environment; with problems, `definitions` holds only what was understood. */
+export interface Defined {
+  readonly definitions: ReadonlyMap<string, Definition>;
+  readonly problems: readonly Problem[];
+}
+
+export interface Definitions {
+  /** Reads and checks a commit's files. Throws only when the repository cannot be read. */
+  check(objects: Objects, commit: CommitSha, defaultBranch: string): Promise<CheckedRepository>;
+  /** What the commit defines for an environment. */
+  at(objects: Objects, commit: CommitSha, environment: string, defaultBranch: string): Promise<Defined>;
+  /** The same for files that are in no commit; `trees` gives their source trees by path. */
+  ofFiles(files: readonly IdentifiedFile[], trees: TreeLookup, environment: string, defaultBranch: string): Defined;
+}
+
+type TreeLookup = (path: string) => Definition["source"];
+
+const maxRemembered = 32;
+
+/** Reads definitions from Git objects. Results are remembered by commit, and file by file within the checker. */
+export function makeDefinitions({ context }: { readonly context: SpecContext }): Definitions {
+  const checkers = new Map<string, Checker>();
+  const checked = makeMemory<CheckedRepository>();
+  const defined = makeMemory<Defined>();
+
+  const checkerFor = (defaultBranch: string): Checker => {
+    const checker = checkers.get(defaultBranch) ?? makeChecker({ ...context, defaultBranch });
+    checkers.set(defaultBranch, checker);
+    return checker;
+  };
+
+  const check: Definitions["check"] = (objects, commit, defaultBranch) =>
+    checked(`${objects.name} ${commit} ${defaultBranch}`, async () => {
+      const { files, problems } = await objects.readFiles(commit);
+      const result = checkerFor(defaultBranch).check(files);
+      return { ...result, problems: [...problems, ...result.problems] };
+    });
+
+  const define = (checkedFiles: CheckedRepository, trees: TreeLookup, environment: string): Defined =>
+    defineAll(checkedFiles, trees, (spec) => resolve(spec, environment, context));
+
+  return {
+    check,
+    at: (objects, commit, environment, defaultBranch) =>
+      defined(`${objects.name} ${commit} ${environment} ${defaultBranch}`, async () => {
+        const result = await check(objects, commit, defaultBranch);
+        const paths = new Set(result.deployments.map((spec) => sourcePath(resolve(spec, environment, context)) ?? "."));
+        const trees = await objects.treesAt(commit, [...paths]);
+        return define(result, (path) => trees.get(path) ?? null, environment);
+      }),
+    ofFiles: (files, trees, environment, defaultBranch) =>
+      define(checkerFor(defaultBranch).check(files), trees, environment),
+  };
+}
+
+function defineAll(
+  { deployments, problems }: CheckedRepository,
+  trees: TreeLookup,
+  resolved: (spec: DeploymentSpec) => Definition["spec"],
+): Defined {
+  const definitions = new Map<string, Definition>();
+  const missing: Problem[] = [];
+  for (const document of deployments) {
+    const spec = resolved(document);
+    const path = sourcePath(spec);
+    const source = path === null ? null : trees(path);
+    if (path !== null && source === null) missing.push(sourceMissing(document, path));
+    definitions.set(spec.name, define(spec, source, document));
+  }
+  return { definitions, problems: [...problems, ...missing] };
+}
+
+function sourceMissing({ file, line }: DeploymentSpec, path: string): Problem {
+  const message = `source.path ${JSON.stringify(path)} is no folder of this commit: commit it, or correct the path`;
+  return { file, line, column: 1, code: "SOURCE_NOT_FOUND", message };
+}
+
+/** Refuses a commit whose files have problems; the message lists them all. */
+export function refuseProblems(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new WaybillError("SPEC_INVALID", problems.map(formatProblem).join("\n"));
+}
+
+function makeMemory<Value>(): (key: string, make: () => Promise<Value>) => Promise<Value> {
+  const kept = new Map<string, Value>();
+  return async (key, make) => {
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const value = await make();
+    kept.set(key, value);
+    const oldest = kept.keys().next().value;
+    if (kept.size > maxRemembered && oldest !== undefined) kept.delete(oldest);
+    return value;
+  };
+}

@@ -1,0 +1,31 @@
+import type { StackName } from "../core/stack.ts";
+import type { Workload, WorkloadStatus } from "./workload.ts";
+
+/** What release needs of a target and its engine. Implementations must be safe to call again after any interruption. */
+export interface Deployer {
+  /**
+   * Makes the target match the workload, and resolves once its new revision has taken the route. Rejects with a
+   * WaybillError whose verdict decides about retries; what ran before then still runs.
+   */
+  apply(workload: Workload, options: DeployOptions): Promise<Applied>;
+  /** Removes everything that was applied for the stack; nothing there is no error. */
+  remove(stack: StackName, options: DeployOptions): Promise<void>;
+  /** What is accepted but cannot be applied, in the user's words. */
+  notices(workload: Workload): readonly string[];
+}
+
+export interface DeployOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+export interface Progress {
+  /** Set when the deployment's state changes with it. */
+  readonly state?: "building" | "starting";
+  readonly message: string;
+}
+
+export interface Applied {
+  readonly url: string | null;
+  readonly status: WorkloadStatus;
+}

@@ -1,0 +1,203 @@
+import type { Clock } from "../core/clock.ts";
+import { asWaybillError, type WaybillError } from "../core/errors.ts";
+import type { Feed } from "../core/feed.ts";
+import type { Log } from "../core/log.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Applied, Deployer } from "./deployer.ts";
+import { makeGate } from "./parallel.ts";
+import type { DeploymentRow, ReleaseStore } from "./store.ts";
+import type { DeploymentState } from "./views.ts";
+
+/** One line of what happens to a deployment, for those who watch. */
+export interface Step {
+  readonly stack: StackName;
+  readonly state: DeploymentState | "removed";
+  readonly message: string;
+  readonly url: string | null;
+  readonly at: Date;
+}
+
+export interface Driver {
+  /** Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled. */
+  wake(stack: StackName, desiredDigest: string): void;
+  /** Resolves once nothing is left to do for the stack at this moment, retries of failures aside. */
+  settled(stack: StackName): Promise<void>;
+  isBusy(stack: StackName): boolean;
+  close(): Promise<void>;
+}
+
+interface DriverParts {
+  readonly store: ReleaseStore;
+  readonly deployer: Deployer;
+  readonly steps: Feed<Step>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How many stacks are applied at once. */
+  readonly maxParallel: number;
+}
+
+/** One stack's work: at most one pass at a time, and always one more when something changed meanwhile. */
+interface Worker {
+  digest: string;
+  abort: AbortController;
+  isDirty: boolean;
+  done: Promise<void>;
+}
+
+type Pass = "settled" | "again" | { readonly retryAfterMs: number };
+
+export function makeDriver(parts: DriverParts): Driver {
+  const workers = new Map<string, Worker>();
+  const idleWaiters = new Map<string, (() => void)[]>();
+  const closing = new AbortController();
+  const gate = makeGate(parts.maxParallel);
+
+  const release = (key: string): void => {
+    for (const resume of idleWaiters.get(key) ?? []) resume();
+    idleWaiters.delete(key);
+  };
+
+  async function work(stack: StackName, worker: Worker): Promise<void> {
+    const key = stackKey(stack);
+    let attempt = 0;
+    do {
+      worker.isDirty = false;
+      worker.abort = new AbortController();
+      const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
+      const pass = await gate(() => applyOnce(parts, { stack, signal, attempt }));
+      if (typeof pass === "object" && !worker.isDirty) {
+        release(key);
+        attempt += 1;
+        await parts.clock.sleep(pass.retryAfterMs, signal).catch(() => undefined);
+      } else {
+        attempt = 0;
+      }
+      worker.isDirty ||= pass !== "settled";
+    } while (worker.isDirty && !closing.signal.aborted);
+    // No await between the check above and here: a wake-up in between would be lost.
+    workers.delete(key);
+    release(key);
+  }
+
+  return {
+    wake(stack, desiredDigest) {
+      if (closing.signal.aborted) return;
+      const key = stackKey(stack);
+      const running = workers.get(key);
+      if (running) {
+        running.isDirty = true;
+        if (running.digest !== desiredDigest) running.abort.abort(new Error("a newer content is to be applied"));
+        running.digest = desiredDigest;
+        return;
+      }
+      const worker: Worker = {
+        digest: desiredDigest,
+        abort: new AbortController(),
+        isDirty: false,
+        done: Promise.resolve(),
+      };
+      workers.set(key, worker);
+      worker.done = work(stack, worker);
+    },
+    settled(stack) {
+      const key = stackKey(stack);
+      if (!workers.has(key)) return Promise.resolve();
+      return new Promise((resolve) => idleWaiters.set(key, [...(idleWaiters.get(key) ?? []), resolve]));
+    },
+    isBusy: (stack) => workers.has(stackKey(stack)),
+    async close() {
+      closing.abort(new Error("the server is stopping"));
+      await Promise.all([...workers.values()].map(({ done }) => done));
+    },
+  };
+}
+
+interface Attempt {
+  readonly stack: StackName;
+  readonly signal: AbortSignal;
+  readonly attempt: number;
+}
+
+/** One pass over a stack. Never throws: what goes wrong becomes the deployment's state. */
+async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt): Promise<Pass> {
+  const { store, log } = parts;
+  try {
+    const row = await store.deployment(stack);
+    if (!row || signal.aborted) return "settled";
+    if (row.workload === null) return await remove(parts, row, signal);
+    if (row.blocked !== null || isDone(row)) return "settled";
+    return await apply(parts, row, signal);
+  } catch (thrown) {
+    if (signal.aborted) return "settled";
+    const error = asWaybillError(thrown);
+    log.error({ stack: stackKey(stack), code: error.code, err: error, attempt }, "apply failed");
+    return await fail(parts, { stack, error, attempt }).catch((cause: unknown) => {
+      log.error({ stack: stackKey(stack), err: cause }, "a failure could not be recorded");
+      return { retryAfterMs: backoffMs(attempt) };
+    });
+  }
+}
+
+const isDone = (row: DeploymentRow): boolean =>
+  row.desiredDigest === row.appliedDigest || row.desiredDigest === row.failedDigest;
+
+async function remove({ store, deployer, steps, clock }: DriverParts, row: DeploymentRow, signal: AbortSignal) {
+  const { stack } = row;
+  await deployer.remove(stack, { signal, onProgress: () => undefined });
+  signal.throwIfAborted();
+  await store.forget(stack);
+  steps.publish({ stack, state: "removed", message: "removed", url: null, at: clock.now() });
+  return "settled" as const;
+}
+
+async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal): Promise<Pass> {
+  const { store, deployer, steps, clock } = parts;
+  const { stack, workload, desiredDigest } = row;
+  if (!workload) return "settled";
+  // States are written in the order they happen, without holding up the apply.
+  let writes: Promise<unknown> = Promise.resolve();
+  const applied: Applied = await deployer
+    .apply(workload, {
+      signal,
+      onProgress({ state, message }) {
+        steps.publish({ stack, state: state ?? row.state, message, url: null, at: clock.now() });
+        if (state) writes = writes.then(() => store.setState(stack, state, ""));
+      },
+    })
+    .finally(() => writes);
+  const { state, reason } = applied.status;
+  const isCurrent = await store.recordApplied(stack, {
+    digest: desiredDigest,
+    state,
+    reason,
+    url: applied.url,
+    isApplied: true,
+  });
+  if (isCurrent) steps.publish({ stack, state, message: reason || state, url: applied.url, at: clock.now() });
+  return isCurrent ? "settled" : "again";
+}
+
+interface Failure {
+  readonly stack: StackName;
+  readonly error: WaybillError;
+  readonly attempt: number;
+}
+
+async function fail({ store, steps, clock }: DriverParts, { stack, error, attempt }: Failure): Promise<Pass> {
+  const row = await store.deployment(stack);
+  if (!row) return "settled";
+  const isFinal = error.verdict === "rejected" || error.verdict === "bug";
+  const retryAfterMs = error.retryAfterMs ?? backoffMs(attempt);
+  const before = row.appliedDigest === null ? "" : " What ran before keeps running.";
+  const state = error.verdict === "waiting" ? ("waiting" as const) : ("failed" as const);
+  const reason = `${error.message}${before}`;
+  if (isFinal) {
+    const outcome = { digest: row.desiredDigest, state, reason, url: row.url, isApplied: false };
+    if (!(await store.recordApplied(stack, outcome))) return "again";
+  } else {
+    await store.setState(stack, state, reason);
+  }
+  steps.publish({ stack, state, message: reason, url: null, at: clock.now() });
+  return isFinal ? "settled" : { retryAfterMs };
+}

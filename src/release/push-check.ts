@@ -1,0 +1,143 @@
+import { commitSha, type CommitSha } from "../core/names.ts";
+import type { Push, RefUpdate } from "../intake/push-gate.ts";
+import { parseTagName } from "../git/snapshot-tag.ts";
+import { formatProblem } from "../spec/problem.ts";
+import type { Definitions } from "./definitions.ts";
+import { fold } from "./fold.ts";
+import { hostProblems } from "./hosts.ts";
+import { planChanges, reasonToWait, type Plan } from "./plan.ts";
+import { planLines } from "./plan-lines.ts";
+import { presentOf, type Settler } from "./settle.ts";
+import type { ReleaseStore } from "./store.ts";
+
+export interface Verdict {
+  readonly accept: boolean;
+  readonly lines: readonly string[];
+}
+
+interface CheckParts {
+  readonly store: ReleaseStore;
+  readonly definitions: Definitions;
+  readonly settler: Pick<Settler, "defined">;
+  readonly notices: (definitions: Plan["changes"]) => readonly string[];
+}
+
+/** Decides about each ref of a push; the push is accepted only as a whole. */
+export function makePushCheck(parts: CheckParts): (push: Push) => Promise<Verdict> {
+  return async (push) => {
+    const defaultBranch = await defaultBranchOf(push);
+    const verdicts: Verdict[] = [];
+    for (const update of push.updates) verdicts.push(await checkUpdate(parts, { push, update, defaultBranch }));
+    return {
+      accept: verdicts.every(({ accept }) => accept),
+      lines: verdicts.flatMap(({ lines }) => lines),
+    };
+  };
+}
+
+const accepted: Verdict = { accept: true, lines: [] };
+const refused = (...lines: readonly string[]): Verdict => ({ accept: false, lines });
+
+/** The repository's own, or, when that is not there yet, the one branch that the push brings. */
+async function defaultBranchOf({ objects, updates }: Push): Promise<string> {
+  const { head, branches } = await objects.refs();
+  if (branches.has(head)) return head;
+  const pushed = updates.filter(({ ref, after }) => ref.startsWith("refs/heads/") && after !== null);
+  const names = pushed.map(({ ref }) => ref.slice("refs/heads/".length));
+  return names.includes(head) ? head : (names[0] ?? head);
+}
+
+interface Update {
+  readonly push: Push;
+  readonly update: RefUpdate;
+  readonly defaultBranch: string;
+}
+
+async function checkUpdate(parts: CheckParts, request: Update): Promise<Verdict> {
+  const { ref } = request.update;
+  if (ref.startsWith("refs/tags/waybill/")) return checkTag(parts, request, ref.slice("refs/tags/".length));
+  if (ref.startsWith("refs/heads/")) return checkBranch(parts, request, ref.slice("refs/heads/".length));
+  return accepted;
+}
+
+async function checkTag(parts: CheckParts, { push, update, defaultBranch }: Update, tag: string): Promise<Verdict> {
+  const name = parseTagName(tag);
+  if (!name) {
+    return refused(`${tag} is no snapshot tag: waybill/ENVIRONMENT/N is wanted, such as waybill/production/8.`);
+  }
+  const rows = await parts.store.snapshots({ repository: push.repository, environment: name.environment });
+  if (update.before !== null && update.after !== null) {
+    const next = Math.max(...rows.map(({ number }) => number), name.number) + 1;
+    return refused(`${tag} exists: a snapshot never moves. Use the next number, waybill/${name.environment}/${next}.`);
+  }
+  if (update.after === null) return checkDeletion(rows, tag);
+  const highest = Math.max(0, ...rows.map(({ number }) => number));
+  if (name.number <= highest) {
+    const next = `waybill/${name.environment}/${highest + 1}`;
+    return refused(`${tag} is not the next snapshot: numbers are never used again. Use ${next}.`);
+  }
+  const tagged = await push.objects.commitOf(update.after);
+  if (!tagged) return refused(`${tag} names no commit: tag a commit.`);
+  const defined = await parts.definitions.at(push.objects, tagged, name.environment, defaultBranch);
+  return defined.problems.length === 0 ? accepted : refused(...defined.problems.map(formatProblem));
+}
+
+function checkDeletion(rows: Awaited<ReturnType<ReleaseStore["snapshots"]>>, tag: string): Verdict {
+  const present = presentOf(rows);
+  const newest = present.at(-1);
+  if (!newest || newest.tag === tag) {
+    if (present.length > 1) return accepted;
+    return refused(`${tag} is the only snapshot: there is nothing to go back to. Delete the files instead.`);
+  }
+  return refused(`${tag} cannot be deleted: only the newest snapshot, ${newest.tag}, can be taken back.`);
+}
+
+async function checkBranch(parts: CheckParts, request: Update, branch: string): Promise<Verdict> {
+  const { push, update, defaultBranch } = request;
+  if (update.after === null) {
+    return { accept: true, lines: [`${branch} is deleted. What it deployed keeps running.`] };
+  }
+  const head = commitSha(update.after);
+  const settingsHead = branch === defaultBranch ? head : (await push.objects.refs()).branches.get(defaultBranch);
+  const checked = await parts.definitions.check(push.objects, head, defaultBranch);
+  const settings = settingsHead
+    ? (await parts.definitions.check(push.objects, settingsHead, defaultBranch)).settings
+    : checked.settings;
+  const followers = Object.entries(settings.environments).filter(([, followed]) => followed.branch === branch);
+  if (followers.length === 0) {
+    const lines = checked.problems.map((problem) => `${formatProblem(problem)}`);
+    return { accept: true, lines: [`no environment follows ${branch}: nothing is deployed.`, ...lines] };
+  }
+  const verdicts: Verdict[] = [];
+  for (const [environment] of followers) {
+    verdicts.push(await checkEnvironment(parts, { ...request, head, environment }));
+  }
+  // One file's problem is the same in every environment: say it once.
+  const lines = [...new Set(verdicts.flatMap((verdict) => verdict.lines))];
+  return { accept: verdicts.every(({ accept }) => accept), lines };
+}
+
+interface EnvironmentUpdate extends Update {
+  readonly head: CommitSha;
+  readonly environment: string;
+}
+
+async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): Promise<Verdict> {
+  const { push, head, environment, defaultBranch } = request;
+  const ref = { repository: push.repository, environment };
+  const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
+  const problems = [...after.problems, ...(await hostProblems(parts.store, ref, after.definitions))];
+  if (problems.length > 0) return refused(...problems.map(formatProblem));
+  const place = { ...ref, objects: push.objects, defaultBranch };
+  const folded = fold(presentOf(await parts.store.snapshots(ref)));
+  const before = await parts.settler.defined(place, folded);
+  const changes = planChanges(before.definitions, after.definitions);
+  const waitsFor = folded.hold
+    ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
+    : reasonToWait(before.definitions, after.definitions);
+  const plan: Plan = { ...ref, changes, notices: parts.notices(changes), waitsFor };
+  if (changes.length === 0) return { accept: true, lines: [noDeployments] };
+  return { accept: true, lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)] };
+}
+
+const noDeployments = "there is no deployments/*.yaml in this commit: nothing is deployed. Start with: waybill init";

@@ -1,0 +1,74 @@
+import type { Feed } from "../core/feed.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Push } from "../intake/push-gate.ts";
+import type { Driver, Step } from "./drive.ts";
+import type { EnvironmentOutcome, Outcome, Watcher } from "./watch.ts";
+
+interface FollowParts {
+  readonly watcher: Pick<Watcher, "look">;
+  readonly driver: Pick<Driver, "settled">;
+  readonly steps: Feed<Step>;
+  readonly clock: Clock;
+}
+
+const millisPerSecond = 1000;
+
+/** Makes the accepted push take effect, and tells how it goes until every deployment of it is live or has failed. */
+export function makePushFollow(parts: FollowParts) {
+  return async function* follow(push: Push, signal: AbortSignal): AsyncIterable<string> {
+    const { watcher, driver, steps, clock } = parts;
+    const startedAt = clock.now();
+    const ended = new AbortController();
+    // Listening starts before the look, so that no step is missed.
+    const all = steps.follow(AbortSignal.any([signal, ended.signal]));
+    const outcome = await watcher.look(push.repository, push.identity.name);
+    yield* outcomeLines(outcome);
+    const stacks = outcome.environments.flatMap(({ unsettled }) => unsettled);
+    if (stacks.length === 0) {
+      ended.abort();
+      yield "nothing to do: everything is as it should be.";
+      return;
+    }
+    void Promise.all(stacks.map((stack) => driver.settled(stack))).then(() => ended.abort());
+    const tally = new Map<string, Step>();
+    const watched = new Set(stacks.map(stackKey));
+    for await (const step of all) {
+      if (!watched.has(stackKey(step.stack))) continue;
+      tally.set(stackKey(step.stack), step);
+      yield stepLine(step, startedAt, stacks);
+    }
+    yield closingLine([...tally.values()], clock.now().getTime() - startedAt.getTime());
+  };
+}
+
+function* outcomeLines({ environments, troubles }: Outcome): Generator<string> {
+  for (const trouble of troubles) yield `trouble: ${trouble}`;
+  for (const environment of environments) yield* environmentLines(environment);
+}
+
+function* environmentLines({ environment, snapshots, waiting }: EnvironmentOutcome): Generator<string> {
+  for (const { tag, commit, kind, reverts } of snapshots) {
+    const what = kind === "revert" && reverts ? ` (takes back ${reverts}; ${environment} is on hold)` : "";
+    yield `snapshot ${tag} on ${commit.slice(0, 7)}${what}`;
+  }
+  if (waiting && snapshots.length === 0) {
+    yield `${waiting.commit.slice(0, 7)} waits for ${environment}: ${waiting.reason}`;
+    yield `  to let it go: waybill release ${environment}`;
+  }
+}
+
+function stepLine({ stack, state, message, url, at }: Step, startedAt: Date, stacks: readonly StackName[]): string {
+  const width = Math.max(...stacks.map(({ deployment }) => deployment.length));
+  const seconds = ((at.getTime() - startedAt.getTime()) / millisPerSecond).toFixed(1).padStart(5);
+  const text = message === state ? state : `${state}: ${message}`;
+  return `${seconds} s  ${stack.deployment.padEnd(width)}  ${text}${url ? `  ${url}` : ""}`;
+}
+
+function closingLine(last: readonly Step[], tookMs: number): string {
+  const seconds = (tookMs / millisPerSecond).toFixed(1);
+  const failed = last.filter(({ state }) => state === "failed" || state === "waiting");
+  if (failed.length === 0) return `done in ${seconds} s`;
+  const names = failed.map(({ stack }) => stack.deployment).join(", ");
+  return `${failed.length} of ${last.length} not live after ${seconds} s: ${names}`;
+}

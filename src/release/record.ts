@@ -1,0 +1,105 @@
+import type { CommitSha } from "../core/names.ts";
+import { environmentName } from "../core/names.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Repository } from "../git/repository.ts";
+import type { SnapshotTag } from "../git/snapshot-tag.ts";
+import { fold } from "./fold.ts";
+import { planChanges, type Change } from "./plan.ts";
+import { presentOf, type Settler, type SettleRequest } from "./settle.ts";
+import { readSnapshot, trailerNames, type Snapshot } from "./snapshot.ts";
+import type { ReleaseStore, SnapshotRow } from "./store.ts";
+
+/** An environment of one repository, at the moment of a look. */
+export interface Place extends SettleRequest {
+  readonly repo: Repository;
+  readonly branch: string | null;
+}
+
+export interface NewTag {
+  readonly commit: CommitSha;
+  readonly actor: string;
+  readonly message: string;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+export interface Recorder {
+  /** Creates the next snapshot tag of the environment, then records it. A kill in between is made good by the next look. */
+  create(place: Place, tag: NewTag): Promise<SnapshotRow>;
+  /** Records a tag that Git has. */
+  record(place: Place, tag: SnapshotTag): Promise<SnapshotRow>;
+}
+
+interface RecorderParts {
+  readonly store: ReleaseStore;
+  readonly settler: Pick<Settler, "defined">;
+  readonly clock: Clock;
+}
+
+const serverEmail = "waybill@localhost";
+
+export function makeRecorder({ store, settler, clock }: RecorderParts): Recorder {
+  async function record(place: Place, tag: SnapshotTag): Promise<SnapshotRow> {
+    const rows = await store.snapshots(place);
+    const earlier = presentOf(rows).filter(({ number }) => number < tag.number);
+    const snapshot = readSnapshot(tag, await goesBackFrom(place.repo, tag, earlier));
+    const [commit] = await place.repo.commitInfo([tag.commit]);
+    const row: SnapshotRow = {
+      ...snapshot,
+      branch: place.branch,
+      subject: commit?.subject ?? "",
+      author: commit?.author ?? "",
+      changes: await changesOf(settler, place, { earlier, snapshot }),
+      isDeleted: false,
+    };
+    await store.saveSnapshot(place, row);
+    return row;
+  }
+
+  return {
+    record,
+    async create(place, { commit, actor, message, trailers }) {
+      const rows = await store.snapshots(place);
+      const number = Math.max(0, ...rows.map((row) => row.number)) + 1;
+      const tag = await place.repo.createSnapshot({
+        environment: environmentName(place.environment),
+        number,
+        commit,
+        tagger: { name: actor, email: serverEmail },
+        at: clock.now(),
+        message,
+        trailers: { [trailerNames.actor]: actor, ...trailers },
+      });
+      return record(place, tag);
+    },
+  };
+}
+
+/** The tag that was live before, when the new one's commit lies behind it. */
+async function goesBackFrom(
+  repo: Pick<Repository, "isAncestor">,
+  tag: SnapshotTag,
+  earlier: readonly Snapshot[],
+): Promise<string | null> {
+  const folded = fold(earlier);
+  const only = tag.trailers[trailerNames.only];
+  const live = (only === undefined ? undefined : folded.exceptions.get(only)) ?? folded.base;
+  if (!live || live.commit === tag.commit) return null;
+  const isKnown = earlier.some(({ commit }) => commit === tag.commit);
+  return isKnown || (await repo.isAncestor(tag.commit, live.commit)) ? live.tag : null;
+}
+
+interface Moment {
+  readonly earlier: readonly Snapshot[];
+  readonly snapshot: Snapshot;
+}
+
+async function changesOf(
+  settler: Pick<Settler, "defined">,
+  place: Place,
+  { earlier, snapshot }: Moment,
+): Promise<readonly Change[]> {
+  if (snapshot.kind === "hold" || snapshot.kind === "release") return [];
+  const before = await settler.defined(place, fold(earlier));
+  const after = await settler.defined(place, fold([...earlier, snapshot]));
+  return planChanges(before.definitions, after.definitions).filter(({ action }) => action !== "unchanged");
+}

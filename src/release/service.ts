@@ -1,0 +1,181 @@
+import type { Clock } from "../core/clock.ts";
+import { WaybillError } from "../core/errors.ts";
+import type { Feed } from "../core/feed.ts";
+import { isSha, repositoryName, treeSha } from "../core/names.ts";
+import { Secret } from "../core/secret.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
+import type { Git } from "../git/git.ts";
+import { makeActs } from "./acts.ts";
+import { refuseProblems, type Definitions } from "./definitions.ts";
+import { fold } from "./fold.ts";
+import { hostProblems } from "./hosts.ts";
+import { planChanges, reasonToWait, type Plan } from "./plan.ts";
+import type { EnvironmentRef, PlanRequest, Release, ReleaseEvent } from "./release.ts";
+import { presentOf, type SecretVersions, type Settler } from "./settle.ts";
+import { deploymentView, environmentView, snapshotViews } from "./show.ts";
+import type { Override, ReleaseStore } from "./store.ts";
+import type { DeploymentView } from "./views.ts";
+import type { Watcher } from "./watch.ts";
+
+interface ReleaseParts {
+  readonly git: Git;
+  readonly store: ReleaseStore;
+  readonly definitions: Definitions;
+  readonly settler: Settler;
+  readonly watcher: Watcher;
+  readonly secrets: SecretVersions;
+  readonly events: Feed<ReleaseEvent>;
+  readonly clock: Clock;
+  readonly noticesFor: (plan: Plan["changes"]) => readonly string[];
+  /** Keeps the credentials of a repository hosted elsewhere. */
+  readonly keepCredentials: (repository: string, credentials: Secret) => Promise<void>;
+}
+
+const defaultHistoryLength = 50;
+
+export function makeRelease(parts: ReleaseParts): Release {
+  const { git, store, watcher, secrets, events, definitions } = parts;
+  const acts = makeActs({ store, watcher, secrets, definitions });
+
+  async function environmentOf(ref: EnvironmentRef) {
+    const rows = await store.environments(ref.repository);
+    const row = rows.find(({ environment }) => environment === ref.environment);
+    if (!row) throw new WaybillError("NOT_FOUND", `${ref.repository} has no environment ${ref.environment}`);
+    return environmentView(row, await store.snapshots(ref));
+  }
+
+  async function deploymentOf(stack: StackName): Promise<DeploymentView> {
+    const row = await store.deployment(stack);
+    if (!row) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
+    return deploymentView(row, (await store.overrides(stack)).get(stack.deployment)?.pause ?? null);
+  }
+
+  async function override(stack: StackName, change: (before: Override) => Override): Promise<DeploymentView> {
+    await deploymentOf(stack);
+    const before = (await store.overrides(stack)).get(stack.deployment) ?? { pause: null, restart: null };
+    await store.saveOverride(stack, change(before));
+    await watcher.settle(stack);
+    return deploymentOf(stack);
+  }
+
+  return {
+    repositories: () => store.repositories(),
+    connect: (request) => connect(parts, request),
+    async environments(repository) {
+      const rows = await store.environments(repository);
+      return Promise.all(rows.map(async (row) => environmentView(row, await store.snapshots(row))));
+    },
+    async deployments({ name, ...filter } = {}) {
+      const rows = await store.deployments({ ...filter, ...(name === undefined ? {} : { deployment: name }) });
+      const pauses = await pausesOf(
+        store,
+        rows.map(({ stack }) => stack),
+      );
+      return rows.map((row) => deploymentView(row, pauses.get(stackKey(row.stack)) ?? null));
+    },
+    async spec(stack) {
+      const row = await store.deployment(stack);
+      if (!row?.workload) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
+      return { ...row.workload.spec };
+    },
+    async history(ref, { before, limit = defaultHistoryLength } = {}) {
+      const rows = await store.snapshots(ref);
+      const views = snapshotViews(rows);
+      return views.filter(({ number }) => before === undefined || number < before).slice(0, limit);
+    },
+    plan: (request) => planOf(parts, request),
+    async rollback(request) {
+      const { tag } = await acts.rollback(request);
+      const view = snapshotViews(await store.snapshots(request)).find((candidate) => candidate.tag === tag);
+      if (!view) throw new WaybillError("BUG", `${tag} was made and is not recorded`);
+      return view;
+    },
+    async hold(request) {
+      await acts.hold(request);
+      return environmentOf(request);
+    },
+    async release(request) {
+      await acts.release(request);
+      return environmentOf(request);
+    },
+    pause: ({ reason, actor, ...stack }) =>
+      override(stack, (before) => ({
+        ...before,
+        pause: { by: actor.name, reason, at: parts.clock.now().toISOString() },
+      })),
+    resume: ({ actor: _, ...stack }) => override(stack, (before) => ({ ...before, pause: null })),
+    restart: ({ actor, ...stack }) =>
+      override(stack, (before) => ({ ...before, restart: `${parts.clock.now().toISOString()} by ${actor.name}` })),
+    rebuild: () => rebuild(parts),
+    async secretsChanged({ repository, environment }) {
+      const rows = await store.environments(repository);
+      const affected = rows.filter((row) => environment === null || row.environment === environment);
+      for (const row of affected) await watcher.settle(row);
+    },
+    events: (signal) => events.follow(signal),
+  };
+}
+
+async function pausesOf(store: ReleaseStore, stacks: readonly StackName[]) {
+  const environments = new Map(stacks.map((stack) => [`${stack.repository}/${stack.environment}`, stack]));
+  const pauses = new Map<string, NonNullable<Override["pause"]>>();
+  for (const environment of environments.values()) {
+    for (const [deployment, { pause }] of await store.overrides(environment)) {
+      if (pause) pauses.set(stackKey({ ...environment, deployment }), pause);
+    }
+  }
+  return pauses;
+}
+
+type ConnectRequest = Parameters<Release["connect"]>[0];
+
+async function connect(parts: ReleaseParts, { name, url, credentials, actor }: ConnectRequest) {
+  const { git, store, watcher } = parts;
+  const repository = repositoryName(name);
+  const secret = credentials === null ? undefined : new Secret(credentials);
+  const made = await git.createMirror(repository, url, secret);
+  try {
+    // Read once before anything is kept: an address that does not answer leaves nothing behind.
+    await made.fetch(AbortSignal.timeout(connectTimeoutMs));
+  } catch (cause) {
+    await git.remove(repository);
+    throw cause;
+  }
+  if (secret) await parts.keepCredentials(name, secret);
+  const { head } = await made.refs();
+  await store.saveRepository({ name, url, defaultBranch: head, problem: null });
+  await watcher.look(name, actor.name);
+  return { name, url, defaultBranch: head, problem: null };
+}
+
+const connectTimeoutMs = 60_000;
+
+async function planOf(parts: ReleaseParts, { repository, environment, files, trees }: PlanRequest): Promise<Plan> {
+  const { git, store, definitions, settler } = parts;
+  const ref = { repository, environment };
+  const name = repositoryName(repository);
+  const objects = git.exists(name) ? await git.open(name) : null;
+  const defaultBranch = objects ? (await objects.refs()).head : "main";
+  const treeOf = (path: string) => {
+    const tree = trees[path];
+    return tree !== undefined && isSha(tree) ? treeSha(tree) : null;
+  };
+  const after = definitions.ofFiles(files, treeOf, environment, defaultBranch);
+  refuseProblems([...after.problems, ...(await hostProblems(store, ref, after.definitions))]);
+  const folded = fold(presentOf(await store.snapshots(ref)));
+  const before = objects
+    ? await settler.defined({ ...ref, objects, defaultBranch }, folded)
+    : { definitions: new Map(), problems: [] };
+  const changes = planChanges(before.definitions, after.definitions);
+  const waitsFor = folded.hold
+    ? `${environment} is on hold: ${folded.hold.reason}`
+    : reasonToWait(before.definitions, after.definitions);
+  return { ...ref, changes, notices: parts.noticesFor(changes), waitsFor };
+}
+
+async function rebuild({ git, store, watcher }: ReleaseParts) {
+  const names = await git.list();
+  for (const name of names) await watcher.look(name);
+  const [environments, deployments] = await Promise.all([store.environments(), store.deployments()]);
+  return { repositories: names.length, environments: environments.length, deployments: deployments.length };
+}

@@ -1,0 +1,61 @@
+import type { DeploymentRow, EnvironmentRow, SnapshotRow } from "./store.ts";
+import { fold } from "./fold.ts";
+import { presentOf } from "./settle.ts";
+import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
+
+/** Rows as the outside sees them. */
+
+export function deploymentView(row: DeploymentRow, pause: PauseView | null): DeploymentView {
+  const { stack, workload } = row;
+  return {
+    repository: stack.repository,
+    environment: stack.environment,
+    name: stack.deployment,
+    kind: row.kind,
+    state: row.state,
+    reason: workload ? row.reason : "its file is gone: it is being removed",
+    snapshot: `waybill/${stack.environment}/${row.snapshot}`,
+    commit: row.commit,
+    url: row.url,
+    description: workload?.spec.description ?? "",
+    tags: workload?.spec.tags ?? {},
+    updatedAt: row.updatedAt.toISOString(),
+    pause,
+  };
+}
+
+/** Newest first. Active is what some deployment follows; held, what put the environment on hold. */
+export function snapshotViews(rows: readonly SnapshotRow[]): readonly SnapshotView[] {
+  const present = presentOf(rows);
+  const folded = fold(present);
+  const active = new Set([folded.base?.tag, ...[...folded.exceptions.values()].map(({ tag }) => tag)]);
+  const newest = present.at(-1)?.tag;
+  return rows.toReversed().map((row) => ({
+    tag: row.tag,
+    number: row.number,
+    commit: row.commit,
+    branch: row.branch,
+    subject: row.subject,
+    author: row.author,
+    actor: row.actor,
+    at: row.at.toISOString(),
+    reason: row.isDeleted ? `deleted. ${row.reason}`.trim() : row.reason,
+    reverts: row.reverts,
+    only: row.only,
+    active: active.has(row.tag) && !row.isDeleted,
+    held: folded.hold !== null && row.tag === newest,
+    changes: row.changes,
+  }));
+}
+
+export function environmentView(row: EnvironmentRow, snapshots: readonly SnapshotRow[]): EnvironmentView {
+  const { base, hold } = fold(presentOf(snapshots));
+  return {
+    repository: row.repository,
+    environment: row.environment,
+    branch: row.branch,
+    snapshot: base?.tag ?? null,
+    hold: hold && { by: hold.by, reason: hold.reason, since: hold.since.toISOString() },
+    waiting: row.waiting,
+  };
+}

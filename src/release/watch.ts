@@ -1,0 +1,311 @@
+import { asWaybillError } from "../core/errors.ts";
+import type { Feed } from "../core/feed.ts";
+import type { Log } from "../core/log.ts";
+import { repositoryName, type CommitSha } from "../core/names.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Git } from "../git/git.ts";
+import type { RefView } from "../git/refs.ts";
+import type { Repository } from "../git/repository.ts";
+import { formatProblem } from "../spec/problem.ts";
+import type { Definitions } from "./definitions.ts";
+import { fold } from "./fold.ts";
+import { compareTags, decideHead, takesBack } from "./look.ts";
+import { reasonToWait } from "./plan.ts";
+import type { NewTag, Place, Recorder } from "./record.ts";
+import type { EnvironmentRef, ReleaseEvent } from "./release.ts";
+import { presentOf, type Settler } from "./settle.ts";
+import { trailerNames } from "./snapshot.ts";
+import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "./store.ts";
+
+/** What one look at a repository led to. */
+export interface Outcome {
+  readonly environments: readonly EnvironmentOutcome[];
+  /** What stands in the way, in the user's words; nothing was changed because of it. */
+  readonly troubles: readonly string[];
+}
+
+export interface EnvironmentOutcome {
+  readonly environment: string;
+  /** Snapshots that were new at this look, oldest first. */
+  readonly snapshots: readonly SnapshotRow[];
+  readonly waiting: EnvironmentRow["waiting"];
+  /** Stacks that were not as they should be when the look ended. */
+  readonly unsettled: readonly StackName[];
+  readonly troubles: readonly string[];
+}
+
+export interface Watcher {
+  /**
+   * Reads the repository's refs and makes the desired state follow them. Looks at one repository come one after the
+   * other; `actor` names who caused it, where that is known.
+   */
+  look(repository: string, actor?: string): Promise<Outcome>;
+  /** Names a commit of the environment by the next snapshot tag and makes that desired. `decide` runs in turn. */
+  tag(environment: EnvironmentRef, decide: (place: Place) => Promise<NewTag>): Promise<SnapshotRow>;
+  /** Makes the rows follow the tags again, after something outside Git changed. */
+  settle(environment: EnvironmentRef): Promise<readonly StackName[]>;
+}
+
+interface WatcherParts {
+  readonly git: Git;
+  readonly store: ReleaseStore;
+  readonly definitions: Definitions;
+  readonly settler: Settler;
+  readonly recorder: Recorder;
+  readonly events: Feed<ReleaseEvent>;
+  readonly log: Log;
+  /** Ends calls to remote repositories when the server stops. */
+  readonly signal: AbortSignal;
+}
+
+export function makeWatcher(parts: WatcherParts): Watcher {
+  const { git, store, settler, recorder, events } = parts;
+  const inTurn = makeTurns();
+
+  async function placeOf(ref: EnvironmentRef): Promise<Place> {
+    const repo = await git.open(repositoryName(ref.repository));
+    const refs = await repo.refs();
+    const row = (await store.environments(ref.repository)).find(({ environment }) => environment === ref.environment);
+    return { ...ref, repo, objects: repo, defaultBranch: refs.head, branch: row?.branch ?? null };
+  }
+
+  const publish = ({ repository, environment }: EnvironmentRef): void =>
+    events.publish({ type: "environment", repository, environment, deployment: null });
+
+  return {
+    look: (repository, actor) => inTurn(repository, () => lookNow(parts, { name: repository, actor })),
+    tag: (ref, decide) =>
+      inTurn(ref.repository, async () => {
+        const place = await placeOf(ref);
+        const row = await recorder.create(place, await decide(place));
+        await settler.settle(place);
+        await pushBack(parts, place.repo);
+        publish(ref);
+        return row;
+      }),
+    settle: (ref) =>
+      inTurn(ref.repository, async () => {
+        const { unsettled } = await settler.settle(await placeOf(ref));
+        publish(ref);
+        return unsettled;
+      }),
+  };
+}
+
+/** Runs calls for one key one after the other. */
+function makeTurns(): <Result>(key: string, act: () => Promise<Result>) => Promise<Result> {
+  const last = new Map<string, Promise<unknown>>();
+  return (key, act) => {
+    const turn = (last.get(key) ?? Promise.resolve()).then(act);
+    const settled = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (last.get(key) === settled) last.delete(key);
+      });
+    last.set(key, settled);
+    return turn;
+  };
+}
+
+interface LookRequest {
+  readonly name: string;
+  readonly actor: string | undefined;
+}
+
+async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promise<Outcome> {
+  const { git, store, events, log } = parts;
+  const repo = await git.open(repositoryName(name));
+  const known = (await store.repositories()).find((repository) => repository.name === name);
+  const troubles: string[] = [];
+  try {
+    const { movedTags } = repo.isMirror ? await repo.fetch(parts.signal) : { movedTags: [] };
+    troubles.push(...movedTags.map(moved));
+  } catch (thrown) {
+    // What cannot be read deletes nothing and deploys nothing.
+    const problem = asWaybillError(thrown).message;
+    if (known) await store.saveRepository({ ...known, problem });
+    throw thrown;
+  }
+  const refs = await repo.refs();
+  const saved = { name, url: known?.url ?? null, defaultBranch: refs.head };
+  if (!known) await store.saveRepository({ ...saved, problem: null });
+  const recorded = new Map((await store.environments(name)).map((row) => [row.environment, row]));
+  const branches = await branchesByEnvironment(parts, repo, refs);
+  const names = new Set([...branches.keys(), ...recorded.keys(), ...refs.snapshots.map((tag) => tag.environment)]);
+  const environments: EnvironmentOutcome[] = [];
+  for (const environment of [...names].toSorted()) {
+    const place = placeIn({ repository: name, environment }, repo, refs, branches.get(environment) ?? null);
+    const row = recorded.get(environment) ?? null;
+    const outcome = await lookAtEnvironment(parts, { place, refs, row, actor });
+    environments.push(outcome);
+    troubles.push(...outcome.troubles);
+    events.publish({ type: "environment", repository: name, environment, deployment: null });
+  }
+  troubles.push(...(await pushBack(parts, repo)));
+  if (troubles.length > 0) log.warn({ repository: name, troubles }, "a repository holds what cannot be followed");
+  const problem = troubles.length > 0 ? troubles.join("\n") : null;
+  if (problem !== (known?.problem ?? null) || known?.defaultBranch !== refs.head) {
+    await store.saveRepository({ ...saved, problem });
+  }
+  return { environments, troubles };
+}
+
+const placeIn = (ref: EnvironmentRef, repo: Repository, refs: RefView, branch: string | null): Place => ({
+  ...ref,
+  repo,
+  objects: repo,
+  defaultBranch: refs.head,
+  branch,
+});
+
+const moved = (tag: string): string =>
+  `${tag} was moved. A snapshot never moves: what it named first still counts. Give the commit a new number instead.`;
+
+/** The default branch's waybill.yaml says which environment follows which branch; one with problems changes nothing. */
+async function branchesByEnvironment(
+  { definitions }: WatcherParts,
+  repo: Repository,
+  refs: RefView,
+): Promise<ReadonlyMap<string, string | null>> {
+  const head = refs.branches.get(refs.head);
+  if (!head) return new Map();
+  const { settings } = await definitions.check(repo, head, refs.head);
+  return new Map(Object.entries(settings.environments).map(([name, { branch }]) => [name, branch ?? null]));
+}
+
+/** Gives a repository hosted elsewhere the tags that were made here. Answers what stood in the way. */
+async function pushBack({ log, signal }: WatcherParts, repo: Repository): Promise<readonly string[]> {
+  if (!repo.isMirror) return [];
+  try {
+    const { unpushedTags } = await repo.fetch(signal);
+    await repo.pushTags(unpushedTags, signal);
+    return [];
+  } catch (thrown) {
+    const { message } = asWaybillError(thrown);
+    log.warn({ repository: repo.name, err: thrown }, "snapshot tags could not be pushed back");
+    return [`snapshot tags could not be pushed back: ${message}`];
+  }
+}
+
+interface Look {
+  readonly place: Place;
+  readonly refs: RefView;
+  readonly row: EnvironmentRow | null;
+  readonly actor: string | undefined;
+}
+
+async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<EnvironmentOutcome> {
+  const { store, settler } = parts;
+  const { place, row } = look;
+  const { snapshots, troubles } = await followTags(parts, look);
+  const head = await followHead(parts, look);
+  if (head.snapshot) snapshots.push(head.snapshot);
+  const kept = head.waiting === undefined ? (row?.waiting ?? null) : head.waiting;
+  const live = fold(presentOf(await store.snapshots(place))).base;
+  // A person's tag on the waiting commit is what it waited for.
+  const waiting = kept && kept.commit === live?.commit ? null : kept;
+  await store.saveEnvironment({
+    repository: place.repository,
+    environment: place.environment,
+    branch: place.branch,
+    observedHead: head.observed ?? row?.observedHead ?? null,
+    waiting,
+  });
+  const { unsettled, problem } = await settler.settle(place);
+  return {
+    environment: place.environment,
+    snapshots,
+    waiting,
+    unsettled,
+    troubles: problem === null ? troubles : [...troubles, problem],
+  };
+}
+
+/** Records tags that are new, and turns the deletion of the newest into a revert: a tag of its own. */
+async function followTags(
+  { store, recorder }: WatcherParts,
+  { place, refs, actor }: Look,
+): Promise<{ snapshots: SnapshotRow[]; troubles: string[] }> {
+  const tags = refs.snapshots.filter(({ environment }) => environment === place.environment);
+  const rows = await store.snapshots(place);
+  const news = compareTags(tags, rows);
+  const snapshots: SnapshotRow[] = [];
+  for (const tag of news.added) snapshots.push(await recorder.record(place, tag));
+  const back = takesBack(rows, news.deleted);
+  const isAllGone = news.deleted.length > 0 && news.deleted.length === presentOf(rows).length && tags.length === 0;
+  const troubles = [
+    ...news.moved.map(({ tag }) => moved(tag.tag)),
+    ...news.reused.map(({ tag }) => `${tag} was used and deleted before: a number is never used again.`),
+    ...(isAllGone ? [`every snapshot tag of ${place.environment} is gone from Git; nothing was changed.`] : []),
+  ];
+  if (isAllGone) return { snapshots, troubles };
+  const takenBack = news.deleted.toSorted((a, b) => b.number - a.number)[0];
+  for (const row of news.deleted) await store.saveSnapshot(place, { ...row, isDeleted: true });
+  if (back && takenBack && news.added.length === 0) {
+    const revert = await recorder.create(place, {
+      commit: back.commit,
+      actor: actor ?? "unknown",
+      message: `Return to ${back.tag}`,
+      trailers: { [trailerNames.reverts]: takenBack.tag, [trailerNames.reason]: `${takenBack.tag} was deleted` },
+    });
+    snapshots.push(revert);
+  }
+  return { snapshots, troubles };
+}
+
+interface HeadOutcome {
+  /** Undefined: as before. */
+  readonly waiting?: EnvironmentRow["waiting"];
+  readonly observed: CommitSha | null;
+  readonly snapshot: SnapshotRow | null;
+}
+
+async function followHead(parts: WatcherParts, { place, refs, row, actor }: Look): Promise<HeadOutcome> {
+  const { store } = parts;
+  // A vanished branch deletes nothing: it is as if it had not moved.
+  const head = place.branch === null ? undefined : refs.branches.get(place.branch);
+  if (!head) return { observed: null, snapshot: null };
+  const folded = fold(presentOf(await store.snapshots(place)));
+  const decision = decideHead({ head, row, live: folded.base, holdReason: folded.hold?.reason ?? null });
+  switch (decision.type) {
+    case "nothing":
+      return { observed: head, snapshot: null };
+    case "observe":
+      return { observed: head, snapshot: null, waiting: null };
+    case "wait":
+      return { observed: head, snapshot: null, waiting: { commit: head, reason: decision.reason } };
+    case "consider":
+      return considerHead(parts, { place, head, actor });
+    default:
+      return decision satisfies never;
+  }
+}
+
+interface Consideration {
+  readonly place: Place;
+  readonly head: CommitSha;
+  readonly actor: string | undefined;
+}
+
+async function considerHead(parts: WatcherParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
+  const { store, definitions, settler, recorder } = parts;
+  const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
+  const [problem] = after.problems;
+  if (problem) {
+    const more = after.problems.length > 1 ? ` and ${after.problems.length - 1} more` : "";
+    const reason = `its files have problems: ${formatProblem(problem)}${more}`;
+    return { observed: head, snapshot: null, waiting: { commit: head, reason } };
+  }
+  const before = await settler.defined(place, fold(presentOf(await store.snapshots(place))));
+  if (before.definitions.size === 0 && after.definitions.size === 0) return { observed: head, snapshot: null };
+  const reason = reasonToWait(before.definitions, after.definitions);
+  if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };
+  const [commit] = await place.repo.commitInfo([head]);
+  const snapshot = await recorder.create(place, {
+    commit: head,
+    actor: actor ?? commit?.author ?? "unknown",
+    message: commit?.subject ?? "",
+    trailers: {},
+  });
+  return { observed: head, snapshot, waiting: null };
+}
