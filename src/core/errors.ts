@@ -43,6 +43,7 @@ export const errorTable = {
   DATABASE_UNAVAILABLE: { verdict: "transient", summary: "PostgreSQL cannot be reached or started" },
   // files
   SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
+  BUSY: { verdict: "waiting", status: 503, summary: "the server has as much to do as it takes on at once" },
   // git
   GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },
   SNAPSHOT_EXISTS: { verdict: "rejected", status: 409, summary: "a snapshot of that number exists" },
@@ -60,8 +61,21 @@ export const errorTable = {
   SOURCE_MISSING: { verdict: "rejected", status: 422, summary: "files that a program needs are not there" },
   SECRET_MISSING: { verdict: "rejected", status: 422, summary: "a secret that a deployment uses has not been set" },
   TARGET_UNSUPPORTED: { verdict: "rejected", status: 422, summary: "this target cannot do what the file asks for" },
-  HOST_TAKEN: { verdict: "rejected", status: 409, summary: "another deployment holds the host name" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
+  // engine
+  PROGRAM_FAILED: { verdict: "rejected", status: 422, summary: "the Pulumi program threw, or declared what cannot be" },
+  PROGRAM_UNSUPPORTED: {
+    verdict: "rejected",
+    status: 422,
+    summary: "the program uses what this engine does not serve",
+  },
+  RESOURCE_INVALID: { verdict: "rejected", status: 422, summary: "a provider refused a resource's inputs" },
+  RESOURCE_PROTECTED: { verdict: "rejected", status: 409, summary: "a protected resource would have been deleted" },
+  STEP_FAILED: { verdict: "transient", summary: "a resource could not be made as wanted" },
+  STATE_INVALID: { verdict: "rejected", summary: "a stack's state cannot be read" },
+  STATE_CONFLICT: { verdict: "transient", summary: "another process changed the stack's state meanwhile" },
+  STACK_BUSY: { verdict: "transient", status: 409, summary: "another operation on the stack is under way" },
+  APPLY_CANCELLED: { verdict: "transient", summary: "the apply was cancelled before it was through" },
   // last resort
   BUG: { verdict: "bug", summary: "a defect in Waybill" },
 } as const satisfies Record<string, ErrorRow>;

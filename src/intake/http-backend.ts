@@ -1,0 +1,183 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { Duplex, Readable, type Writable } from "node:stream";
+import { promisify } from "node:util";
+import { WaybillError } from "../core/errors.ts";
+import { isolation, type GitSettings } from "../git/environment.ts";
+
+/** One request to `git http-backend`, in the words of CGI (RFC 3875). */
+export interface BackendCall {
+  readonly request: Request;
+  /** The path below the project root: `/NAME.git/info/refs`. */
+  readonly pathInfo: string;
+  readonly projectRoot: string;
+  readonly user: string;
+  readonly settings: GitSettings;
+  /** A push: gets a channel for its hooks, and is not ended by a client that hangs up. */
+  readonly isPush: boolean;
+}
+
+export interface Backend {
+  readonly response: Promise<Response>;
+  /** The other end of the hooks' descriptor. */
+  readonly channel: Duplex | null;
+  /** Resolves when the process and all of its output have ended. */
+  readonly ended: Promise<void>;
+  kill(): void;
+}
+
+// http-backend's headers are a handful of lines.
+const maxHeaderBytes = 16_384;
+const maxErrorBytes = 4_096;
+
+/** Where http-backend is: started by its path, which saves the process that `git http-backend` would be. */
+export async function findBackend(): Promise<string> {
+  const { stdout } = await promisify(execFile)("git", ["--exec-path"]);
+  return join(stdout.trim(), "git-http-backend");
+}
+
+export function startBackend(program: string, call: BackendCall): Backend {
+  const child = spawn(program, [], {
+    cwd: call.projectRoot,
+    env: { ...isolation(call.settings), ...cgiVariables(call) },
+    stdio: ["pipe", "pipe", "pipe", ...(call.isPush ? (["pipe"] as const) : [])],
+  });
+  const { stdin, stdout, stderr } = pipesOf(child);
+  const channel = child.stdio[3];
+  feed(call.request.body, stdin);
+  let complaint = "";
+  stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-maxErrorBytes)));
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", () => resolve());
+    child.once("close", () => resolve());
+  });
+  const started = new Promise<never>((_, reject) => child.once("error", reject));
+  const onHangUp = call.isPush ? () => undefined : () => child.kill();
+  const response = Promise.race([started, respond(stdout, { isPaced: !call.isPush, onHangUp })]).catch(
+    (cause: unknown) => {
+      throw new WaybillError("GIT_FAILED", `git http-backend gave no answer: ${complaint.trim() || String(cause)}`, {
+        cause,
+      });
+    },
+  );
+  return { response, channel: channel instanceof Duplex ? channel : null, ended, kill: () => child.kill() };
+}
+
+function pipesOf({ stdin, stdout, stderr }: ChildProcess): { stdin: Writable; stdout: Readable; stderr: Readable } {
+  if (stdin && stdout && stderr) return { stdin, stdout, stderr };
+  throw new TypeError("http-backend was started without pipes");
+}
+
+function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Record<string, string> {
+  const header = (name: string, variable: string): Record<string, string> => {
+    const value = request.headers.get(name);
+    return value === null ? {} : { [variable]: value };
+  };
+  return {
+    GIT_PROJECT_ROOT: projectRoot,
+    GIT_HTTP_EXPORT_ALL: "1",
+    REQUEST_METHOD: request.method,
+    PATH_INFO: pathInfo,
+    QUERY_STRING: new URL(request.url).search.slice(1),
+    REMOTE_USER: user,
+    REMOTE_ADDR: "127.0.0.1",
+    ...header("content-type", "CONTENT_TYPE"),
+    ...header("content-length", "CONTENT_LENGTH"),
+    ...header("content-encoding", "HTTP_CONTENT_ENCODING"),
+    ...header("git-protocol", "HTTP_GIT_PROTOCOL"),
+    ...header("git-protocol", "GIT_PROTOCOL"),
+  };
+}
+
+function feed(body: ReadableStream<Uint8Array> | null, stdin: Writable): void {
+  // A process that ends before it has read everything says why in its answer.
+  stdin.on("error", () => undefined);
+  if (body === null) {
+    stdin.end();
+    return;
+  }
+  const source = Readable.fromWeb(body);
+  // A client that hangs up half way: Git sees the end, too early, and takes nothing.
+  source.once("error", () => stdin.end());
+  stdin.once("close", () => source.destroy());
+  source.pipe(stdin);
+}
+
+interface Delivery {
+  /** Whether Git waits for a slow client. Not in a push: its output is small, and must not wait for one that is gone. */
+  readonly isPaced: boolean;
+  readonly onHangUp: () => void;
+}
+
+async function respond(stdout: Readable, delivery: Delivery): Promise<Response> {
+  const { head, rest } = await readHead(stdout);
+  const headers = new Headers({ "cache-control": "no-cache" });
+  let status = 200;
+  for (const line of head.split(/\r?\n/)) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const value = line.slice(colon + 1).trim();
+    if (name.toLowerCase() === "status") status = Number.parseInt(value, 10);
+    else if (colon > 0) headers.set(name, value);
+  }
+  return new Response(bodyOf(stdout, rest, delivery), { status, headers });
+}
+
+async function readHead(stdout: Readable): Promise<{ head: string; rest: Buffer }> {
+  let held = Buffer.alloc(0);
+  for (;;) {
+    const end = /\r?\n\r?\n/.exec(held.toString("latin1"));
+    if (end) {
+      const bodyAt = end.index + end[0].length;
+      return { head: held.toString("latin1", 0, end.index), rest: held.subarray(bodyAt) };
+    }
+    if (held.length > maxHeaderBytes) throw new Error("its headers never end");
+    const chunk = await nextChunk(stdout);
+    if (chunk === null) throw new Error("it ended without headers");
+    held = Buffer.concat([held, chunk]);
+  }
+}
+
+async function nextChunk(stdout: Readable): Promise<Buffer | null> {
+  for (;;) {
+    const chunk: Buffer | null = stdout.read();
+    if (chunk !== null) return chunk;
+    if (stdout.readableEnded || stdout.destroyed) return null;
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        for (const event of ["readable", "end", "close", "error"]) stdout.off(event, go);
+        resolve();
+      };
+      for (const event of ["readable", "end", "close", "error"]) stdout.on(event, go);
+    });
+  }
+}
+
+function bodyOf(stdout: Readable, first: Buffer, { isPaced, onHangUp }: Delivery): ReadableStream<Uint8Array> {
+  let isOpen = true;
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (first.length > 0) controller.enqueue(new Uint8Array(first));
+      stdout.on("data", (chunk: Buffer) => {
+        if (!isOpen) return;
+        controller.enqueue(new Uint8Array(chunk));
+        if (isPaced && (controller.desiredSize ?? 0) <= 0) stdout.pause();
+      });
+      const finish = (): void => {
+        if (isOpen) controller.close();
+        isOpen = false;
+      };
+      stdout.once("end", finish);
+      stdout.once("close", finish);
+    },
+    pull: () => {
+      stdout.resume();
+    },
+    cancel: () => {
+      isOpen = false;
+      // Read on to the end: a push must not be stopped by a full pipe.
+      stdout.resume();
+      onHangUp();
+    },
+  });
+}

@@ -1,0 +1,132 @@
+import { randomUUID } from "node:crypto";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../core/clock.ts";
+import { asWaybillError, messageOf } from "../core/errors.ts";
+import type { Identity } from "../core/identity.ts";
+import type { Log } from "../core/log.ts";
+import type { RepositoryName } from "../core/names.ts";
+import type { Git } from "../git/git.ts";
+import { serveHooks, type HookCall, type HookReply } from "./hook-channel.ts";
+import type { Push, PushGate, RefUpdate } from "./push-gate.ts";
+
+/** Carries pushes between Git's hooks and the gate. */
+export interface Pushes {
+  serve(push: IncomingPush): Promise<void>;
+}
+
+export interface IncomingPush {
+  readonly channel: Duplex;
+  readonly identity: Identity;
+  readonly name: RepositoryName;
+  /** Git has ended, whether or not its hooks have. */
+  readonly ended: Promise<void>;
+  /** Called once the refs have changed. */
+  readonly onStored: () => void;
+}
+
+export interface PushesOptions {
+  readonly git: Git;
+  readonly gate: PushGate;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+type PushStart = Pick<Push, "id" | "repository" | "identity">;
+
+const maxUpdates = 5_000;
+
+export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pushes {
+  async function check(start: PushStart, { updates, env }: HookCall, reply: HookReply): Promise<boolean> {
+    if (updates.length > maxUpdates) {
+      reply.line(`waybill: the push changes ${updates.length} refs; at most ${maxUpdates} are taken at once`);
+      return false;
+    }
+    await nameHead(git, start.repository, updates);
+    await using quarantine = disposable(await git.openQuarantine(start.repository, env));
+    const { accept, lines } = await gate.check({ ...start, updates, objects: quarantine.repository });
+    for (const line of lines) reply.line(line);
+    return accept;
+  }
+
+  async function follow(start: PushStart, updates: readonly RefUpdate[], reply: HookReply | null): Promise<void> {
+    const objects = await git.open(start.repository);
+    // Iterated to its end even when the pusher is gone: the deploy is not theirs to stop by closing a terminal.
+    for await (const line of gate.follow({ ...start, updates, objects }, signal)) reply?.line(line);
+  }
+
+  /** Refs that changed although Git ended before its last hook: they are followed all the same. */
+  async function followSilently(start: PushStart, accepted: readonly RefUpdate[]): Promise<void> {
+    const changed = await changedRefs(git, start.repository, accepted);
+    if (changed.length > 0) await follow(start, changed, null);
+  }
+
+  return {
+    async serve({ channel, identity, name, ended, onStored }) {
+      const start: PushStart = { id: randomUUID(), repository: name, identity };
+      const startedAt = clock.now().getTime();
+      let unfollowed: readonly RefUpdate[] = [];
+
+      async function answer(call: HookCall, reply: HookReply): Promise<void> {
+        const isCheck = call.hook === "pre-receive";
+        try {
+          if (!isCheck) {
+            unfollowed = [];
+            onStored();
+            await follow(start, call.updates, reply);
+            return reply.end(0);
+          }
+          const accepted = await check(start, call, reply);
+          if (accepted) unfollowed = call.updates;
+          reply.end(accepted ? 0 : 1);
+        } catch (thrown) {
+          reply.line(explain(thrown, isCheck));
+          reply.end(1);
+          log.error({ push: start.id, repository: name, hook: call.hook, error: messageOf(thrown) }, "push failed");
+        }
+      }
+
+      await serveHooks(channel, answer);
+      await ended;
+      await followSilently(start, unfollowed).catch((thrown: unknown) =>
+        log.error({ push: start.id, repository: name, error: messageOf(thrown) }, "following a push failed"),
+      );
+      const durationMs = clock.now().getTime() - startedAt;
+      log.info({ push: start.id, repository: name, actor: identity.name, durationMs }, "push served");
+    },
+  };
+}
+
+function disposable<T extends { close(): Promise<void> }>(repository: T) {
+  return { repository, [Symbol.asyncDispose]: () => repository.close() };
+}
+
+/** The first push decides what the default branch is called, before the gate looks. */
+async function nameHead(git: Git, name: RepositoryName, updates: readonly RefUpdate[]): Promise<void> {
+  const branches = updates.filter(({ ref }) => ref.startsWith("refs/heads/"));
+  if (branches.length === 0 || branches.some(({ before }) => before !== null)) return;
+  const { head, branches: existing } = await (await git.open(name)).refs();
+  const pushed = branches.map(({ ref }) => ref.slice("refs/heads/".length));
+  if (existing.size > 0 || pushed.includes(head)) return;
+  await git.setHead(name, pushed.includes("master") ? "master" : (pushed[0] ?? head));
+}
+
+async function changedRefs(
+  git: Git,
+  name: RepositoryName,
+  updates: readonly RefUpdate[],
+): Promise<readonly RefUpdate[]> {
+  if (updates.length === 0) return [];
+  const { branches, snapshots } = await (await git.open(name)).refs();
+  const now = new Map<string, string>([
+    ...[...branches].map(([branch, sha]) => [`refs/heads/${branch}`, sha] as const),
+    ...snapshots.map(({ tag, sha }) => [`refs/tags/${tag}`, sha] as const),
+  ]);
+  return updates.filter(({ ref, after }) => (now.get(ref) ?? null) === after);
+}
+
+function explain(thrown: unknown, isCheck: boolean): string {
+  const error = asWaybillError(thrown);
+  const reason = error.verdict === "bug" ? "a defect in the server; its log says more" : error.message;
+  return `waybill: ${reason}${isCheck ? ". Nothing was changed." : ""}`;
+}
