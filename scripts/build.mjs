@@ -1,6 +1,6 @@
 // Compiles the package into dist/: node_modules may not hold TypeScript that Node runs by itself.
 import { execFileSync } from "node:child_process";
-import { rmSync, chmodSync } from "node:fs";
+import { cpSync, rmSync, chmodSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
@@ -8,4 +8,6 @@ rmSync("dist", { recursive: true, force: true });
 execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "tsconfig.build.json"], {
   stdio: "inherit",
 });
+// Style, script and symbols of the pages, which the compiler leaves behind.
+for (const name of ["page.css", "page.js", "mark.svg"]) cpSync(`src/http/assets/${name}`, `dist/src/http/assets/${name}`);
 chmodSync("dist/src/main.js", 0o755);

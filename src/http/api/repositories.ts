@@ -1,0 +1,58 @@
+import type { HttpDependencies } from "../dependencies.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { isName } from "../../core/names.ts";
+import { pageOf, pageQuery, readPage } from "../paging.ts";
+import { actorOf, json, type Route } from "../route.ts";
+
+interface ConnectRequest {
+  readonly name?: string;
+  readonly url: string;
+  readonly credentials?: string | null;
+}
+
+export function repositoryRoutes({ release }: HttpDependencies): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      path: "/api/v1/repositories",
+      audience: "member",
+      voice: "api",
+      summary: "List repositories",
+      query: pageQuery,
+      answer: { status: 200, schema: "RepositoryList" },
+      async handle({ url }) {
+        const page = pageOf(await release.repositories(), ({ name }) => name, readPage(url.searchParams));
+        return json({ repositories: page.rows, next: page.next });
+      },
+    },
+    {
+      method: "POST",
+      path: "/api/v1/repositories",
+      // The server fetches from whatever URL it is given.
+      audience: "admin",
+      voice: "api",
+      summary: "Watch a repository hosted elsewhere",
+      body: "ConnectRequest",
+      answer: { status: 201, schema: "RepositoryAnswer" },
+      async handle(call) {
+        const { name, url, credentials } = call.body as ConnectRequest;
+        const request = { name: name ?? nameFromUrl(url), url, credentials: credentials ?? null, actor: actorOf(call) };
+        return json({ repository: await release.connect(request) }, 201);
+      },
+    },
+  ];
+}
+
+/** `https://example.org/team/Shop.git` and `git@example.org:team/Shop.git` are both called `shop`. */
+export function nameFromUrl(url: string): string {
+  const last = /([^/:]+?)(?:\.git)?\/*$/.exec(url)?.[1] ?? "";
+  const name = last
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
+  if (isName(name)) return name;
+  throw new WaybillError(
+    "REQUEST_INVALID",
+    "the URL does not end in a name that Waybill can use: give the repository a name",
+  );
+}

@@ -1,0 +1,128 @@
+// Makes the pages live: on a change the page is read again and its [data-live] parts are replaced.
+// Everything works without this file; it only saves reloading.
+
+const settleMs = 200;
+const refreshMs = 60_000;
+const maxLogLines = 2000;
+
+const announcements = document.getElementById("announcements");
+
+/** @returns {Map<string, string>} what each deployment's state is, as the page says now */
+function states() {
+  const shown = document.querySelectorAll("[data-state-of]");
+  return new Map([...shown].map((element) => [element.dataset.stateOf, element.dataset.state]));
+}
+
+function announce(before) {
+  const changed = [...states()].filter(([name, state]) => before.has(name) && before.get(name) !== state);
+  if (changed.length > 0 && announcements) {
+    announcements.textContent = changed.map(([name, state]) => `${name} is ${state}`).join(", ");
+  }
+}
+
+/** Somebody who is answering a question in this part is not interrupted. */
+const isBusy = (part) => part.querySelector("details[open], input:focus, textarea:focus") !== null;
+
+function replaceParts(fresh) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(part.id);
+    if (!next || next.isEqualNode(part) || isBusy(part)) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    part.replaceWith(document.adoptNode(next));
+    if (focused !== "") document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+}
+
+let timer;
+let isReading = false;
+let isStale = false;
+
+async function refresh() {
+  if (isReading) {
+    isStale = true;
+    return;
+  }
+  isReading = true;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "manual" });
+    if (answer.type === "opaqueredirect" || answer.status === 404) {
+      location.reload();
+      return;
+    }
+    if (!answer.ok) return;
+    const before = states();
+    replaceParts(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    announce(before);
+  } catch {
+    // The server is away; the event stream says when it is back.
+  } finally {
+    isReading = false;
+    if (isStale) {
+      isStale = false;
+      refreshSoon();
+    }
+  }
+}
+
+function refreshSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, settleMs);
+}
+
+function followChanges() {
+  const events = new EventSource("/api/v1/events");
+  let wasLost = false;
+  events.addEventListener("change", refreshSoon);
+  events.addEventListener("error", () => {
+    wasLost = true;
+    document.body.dataset.connection = "lost";
+  });
+  events.addEventListener("open", () => {
+    document.body.dataset.connection = "live";
+    if (wasLost) refreshSoon();
+    wasLost = false;
+  });
+}
+
+function logLine({ at, stream, text }) {
+  const line = document.createElement("p");
+  const time = document.createElement("time");
+  time.dateTime = at;
+  time.textContent = at.slice(11, 19);
+  line.className = stream;
+  line.append(time, " ", text);
+  return line;
+}
+
+function followLog(log) {
+  const status = document.getElementById("log-status");
+  const say = (text) => {
+    if (status) status.textContent = text;
+  };
+  let isFirst = true;
+  const lines = new EventSource(log.dataset.source);
+  // A stream that comes back begins again with the last lines.
+  lines.addEventListener("open", () => {
+    isFirst = true;
+    say("live");
+  });
+  lines.addEventListener("error", () => say("reconnecting"));
+  lines.addEventListener("failure", (event) => say(JSON.parse(event.data).message));
+  lines.addEventListener("line", (event) => {
+    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    if (isFirst) log.replaceChildren();
+    isFirst = false;
+    log.append(logLine(JSON.parse(event.data)));
+    while (log.childElementCount > maxLogLines) log.firstElementChild.remove();
+    if (isAtEnd) log.scrollTop = log.scrollHeight;
+  });
+  log.scrollTop = log.scrollHeight;
+}
+
+followChanges();
+const log = document.getElementById("log");
+if (log) followLog(log);
+// Relative times grow old by themselves.
+setInterval(() => {
+  if (document.visibilityState === "visible") refreshSoon();
+}, refreshMs);

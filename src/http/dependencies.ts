@@ -1,0 +1,73 @@
+import type { Access } from "../access/access.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Identity } from "../core/identity.ts";
+import type { Log } from "../core/log.ts";
+import type { Secret } from "../core/secret.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Release } from "../release/release.ts";
+import type { AccessRule } from "../targets/route.ts";
+import type { LogLine } from "../targets/workload.ts";
+
+/** Everything that the API and the pages call; serve.ts hands it in. */
+export interface HttpDependencies {
+  readonly release: Release;
+  readonly access: HttpAccess;
+  /** Who may see a deployment; null when nothing is known of it, and then only members do. */
+  readonly accessRule: (stack: StackName) => Promise<AccessRule | null>;
+  readonly git: { handle(request: Request, identity: Identity): Promise<Response> };
+  readonly webhooks: { receive(request: Request, repository: string): Promise<Response> };
+  readonly logs: LogReader;
+  readonly secrets: SecretShelf;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where people find this server: `http://localhost:8080`. */
+  readonly publicUrl: string;
+  /** Aborted when the server stops: ends every stream. */
+  readonly signal: AbortSignal;
+}
+
+/** `lines` of what was said last, and then, with `follow`, what is said until the signal aborts. */
+export type LogReader = (
+  stack: StackName,
+  options: { readonly lines: number; readonly follow: boolean; readonly signal: AbortSignal },
+) => AsyncIterable<LogLine>;
+
+export interface SecretView {
+  readonly name: string;
+  /** Null when every environment of the repository has it. */
+  readonly environment: string | null;
+  readonly version: number;
+  readonly updatedAt: string;
+}
+
+export interface SecretScope {
+  readonly repository: string;
+  readonly environment: string | null;
+}
+
+export interface SecretShelf {
+  set(request: SecretScope & { name: string; value: Secret; actor: Identity }): Promise<SecretView>;
+  list(repository: string): Promise<readonly SecretView[]>;
+  /** Throws `NOT_FOUND` when there is none. */
+  remove(request: SecretScope & { name: string; actor: Identity }): Promise<void>;
+}
+
+/** Who someone is: as far as the API and the pages ask. */
+export type HttpAccess = Pick<
+  Access,
+  | "authenticate"
+  | "signInWithPassword"
+  | "signInWithToken"
+  | "inspectLink"
+  | "redeemLink"
+  | "continueSignIn"
+  | "finishHostSession"
+  | "signOut"
+  | "setPassword"
+  | "invite"
+  | "listUsers"
+  | "removeUser"
+  | "createToken"
+  | "listTokens"
+  | "revokeToken"
+>;

@@ -1,0 +1,50 @@
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+
+export interface Listening {
+  /** The port in use: the one asked for, or a free one for 0. */
+  readonly port: number;
+  /** Takes nothing new, lets what is under way finish for `graceMs`, then cuts it off. */
+  close(): Promise<void>;
+}
+
+interface ListenOptions {
+  readonly port: number;
+  readonly hostname: string;
+  readonly signal?: AbortSignal;
+  readonly graceMs?: number;
+}
+
+const defaultGraceMs = 5_000;
+// A push of a large repository may be silent for long while Git counts and compresses.
+const requestTimeoutMs = 0;
+
+export async function listen(app: Hono, options: ListenOptions): Promise<Listening> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    // The process belongs to serve.ts: its globals stay as Node made them.
+    overrideGlobalObjects: false,
+    serverOptions: { requestTimeout: requestTimeoutMs },
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.hostname, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closing ??= new Promise((resolve, reject) => {
+      server.close((error) => (error ? reject(error) : resolve()));
+      if ("closeIdleConnections" in server) server.closeIdleConnections();
+      const cutOff = setTimeout(() => {
+        if ("closeAllConnections" in server) server.closeAllConnections();
+      }, options.graceMs ?? defaultGraceMs);
+      server.once("close", () => clearTimeout(cutOff));
+    }));
+  options.signal?.addEventListener("abort", () => void close(), { once: true });
+  const { port } = server.address() as AddressInfo;
+  return { port, close };
+}

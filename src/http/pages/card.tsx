@@ -1,0 +1,116 @@
+import type { JSX } from "hono/jsx/jsx-runtime";
+import type { DeploymentView } from "../../release/views.ts";
+import { Moment } from "./moment.tsx";
+import { StateBadge, toneOf } from "./state.tsx";
+
+export interface CardProps {
+  readonly deployment: DeploymentView;
+  readonly now: Date;
+  readonly mayAct: boolean;
+  /** Where a form leads back to. */
+  readonly here: string;
+}
+
+export const deploymentPath = ({ repository, environment, name }: DeploymentView): string =>
+  `/deployments/${repository}/${environment}/${name}`;
+
+const shortTag = (tag: string): string => tag.replace(/^waybill\//, "");
+
+/** One deployment as a slip: state, name, where it is, what it is at, and the switch. */
+export function Card({ deployment, now, mayAct, here }: CardProps): JSX.Element {
+  const { environment, name, kind, state, reason, url, description } = deployment;
+  const id = `${deployment.repository}.${environment}.${name}`;
+  return (
+    <article
+      class={`slip ${toneOf[state]}`}
+      aria-labelledby={`name-${id}`}
+      data-state-of={`${name} in ${environment}`}
+      data-state={state}
+    >
+      <header>
+        <StateBadge state={state} />
+        <span class="kind">{kind}</span>
+      </header>
+      <div class="what">
+        <h3 id={`name-${id}`}>
+          <a id={`open-${id}`} href={deploymentPath(deployment)}>
+            {name}
+          </a>
+        </h3>
+        {description !== "" && <p class="description">{description}</p>}
+        <Reason deployment={deployment} />
+        {url && (
+          <a id={`url-${id}`} class="address" href={url}>
+            {url.replace(/^https?:\/\//, "")}
+          </a>
+        )}
+      </div>
+      <dl class="cells">
+        <Facts deployment={deployment} now={now} />
+      </dl>
+      {mayAct && <Switch deployment={deployment} id={id} here={here} />}
+      {reason === "" && state === "failed" && <p class="reason">No reason was given.</p>}
+    </article>
+  );
+}
+
+export function Reason({ deployment: { reason, pause, state } }: { deployment: DeploymentView }): JSX.Element {
+  const text =
+    pause && state === "paused" ? `Paused by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}` : reason;
+  return <>{text !== "" && <p class="reason">{text}</p>}</>;
+}
+
+export function Facts({
+  deployment: { snapshot, commit, updatedAt },
+  now,
+}: {
+  deployment: DeploymentView;
+  now: Date;
+}): JSX.Element {
+  return (
+    <>
+      <div>
+        <dt>Snapshot</dt>
+        <dd>{shortTag(snapshot)}</dd>
+      </div>
+      <div>
+        <dt>Commit</dt>
+        <dd>{commit.slice(0, 7)}</dd>
+      </div>
+      <div>
+        <dt>Since</dt>
+        <dd>
+          <Moment at={updatedAt} now={now} />
+        </dd>
+      </div>
+    </>
+  );
+}
+
+/** Pause and resume as a switch that works without script. */
+export function Switch({
+  deployment,
+  id,
+  here,
+}: {
+  deployment: DeploymentView;
+  id: string;
+  here: string;
+}): JSX.Element {
+  const isPaused = deployment.pause !== null;
+  return (
+    <form class="switch" method="post" action={`${deploymentPath(deployment)}/${isPaused ? "resume" : "pause"}`}>
+      <input type="hidden" name="return" value={here} />
+      <button
+        id={`switch-${id}`}
+        type="submit"
+        role="switch"
+        aria-checked={isPaused ? "false" : "true"}
+        aria-label={`${deployment.name} runs`}
+      >
+        <span class="track" aria-hidden="true"></span>
+        {isPaused ? "Resume" : "Pause"}
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,230 @@
+import type { Child } from "hono/jsx";
+import type { JSX } from "hono/jsx/jsx-runtime";
+import type { Identity } from "../../core/identity.ts";
+import type { DeploymentView, EnvironmentView } from "../../release/views.ts";
+import { Card } from "./card.tsx";
+import { HoldBanner } from "./environment.tsx";
+import { Layout } from "./layout.tsx";
+import { isOnline, toneOf } from "./state.tsx";
+
+export interface HomeProps {
+  readonly visitor: Identity;
+  readonly mayAct: boolean;
+  readonly deployments: readonly DeploymentView[];
+  /** Empty for somebody who may not see environments. */
+  readonly environments: readonly EnvironmentView[];
+  readonly filter: HomeFilter;
+  readonly now: Date;
+  readonly publicUrl: string;
+}
+
+const shows = ["all", "online", "paused", "trouble"] as const;
+type Show = (typeof shows)[number];
+
+export interface HomeFilter {
+  readonly show: Show;
+  /** Null: every environment. */
+  readonly environment: string | null;
+}
+
+const labelOf: Record<Show, string> = { all: "All", online: "Online", paused: "Paused", trouble: "In trouble" };
+
+const matches: Record<Show, (deployment: DeploymentView) => boolean> = {
+  all: () => true,
+  online: ({ state }) => isOnline(state),
+  paused: ({ state, pause }) => state === "paused" || pause !== null,
+  trouble: ({ state }) => toneOf[state] === "bad" || toneOf[state] === "warn",
+};
+
+export function readHomeFilter(query: URLSearchParams): HomeFilter {
+  const show = shows.find((name) => name === query.get("show")) ?? "all";
+  return { show, environment: query.get("environment") };
+}
+
+export function homePath({ show, environment }: HomeFilter): string {
+  const query = new URLSearchParams({
+    ...(show === "all" ? {} : { show }),
+    ...(environment === null ? {} : { environment }),
+  });
+  return query.size === 0 ? "/" : `/?${query.toString()}`;
+}
+
+export function Home(props: HomeProps): JSX.Element {
+  const { deployments, visitor } = props;
+  return (
+    <Layout title="Deployments" visitor={visitor} isLive>
+      <div id="board" data-live>
+        <h1 class={deployments.length === 0 ? undefined : "unseen"}>Deployments</h1>
+        {deployments.length === 0 ? <Empty {...props} /> : <Board {...props} />}
+      </div>
+    </Layout>
+  );
+}
+
+function Board(props: HomeProps): JSX.Element {
+  const { deployments, filter } = props;
+  const inEnvironment = deployments.filter(
+    ({ environment }) => filter.environment === null || environment === filter.environment,
+  );
+  const shown = inEnvironment.filter(matches[filter.show]);
+  return (
+    <>
+      <Filters {...props} inEnvironment={inEnvironment} />
+      {shown.length === 0 && (
+        <p class="nothing">
+          Nothing here is {labelOf[filter.show].toLowerCase()}. <a href="/">Show all deployments</a>
+        </p>
+      )}
+      {groups(shown).map((group) => (
+        <Group {...props} group={group} />
+      ))}
+    </>
+  );
+}
+
+function Filters({
+  deployments,
+  filter,
+  inEnvironment,
+}: HomeProps & { inEnvironment: readonly DeploymentView[] }): JSX.Element {
+  const names = [...new Set(deployments.map(({ environment }) => environment))].sort();
+  const counts = shows.map((show) => ({ show, count: inEnvironment.filter(matches[show]).length }));
+  return (
+    <nav class="filters" aria-label="Filters">
+      <ul>
+        {counts
+          .filter(({ show, count }) => show !== "trouble" || count > 0 || filter.show === show)
+          .map(({ show, count }) => (
+            <li>
+              <Choice id={`show-${show}`} to={{ ...filter, show }} isChosen={filter.show === show}>
+                {labelOf[show]} <span class="count">{count}</span>
+              </Choice>
+            </li>
+          ))}
+      </ul>
+      {names.length > 1 && (
+        <ul aria-label="Environments">
+          <li>
+            <Choice id="in-all" to={{ ...filter, environment: null }} isChosen={filter.environment === null}>
+              Everywhere
+            </Choice>
+          </li>
+          {names.map((environment) => (
+            <li>
+              <Choice
+                id={`in-${environment}`}
+                to={{ ...filter, environment }}
+                isChosen={filter.environment === environment}
+              >
+                {environment}
+              </Choice>
+            </li>
+          ))}
+        </ul>
+      )}
+    </nav>
+  );
+}
+
+function Choice({
+  id,
+  to,
+  isChosen,
+  children,
+}: {
+  id: string;
+  to: HomeFilter;
+  isChosen: boolean;
+  children?: Child;
+}): JSX.Element {
+  return (
+    <a id={id} href={homePath(to)} aria-current={isChosen ? "true" : undefined}>
+      {children}
+    </a>
+  );
+}
+
+interface GroupOfCards {
+  readonly repository: string;
+  readonly environment: string;
+  readonly deployments: readonly DeploymentView[];
+}
+
+function groups(deployments: readonly DeploymentView[]): readonly GroupOfCards[] {
+  const found = Object.groupBy(deployments, ({ repository, environment }) => `${repository}/${environment}`);
+  return Object.entries(found)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, members = []]) => {
+      const [first] = members;
+      return first ? [{ repository: first.repository, environment: first.environment, deployments: members }] : [];
+    });
+}
+
+function Group({ group, environments, mayAct, now, filter }: HomeProps & { group: GroupOfCards }): JSX.Element {
+  const { repository, environment, deployments } = group;
+  const id = `group-${repository}.${environment}`;
+  const view = environments.find((one) => one.repository === repository && one.environment === environment);
+  return (
+    <section class="group" aria-labelledby={id}>
+      <h2 id={id}>
+        {view ? (
+          <a id={`environment-${repository}.${environment}`} href={`/environments/${repository}/${environment}`}>
+            {environment}
+          </a>
+        ) : (
+          environment
+        )}
+        <span class="of">{repository}</span>
+      </h2>
+      {view && <HoldBanner environment={view} mayAct={mayAct} here={homePath(filter)} now={now} />}
+      <ul class="slips">
+        {deployments.map((deployment) => (
+          <li>
+            <Card deployment={deployment} now={now} mayAct={mayAct} here={homePath(filter)} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Empty({ mayAct, publicUrl }: HomeProps): JSX.Element {
+  if (!mayAct) {
+    return (
+      <p class="lead">There is nothing here that you may see yet. Ask somebody of your team to add you as a viewer.</p>
+    );
+  }
+  return (
+    <div class="empty">
+      <p class="lead">Nothing is deployed yet. In the folder of a program of yours:</p>
+      <ol class="steps">
+        <li>
+          <p>Write its first deployment file. It looks at the folder, and tells you what it saw.</p>
+          <pre tabindex={0}>
+            <code>waybill init</code>
+          </pre>
+        </li>
+        <li>
+          <p>Commit, and push it here.</p>
+          <pre tabindex={0}>
+            <code>
+              {[
+                "git add deployments",
+                'git commit -m "Deploy with Waybill"',
+                `git remote add waybill ${publicUrl}/git/my-program.git`,
+                "git push waybill main",
+              ].join("\n")}
+            </code>
+          </pre>
+          <p class="hint">Git asks for a name, which may be anything, and a password, which is a token:</p>
+          <pre tabindex={0}>
+            <code>{`waybill login ${publicUrl}\nwaybill token create my-laptop`}</code>
+          </pre>
+        </li>
+        <li>
+          <p>The push tells what it does, and ends with the address. This page follows along.</p>
+        </li>
+      </ol>
+    </div>
+  );
+}

@@ -1,0 +1,118 @@
+import type { HttpDependencies } from "../dependencies.ts";
+import type { Identity } from "../../core/identity.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { DeploymentView, SnapshotView } from "../../release/views.ts";
+import type { LogLine } from "../../targets/workload.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { stackOf, visibleDeployment, visibleDeployments } from "../api/deployments.ts";
+import { environmentRef } from "../api/environments.ts";
+import { assetRoute } from "../assets/assets.ts";
+import { actorOf, belongsTo, type Call, type Route } from "../route.ts";
+import { actRoutes } from "./acts.ts";
+import { DeploymentPage, type DeploymentPageProps } from "./deployment.tsx";
+import { EnvironmentPage } from "./environment.tsx";
+import { Home, readHomeFilter } from "./home.tsx";
+import { page } from "./layout.tsx";
+
+const historyLength = 50;
+const logLength = 200;
+// The page comes without the log when the target is slow to tell.
+const logTimeoutMs = 1_000;
+
+const html = { answer: { status: 200, mediaType: "text/html" }, voice: "page", method: "GET" } as const;
+
+export function pageRoutes(dependencies: HttpDependencies): readonly Route[] {
+  return [
+    {
+      ...html,
+      path: "/",
+      audience: "signed-in",
+      summary: "The deployments that you may see",
+      handle: (call) => homePage(dependencies, call),
+    },
+    {
+      ...html,
+      path: "/deployments/:repository/:environment/:name",
+      audience: "signed-in",
+      summary: "A deployment's page",
+      handle: (call) => deploymentPage(dependencies, call),
+    },
+    {
+      ...html,
+      path: "/environments/:repository/:environment",
+      audience: "member",
+      summary: "An environment's page",
+      handle: (call) => environmentPage(dependencies, call),
+    },
+    ...actRoutes(dependencies),
+    assetRoute,
+  ];
+}
+
+async function homePage(dependencies: HttpDependencies, call: Call): Promise<Response> {
+  const visitor = actorOf(call);
+  const mayAct = belongsTo(visitor, "member");
+  const [deployments, environments] = await Promise.all([
+    visibleDeployments(dependencies, visitor),
+    mayAct ? dependencies.release.environments() : [],
+  ]);
+  const props = { visitor, mayAct, deployments, environments, filter: readHomeFilter(call.url.searchParams) };
+  return page(<Home {...props} now={dependencies.clock.now()} publicUrl={dependencies.publicUrl} />);
+}
+
+async function deploymentPage(dependencies: HttpDependencies, call: Call): Promise<Response> {
+  const visitor = actorOf(call);
+  const deployment = await visibleDeployment(dependencies, visitor, stackOf(call));
+  const inside = await lookInside(dependencies, visitor, deployment, stackOf(call));
+  return page(
+    <DeploymentPage visitor={visitor} deployment={deployment} now={dependencies.clock.now()} inside={inside} />,
+  );
+}
+
+async function lookInside(
+  dependencies: HttpDependencies,
+  visitor: Identity,
+  { repository, environment, name }: DeploymentView,
+  stack: StackName,
+): Promise<DeploymentPageProps["inside"]> {
+  if (!belongsTo(visitor, "member")) return null;
+  const { release } = dependencies;
+  const [environments, snapshots, log] = await Promise.all([
+    release.environments(repository),
+    release.history({ repository, environment }, { limit: historyLength }),
+    lastLines(dependencies, stack),
+  ]);
+  return {
+    environment: environments.find((one) => one.environment === environment) ?? null,
+    snapshots: snapshots.filter((snapshot) => concerns(snapshot, name)),
+    log,
+  };
+}
+
+/** A deployment's own history: what changed it, and what is active now. */
+const concerns = ({ active, changes }: SnapshotView, name: string): boolean =>
+  active || changes.some((change) => change.name === name && change.action !== "unchanged");
+
+async function lastLines({ logs, log }: HttpDependencies, stack: StackName): Promise<readonly LogLine[]> {
+  const lines: LogLine[] = [];
+  const signal = AbortSignal.timeout(logTimeoutMs);
+  try {
+    for await (const line of logs(stack, { lines: logLength, follow: false, signal })) lines.push(line);
+  } catch (error) {
+    // The rest of the page is worth having without it.
+    log.warn({ stack, error }, "a log could not be read for a page");
+  }
+  return lines;
+}
+
+async function environmentPage({ release, clock }: HttpDependencies, call: Call): Promise<Response> {
+  const ref = environmentRef(call);
+  const environments = await release.environments(ref.repository);
+  const environment = environments.find((one) => one.environment === ref.environment);
+  if (!environment)
+    throw new WaybillError("NOT_FOUND", `there is no environment ${ref.environment} of ${ref.repository}`);
+  const snapshots = await release.history(ref, { limit: historyLength });
+  return page(
+    <EnvironmentPage visitor={actorOf(call)} environment={environment} snapshots={snapshots} now={clock.now()} />,
+  );
+}
