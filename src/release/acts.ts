@@ -1,15 +1,15 @@
 import { WaybillError } from "../core/errors.ts";
 import type { CommitSha } from "../core/names.ts";
 import { formatProblem } from "../spec/problem.ts";
-import type { Defined, Definitions } from "./definitions.ts";
-import { fold, rollbackTarget } from "./fold.ts";
-import type { NewTag, Place } from "./record.ts";
+import type { Defined, Definitions } from "./define/definitions.ts";
+import { fold, rollbackTarget } from "./snapshots/fold.ts";
+import type { NewTag, Place } from "./snapshots/record.ts";
 import type { EnvironmentRef, Release } from "./release.ts";
-import { presentOf, type SecretVersions } from "./settle.ts";
-import { trailerNames, type Snapshot } from "./snapshot.ts";
+import { presentOf, type SecretVersions } from "./snapshots/settle.ts";
+import { trailerNames, type Snapshot } from "./snapshots/snapshot.ts";
 import type { ReleaseStore } from "./store.ts";
-import type { Watcher } from "./watch.ts";
-import { desiredOf } from "./workloads.ts";
+import type { Watcher } from "./snapshots/watch.ts";
+import { desiredOf } from "./define/workloads.ts";
 
 interface ActsParts {
   readonly store: ReleaseStore;

@@ -1,5 +1,5 @@
-import type { Definition } from "./definition.ts";
-import { differences, type FieldChange } from "./differences.ts";
+import type { Definition } from "./define/definition.ts";
+import { differences, type FieldChange } from "./define/differences.ts";
 
 /** What applying a snapshot would do, with the reasons: a value. */
 export interface Plan {

@@ -2,20 +2,22 @@ import type { Clock } from "../core/clock.ts";
 import { WaybillError } from "../core/errors.ts";
 import type { Feed } from "../core/feed.ts";
 import { isSha, repositoryName, treeSha } from "../core/names.ts";
-import { Secret } from "../core/secret.ts";
+import type { Secret } from "../core/secret.ts";
+import { connect } from "./connect.ts";
+import { makeOperators } from "./operate.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { Git } from "../git/git.ts";
 import { makeActs } from "./acts.ts";
-import { refuseProblems, type Definitions } from "./definitions.ts";
-import { fold } from "./fold.ts";
-import { hostProblems } from "./hosts.ts";
+import { refuseProblems, type Definitions } from "./define/definitions.ts";
+import { fold } from "./snapshots/fold.ts";
+import { hostProblems } from "./define/hosts.ts";
+import type { Notices } from "./define/notices.ts";
 import { planChanges, reasonToWait, type Plan } from "./plan.ts";
 import type { EnvironmentRef, PlanRequest, Release, ReleaseEvent } from "./release.ts";
-import { presentOf, type SecretVersions, type Settler } from "./settle.ts";
+import { presentOf, type SecretVersions, type Settler } from "./snapshots/settle.ts";
 import { deploymentView, environmentView, snapshotViews } from "./show.ts";
 import type { Override, ReleaseStore } from "./store.ts";
-import type { DeploymentView } from "./views.ts";
-import type { Watcher } from "./watch.ts";
+import type { Watcher } from "./snapshots/watch.ts";
 
 interface ReleaseParts {
   readonly git: Git;
@@ -26,15 +28,14 @@ interface ReleaseParts {
   readonly secrets: SecretVersions;
   readonly events: Feed<ReleaseEvent>;
   readonly clock: Clock;
-  readonly noticesFor: (plan: Plan["changes"]) => readonly string[];
-  /** Keeps the credentials of a repository hosted elsewhere. */
+  readonly notices: Notices;
   readonly keepCredentials: (repository: string, credentials: Secret) => Promise<void>;
 }
 
 const defaultHistoryLength = 50;
 
 export function makeRelease(parts: ReleaseParts): Release {
-  const { git, store, watcher, secrets, events, definitions } = parts;
+  const { store, watcher, secrets, events, definitions } = parts;
   const acts = makeActs({ store, watcher, secrets, definitions });
 
   async function environmentOf(ref: EnvironmentRef) {
@@ -44,19 +45,7 @@ export function makeRelease(parts: ReleaseParts): Release {
     return environmentView(row, await store.snapshots(ref));
   }
 
-  async function deploymentOf(stack: StackName): Promise<DeploymentView> {
-    const row = await store.deployment(stack);
-    if (!row) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
-    return deploymentView(row, (await store.overrides(stack)).get(stack.deployment)?.pause ?? null);
-  }
-
-  async function override(stack: StackName, change: (before: Override) => Override): Promise<DeploymentView> {
-    await deploymentOf(stack);
-    const before = (await store.overrides(stack)).get(stack.deployment) ?? { pause: null, restart: null };
-    await store.saveOverride(stack, change(before));
-    await watcher.settle(stack);
-    return deploymentOf(stack);
-  }
+  const operate = makeOperators(parts);
 
   return {
     repositories: () => store.repositories(),
@@ -98,14 +87,7 @@ export function makeRelease(parts: ReleaseParts): Release {
       await acts.release(request);
       return environmentOf(request);
     },
-    pause: ({ reason, actor, ...stack }) =>
-      override(stack, (before) => ({
-        ...before,
-        pause: { by: actor.name, reason, at: parts.clock.now().toISOString() },
-      })),
-    resume: ({ actor: _, ...stack }) => override(stack, (before) => ({ ...before, pause: null })),
-    restart: ({ actor, ...stack }) =>
-      override(stack, (before) => ({ ...before, restart: `${parts.clock.now().toISOString()} by ${actor.name}` })),
+    ...operate,
     rebuild: () => rebuild(parts),
     async secretsChanged({ repository, environment }) {
       const rows = await store.environments(repository);
@@ -127,29 +109,6 @@ async function pausesOf(store: ReleaseStore, stacks: readonly StackName[]) {
   return pauses;
 }
 
-type ConnectRequest = Parameters<Release["connect"]>[0];
-
-async function connect(parts: ReleaseParts, { name, url, credentials, actor }: ConnectRequest) {
-  const { git, store, watcher } = parts;
-  const repository = repositoryName(name);
-  const secret = credentials === null ? undefined : new Secret(credentials);
-  const made = await git.createMirror(repository, url, secret);
-  try {
-    // Read once before anything is kept: an address that does not answer leaves nothing behind.
-    await made.fetch(AbortSignal.timeout(connectTimeoutMs));
-  } catch (cause) {
-    await git.remove(repository);
-    throw cause;
-  }
-  if (secret) await parts.keepCredentials(name, secret);
-  const { head } = await made.refs();
-  await store.saveRepository({ name, url, defaultBranch: head, problem: null });
-  await watcher.look(name, actor.name);
-  return { name, url, defaultBranch: head, problem: null };
-}
-
-const connectTimeoutMs = 60_000;
-
 async function planOf(parts: ReleaseParts, { repository, environment, files, trees }: PlanRequest): Promise<Plan> {
   const { git, store, definitions, settler } = parts;
   const ref = { repository, environment };
@@ -170,7 +129,7 @@ async function planOf(parts: ReleaseParts, { repository, environment, files, tre
   const waitsFor = folded.hold
     ? `${environment} is on hold: ${folded.hold.reason}`
     : reasonToWait(before.definitions, after.definitions);
-  return { ...ref, changes, notices: parts.noticesFor(changes), waitsFor };
+  return { ...ref, changes, notices: parts.notices(ref, after.definitions, changes), waitsFor };
 }
 
 async function rebuild({ git, store, watcher }: ReleaseParts) {

@@ -2,7 +2,7 @@ import type { CommitSha } from "../core/names.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Change } from "./plan.ts";
 import type { EnvironmentRef } from "./release.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./snapshots/snapshot.ts";
 import type { DeploymentState, PauseView, RepositoryView } from "./views.ts";
 import type { Workload } from "./workload.ts";
 

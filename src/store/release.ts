@@ -3,7 +3,7 @@ import { commitSha } from "../core/names.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Change } from "../release/plan.ts";
 import type { EnvironmentRef } from "../release/release.ts";
-import type { SnapshotKind } from "../release/snapshot.ts";
+import type { SnapshotKind } from "../release/snapshots/snapshot.ts";
 import type { DeploymentRow, DesiredRow, EnvironmentRow, ReleaseStore, SnapshotRow } from "../release/store.ts";
 import type { DeploymentState, PauseView } from "../release/views.ts";
 import type { Workload } from "../release/workload.ts";
@@ -85,7 +85,13 @@ interface OverridesTable {
 type Json<Value> = ColumnType<Value, string | null, string | null>;
 
 export function makeReleaseStore(db: Database): ReleaseStore {
-  return { ...repositoryQueries(db), ...snapshotQueries(db), ...deploymentQueries(db), ...overrideQueries(db) };
+  return {
+    ...repositoryQueries(db),
+    ...snapshotQueries(db),
+    ...deploymentQueries(db),
+    ...applyQueries(db),
+    ...overrideQueries(db),
+  };
 }
 
 function repositoryQueries(db: Database) {
@@ -187,6 +193,31 @@ function deploymentQueries(db: Database) {
       const row = await filtered(stack).executeTakeFirst();
       return row ? deploymentOf(row) : null;
     },
+    async holders(hosts, { repository, environment }) {
+      if (hosts.length === 0) return new Map<string, StackName>();
+      const rows = await db
+        .selectFrom("deployments")
+        .select(["repository", "environment", "name", "hosts"])
+        .where(sql<boolean>`hosts && ${[...hosts]}::text[]`)
+        .where(sql<boolean>`(repository, environment) <> (${repository}, ${environment})`)
+        .execute();
+      const wanted = new Set(hosts);
+      return new Map(
+        rows.flatMap((row) =>
+          row.hosts
+            .filter((host) => wanted.has(host))
+            .map((host) => [
+              host,
+              { repository: row.repository, environment: row.environment, deployment: row.name } satisfies StackName,
+            ]),
+        ),
+      );
+    },
+  } satisfies Partial<ReleaseStore>;
+}
+
+function applyQueries(db: Database) {
+  return {
     async desire(environment, rows, { snapshot, commit, exceptions }) {
       await db.transaction().execute(async (transaction) => {
         await transaction
@@ -216,26 +247,6 @@ function deploymentQueries(db: Database) {
         .set({ state, reason, updated_at: sql<Date>`now()` })
         .where(sameStack(stack))
         .execute();
-    },
-    async holders(hosts, { repository, environment }) {
-      if (hosts.length === 0) return new Map<string, StackName>();
-      const rows = await db
-        .selectFrom("deployments")
-        .select(["repository", "environment", "name", "hosts"])
-        .where(sql<boolean>`hosts && ${[...hosts]}::text[]`)
-        .where(sql<boolean>`(repository, environment) <> (${repository}, ${environment})`)
-        .execute();
-      const wanted = new Set(hosts);
-      return new Map(
-        rows.flatMap((row) =>
-          row.hosts
-            .filter((host) => wanted.has(host))
-            .map((host) => [
-              host,
-              { repository: row.repository, environment: row.environment, deployment: row.name } satisfies StackName,
-            ]),
-        ),
-      );
     },
     async forget(stack) {
       const gone = await db

@@ -1,14 +1,15 @@
-import { commitSha, type CommitSha } from "../core/names.ts";
-import type { Push, RefUpdate } from "../intake/push-gate.ts";
-import { parseTagName } from "../git/snapshot-tag.ts";
-import { formatProblem } from "../spec/problem.ts";
-import type { Definitions } from "./definitions.ts";
-import { fold } from "./fold.ts";
-import { hostProblems } from "./hosts.ts";
-import { planChanges, reasonToWait, type Plan } from "./plan.ts";
+import { commitSha, type CommitSha } from "../../core/names.ts";
+import type { Push, RefUpdate } from "../../intake/push-gate.ts";
+import { parseTagName } from "../../git/snapshot-tag.ts";
+import { formatProblem } from "../../spec/problem.ts";
+import type { Definitions } from "../define/definitions.ts";
+import { fold } from "../snapshots/fold.ts";
+import { hostProblems } from "../define/hosts.ts";
+import { planChanges, reasonToWait, type Plan } from "../plan.ts";
 import { planLines } from "./plan-lines.ts";
-import { presentOf, type Settler } from "./settle.ts";
-import type { ReleaseStore } from "./store.ts";
+import type { Notices } from "../define/notices.ts";
+import { presentOf, type Settler } from "../snapshots/settle.ts";
+import type { ReleaseStore } from "../store.ts";
 
 export interface Verdict {
   readonly accept: boolean;
@@ -19,7 +20,7 @@ interface CheckParts {
   readonly store: ReleaseStore;
   readonly definitions: Definitions;
   readonly settler: Pick<Settler, "defined">;
-  readonly notices: (definitions: Plan["changes"]) => readonly string[];
+  readonly notices: Notices;
 }
 
 /** Decides about each ref of a push; the push is accepted only as a whole. */
@@ -105,7 +106,7 @@ async function checkBranch(parts: CheckParts, request: Update, branch: string): 
     : checked.settings;
   const followers = Object.entries(settings.environments).filter(([, followed]) => followed.branch === branch);
   if (followers.length === 0) {
-    const lines = checked.problems.map((problem) => `${formatProblem(problem)}`);
+    const lines = checked.problems.map(formatProblem);
     return { accept: true, lines: [`no environment follows ${branch}: nothing is deployed.`, ...lines] };
   }
   const verdicts: Verdict[] = [];
@@ -135,7 +136,7 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const waitsFor = folded.hold
     ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
     : reasonToWait(before.definitions, after.definitions);
-  const plan: Plan = { ...ref, changes, notices: parts.notices(changes), waitsFor };
+  const plan: Plan = { ...ref, changes, notices: parts.notices(ref, after.definitions, changes), waitsFor };
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   return { accept: true, lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)] };
 }

@@ -1,5 +1,5 @@
-import type { FieldChange } from "./differences.ts";
-import type { Change, Plan } from "./plan.ts";
+import type { FieldChange } from "../define/differences.ts";
+import type { Change, Plan } from "../plan.ts";
 
 const signs = { create: "+", update: "~", replace: "±", delete: "-", unchanged: "=" } as const;
 const maxFieldsShown = 6;

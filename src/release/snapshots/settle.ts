@@ -1,14 +1,14 @@
-import type { CommitSha } from "../core/names.ts";
-import type { StackName } from "../core/stack.ts";
-import type { Definition } from "./definition.ts";
-import type { Definitions, Objects } from "./definitions.ts";
-import type { Driver } from "./drive.ts";
+import type { CommitSha } from "../../core/names.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Definition } from "../define/definition.ts";
+import type { Definitions, Objects } from "../define/definitions.ts";
+import type { Driver } from "../apply/drive.ts";
 import { fold, type Folded } from "./fold.ts";
-import type { EnvironmentRef } from "./release.ts";
-import type { DesiredRow, ReleaseStore, SnapshotRow } from "./store.ts";
-import { desiredOf, type Surroundings } from "./workloads.ts";
-import { digestOf } from "./definition.ts";
-import { formatProblem, type Problem } from "../spec/problem.ts";
+import type { EnvironmentRef } from "../release.ts";
+import type { DesiredRow, ReleaseStore, SnapshotRow } from "../store.ts";
+import { desiredOf, type Surroundings } from "../define/workloads.ts";
+import { digestOf } from "../define/definition.ts";
+import { formatProblem, type Problem } from "../../spec/problem.ts";
 
 /** Current versions of the secrets in an environment's reach, by name. */
 export interface SecretVersions {

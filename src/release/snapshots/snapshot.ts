@@ -1,4 +1,4 @@
-import type { CommitSha } from "../core/names.ts";
+import type { CommitSha } from "../../core/names.ts";
 
 /** One snapshot tag as Git holds it, with what its message says. */
 export interface Snapshot {

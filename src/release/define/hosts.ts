@@ -1,8 +1,8 @@
-import { stackKey } from "../core/stack.ts";
-import type { Problem } from "../spec/problem.ts";
+import { stackKey } from "../../core/stack.ts";
+import type { Problem } from "../../spec/problem.ts";
 import { hostsOf, type Definition } from "./definition.ts";
-import type { EnvironmentRef } from "./release.ts";
-import type { ReleaseStore } from "./store.ts";
+import type { EnvironmentRef } from "../release.ts";
+import type { ReleaseStore } from "../store.ts";
 
 /** Host names that another repository or environment of this server holds already: a name is unique per server. */
 export async function hostProblems(

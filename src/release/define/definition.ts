@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { TreeSha } from "../core/names.ts";
-import type { ResolvedDeployment } from "../spec/resolved.ts";
+import type { TreeSha } from "../../core/names.ts";
+import type { ResolvedDeployment } from "../../spec/resolved.ts";
 
 /** A deployment as one commit defines it for one environment. */
 export interface Definition {

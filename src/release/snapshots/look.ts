@@ -1,6 +1,6 @@
-import type { CommitSha } from "../core/names.ts";
+import type { CommitSha } from "../../core/names.ts";
 import type { TagFacts, Snapshot } from "./snapshot.ts";
-import type { EnvironmentRow, SnapshotRow } from "./store.ts";
+import type { EnvironmentRow, SnapshotRow } from "../store.ts";
 import { fold } from "./fold.ts";
 
 /** How the tags that Git has now differ from those seen before. */

@@ -1,8 +1,8 @@
-import type { StackName } from "../core/stack.ts";
-import type { ResolvedDeployment } from "../spec/resolved.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { ResolvedDeployment } from "../../spec/resolved.ts";
 import { digestOf, hostsOf, type Definition } from "./definition.ts";
-import type { DesiredRow, Override } from "./store.ts";
-import type { SecretUse, Workload } from "./workload.ts";
+import type { DesiredRow, Override } from "../store.ts";
+import type { SecretUse, Workload } from "../workload.ts";
 
 /** What stands outside Git and still makes a revision: secrets by name, and what operators said. */
 export interface Surroundings {

@@ -1,13 +1,13 @@
-import type { Clock } from "../core/clock.ts";
-import { asWaybillError, type WaybillError } from "../core/errors.ts";
-import type { Feed } from "../core/feed.ts";
-import type { Log } from "../core/log.ts";
-import { stackKey, type StackName } from "../core/stack.ts";
+import type { Clock } from "../../core/clock.ts";
+import { asWaybillError, type WaybillError } from "../../core/errors.ts";
+import type { Feed } from "../../core/feed.ts";
+import type { Log } from "../../core/log.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
 import { backoffMs } from "./backoff.ts";
-import type { Applied, Deployer } from "./deployer.ts";
+import type { Applied, Deployer, Progress } from "../deployer.ts";
 import { makeGate } from "./parallel.ts";
-import type { DeploymentRow, ReleaseStore } from "./store.ts";
-import type { DeploymentState } from "./views.ts";
+import type { DeploymentRow, ReleaseStore } from "../store.ts";
+import type { DeploymentState } from "../views.ts";
 
 /** One line of what happens to a deployment, for those who watch. */
 export interface Step {
@@ -49,14 +49,9 @@ type Pass = "settled" | "again" | { readonly retryAfterMs: number };
 
 export function makeDriver(parts: DriverParts): Driver {
   const workers = new Map<string, Worker>();
-  const idleWaiters = new Map<string, (() => void)[]>();
+  const idle = makeWaiters();
   const closing = new AbortController();
   const gate = makeGate(parts.maxParallel);
-
-  const release = (key: string): void => {
-    for (const resume of idleWaiters.get(key) ?? []) resume();
-    idleWaiters.delete(key);
-  };
 
   async function work(stack: StackName, worker: Worker): Promise<void> {
     const key = stackKey(stack);
@@ -67,7 +62,7 @@ export function makeDriver(parts: DriverParts): Driver {
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       const pass = await gate(() => applyOnce(parts, { stack, signal, attempt }));
       if (typeof pass === "object" && !worker.isDirty) {
-        release(key);
+        idle.resume(key);
         attempt += 1;
         await parts.clock.sleep(pass.retryAfterMs, signal).catch(() => undefined);
       } else {
@@ -77,7 +72,7 @@ export function makeDriver(parts: DriverParts): Driver {
     } while (worker.isDirty && !closing.signal.aborted);
     // No await between the check above and here: a wake-up in between would be lost.
     workers.delete(key);
-    release(key);
+    idle.resume(key);
   }
 
   return {
@@ -103,12 +98,25 @@ export function makeDriver(parts: DriverParts): Driver {
     settled(stack) {
       const key = stackKey(stack);
       if (!workers.has(key)) return Promise.resolve();
-      return new Promise((resolve) => idleWaiters.set(key, [...(idleWaiters.get(key) ?? []), resolve]));
+      return idle.wait(key);
     },
     isBusy: (stack) => workers.has(stackKey(stack)),
     async close() {
       closing.abort(new Error("the server is stopping"));
       await Promise.all([...workers.values()].map(({ done }) => done));
+    },
+  };
+}
+
+/** Those who wait for a key, all resumed at once. */
+function makeWaiters() {
+  const waiters = new Map<string, (() => void)[]>();
+  return {
+    wait: (key: string): Promise<void> =>
+      new Promise((resolve) => waiters.set(key, [...(waiters.get(key) ?? []), resolve])),
+    resume(key: string): void {
+      for (const resume of waiters.get(key) ?? []) resume();
+      waiters.delete(key);
     },
   };
 }
@@ -157,15 +165,16 @@ async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal
   if (!workload) return "settled";
   // States are written in the order they happen, without holding up the apply.
   let writes: Promise<unknown> = Promise.resolve();
-  const applied: Applied = await deployer
-    .apply(workload, {
-      signal,
-      onProgress({ state, message }) {
-        steps.publish({ stack, state: state ?? row.state, message, url: null, at: clock.now() });
-        if (state) writes = writes.then(() => store.setState(stack, state, ""));
-      },
-    })
-    .finally(() => writes);
+  const onProgress = ({ state, message }: Progress): void => {
+    steps.publish({ stack, state: state ?? row.state, message, url: null, at: clock.now() });
+    if (state) writes = writes.then(() => store.setState(stack, state, ""));
+  };
+  let applied: Applied;
+  try {
+    applied = await deployer.apply(workload, { signal, onProgress });
+  } finally {
+    await writes;
+  }
   const { state, reason } = applied.status;
   const isCurrent = await store.recordApplied(stack, {
     digest: desiredDigest,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commitSha } from "../core/names.ts";
+import { commitSha } from "../../core/names.ts";
 import { fold, rollbackTarget } from "./fold.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
 

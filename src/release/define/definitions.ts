@@ -1,11 +1,11 @@
-import type { CommitSha } from "../core/names.ts";
-import { WaybillError } from "../core/errors.ts";
-import type { Repository } from "../git/repository.ts";
-import type { SpecContext } from "../spec/context.ts";
-import type { DeploymentSpec } from "../spec/deployment.ts";
-import { formatProblem, type Problem } from "../spec/problem.ts";
-import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../spec/repository.ts";
-import { resolve } from "../spec/resolve.ts";
+import type { CommitSha } from "../../core/names.ts";
+import { WaybillError } from "../../core/errors.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { SpecContext } from "../../spec/context.ts";
+import type { DeploymentSpec } from "../../spec/deployment.ts";
+import { formatProblem, type Problem } from "../../spec/problem.ts";
+import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../../spec/repository.ts";
+import { resolve } from "../../spec/resolve.ts";
 import { define, sourcePath, type Definition } from "./definition.ts";
 
 /** What release reads of a repository. */

@@ -1,9 +1,9 @@
-import type { Feed } from "../core/feed.ts";
-import { stackKey, type StackName } from "../core/stack.ts";
-import type { Clock } from "../core/clock.ts";
-import type { Push } from "../intake/push-gate.ts";
-import type { Driver, Step } from "./drive.ts";
-import type { EnvironmentOutcome, Outcome, Watcher } from "./watch.ts";
+import type { Feed } from "../../core/feed.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Push } from "../../intake/push-gate.ts";
+import type { Driver, Step } from "../apply/drive.ts";
+import type { EnvironmentOutcome, Outcome, Watcher } from "../snapshots/watch.ts";
 
 interface FollowParts {
   readonly watcher: Pick<Watcher, "look">;

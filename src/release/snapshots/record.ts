@@ -1,13 +1,13 @@
-import type { CommitSha } from "../core/names.ts";
-import { environmentName } from "../core/names.ts";
-import type { Clock } from "../core/clock.ts";
-import type { Repository } from "../git/repository.ts";
-import type { SnapshotTag } from "../git/snapshot-tag.ts";
+import type { CommitSha } from "../../core/names.ts";
+import { environmentName } from "../../core/names.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { SnapshotTag } from "../../git/snapshot-tag.ts";
 import { fold } from "./fold.ts";
-import { planChanges, type Change } from "./plan.ts";
+import { planChanges, type Change } from "../plan.ts";
 import { presentOf, type Settler, type SettleRequest } from "./settle.ts";
 import { readSnapshot, trailerNames, type Snapshot } from "./snapshot.ts";
-import type { ReleaseStore, SnapshotRow } from "./store.ts";
+import type { ReleaseStore, SnapshotRow } from "../store.ts";
 
 /** An environment of one repository, at the moment of a look. */
 export interface Place extends SettleRequest {

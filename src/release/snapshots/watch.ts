@@ -1,21 +1,21 @@
-import { asWaybillError } from "../core/errors.ts";
-import type { Feed } from "../core/feed.ts";
-import type { Log } from "../core/log.ts";
-import { repositoryName, type CommitSha } from "../core/names.ts";
-import type { StackName } from "../core/stack.ts";
-import type { Git } from "../git/git.ts";
-import type { RefView } from "../git/refs.ts";
-import type { Repository } from "../git/repository.ts";
-import { formatProblem } from "../spec/problem.ts";
-import type { Definitions } from "./definitions.ts";
+import { asWaybillError } from "../../core/errors.ts";
+import type { Feed } from "../../core/feed.ts";
+import type { Log } from "../../core/log.ts";
+import { repositoryName, type CommitSha } from "../../core/names.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Git } from "../../git/git.ts";
+import type { RefView } from "../../git/refs.ts";
+import type { Repository } from "../../git/repository.ts";
+import { formatProblem } from "../../spec/problem.ts";
+import type { Definitions } from "../define/definitions.ts";
 import { fold } from "./fold.ts";
 import { compareTags, decideHead, takesBack } from "./look.ts";
-import { reasonToWait } from "./plan.ts";
+import { reasonToWait } from "../plan.ts";
 import type { NewTag, Place, Recorder } from "./record.ts";
-import type { EnvironmentRef, ReleaseEvent } from "./release.ts";
+import type { EnvironmentRef, ReleaseEvent } from "../release.ts";
 import { presentOf, type Settler } from "./settle.ts";
 import { trailerNames } from "./snapshot.ts";
-import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "./store.ts";
+import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
 
 /** What one look at a repository led to. */
 export interface Outcome {

@@ -1,0 +1,53 @@
+import type { StackName } from "../core/stack.ts";
+import type { Engine, Program } from "../engine/engine.ts";
+import type { EngineEvent } from "../engine/step.ts";
+import type { Deployer, DeployOptions } from "../release/deployer.ts";
+import type { Workload, WorkloadStatus } from "../release/workload.ts";
+
+/** What a target brings: a program for each workload, and how the workload is afterwards. */
+export interface ProgramTarget {
+  program(workload: Workload): Program;
+  notices(workload: Workload): readonly string[];
+  status(stack: StackName): WorkloadStatus | null;
+}
+
+interface DeployerParts {
+  readonly engine: Pick<Engine, "up" | "destroy">;
+  readonly target: ProgramTarget;
+}
+
+/** Deploys by running the target's program as a Pulumi stack of its own. */
+export function makeEngineDeployer({ engine, target }: DeployerParts): Deployer {
+  return {
+    notices: (workload) => target.notices(workload),
+    async apply(workload, options) {
+      const { stack } = workload;
+      const { outputs } = await engine.up(stack, target.program(workload), engineOptions(options));
+      const url = outputs["url"];
+      return { url: typeof url === "string" ? url : null, status: target.status(stack) ?? settledStatus(workload) };
+    },
+    async remove(stack, options) {
+      await engine.destroy(stack, engineOptions(options));
+    },
+  };
+}
+
+/** For what has no process of its own to be asked: a site, or a deployment that is meant to be off. */
+function settledStatus({ spec, pause }: Workload): WorkloadStatus {
+  if (spec.state === "running") return { state: "ready", reason: "" };
+  if (!pause) return { state: spec.state, reason: `state: ${spec.state} in its file` };
+  return { state: "paused", reason: pause.reason ? `paused by ${pause.by}: ${pause.reason}` : `paused by ${pause.by}` };
+}
+
+const engineOptions = ({ signal, onProgress }: DeployOptions) => ({
+  signal,
+  onEvent(event: EngineEvent) {
+    if (event.type === "step-progress") onProgress({ ...stateOf(event.message), message: event.message });
+  },
+});
+
+/** Providers say what they do in their progress; building and starting are states that people see. */
+function stateOf(message: string): { state?: "building" | "starting" } {
+  if (message.startsWith("build")) return { state: "building" };
+  return message.startsWith("start") ? { state: "starting" } : {};
+}
