@@ -44,6 +44,8 @@ export const errorTable = {
   // files
   SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
   BUSY: { verdict: "waiting", status: 503, summary: "the server has as much to do as it takes on at once" },
+  // intake
+  WEBHOOK_UNSIGNED: { verdict: "rejected", status: 401, summary: "a webhook is not signed by a secret that we know" },
   // git
   GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },
   SNAPSHOT_EXISTS: { verdict: "rejected", status: 409, summary: "a snapshot of that number exists" },

@@ -5,10 +5,10 @@ import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import type { Git } from "../git/git.ts";
 import type { GitSettings } from "../git/environment.ts";
-import { installHooks } from "./hooks.ts";
-import { findBackend, startBackend, type Backend } from "./http-backend.ts";
+import { installHooks } from "./push/hooks.ts";
+import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
 import type { PushGate } from "./push-gate.ts";
-import { makePushes, type Pushes } from "./pushes.ts";
+import { makePushes, type Pushes } from "./push/pushes.ts";
 import { makeSlots } from "./slots.ts";
 
 export interface GitEndpoint {

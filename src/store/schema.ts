@@ -1,8 +1,12 @@
 import type { Generated } from "kysely";
+import type { StackSchema } from "./stacks.ts";
+import type { AccessSchema } from "./access.ts";
+import type { DeliverySchema } from "./deliveries.ts";
 import type { ReleaseSchema } from "./release.ts";
+import type { RouteSchema } from "./routes.ts";
 
 /** Every table; each group's row types live beside its queries. */
-export interface Schema extends ReleaseSchema {
+export interface Schema extends DeliverySchema, StackSchema, ReleaseSchema, AccessSchema, RouteSchema {
   migrations: MigrationTable;
 }
 

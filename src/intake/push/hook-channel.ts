@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
-import { makeByteSource, type ByteSource } from "../git/objects/byte-source.ts";
+import { makeByteSource, type ByteSource } from "../../git/objects/byte-source.ts";
 import { hookNames, quarantineVariables, type HookName } from "./hooks.ts";
-import type { RefUpdate } from "./push-gate.ts";
+import type { RefUpdate } from "../push-gate.ts";
 
 /** What a hook says when it starts. */
 export interface HookCall {

@@ -2,8 +2,8 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { Duplex, Readable, type Writable } from "node:stream";
 import { promisify } from "node:util";
-import { WaybillError } from "../core/errors.ts";
-import { isolation, type GitSettings } from "../git/environment.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { isolation, type GitSettings } from "../../git/environment.ts";
 
 /** One request to `git http-backend`, in the words of CGI (RFC 3875). */
 export interface BackendCall {

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
-import type { Clock } from "../core/clock.ts";
-import { asWaybillError, messageOf } from "../core/errors.ts";
-import type { Identity } from "../core/identity.ts";
-import type { Log } from "../core/log.ts";
-import type { RepositoryName } from "../core/names.ts";
-import type { Git } from "../git/git.ts";
+import type { Clock } from "../../core/clock.ts";
+import { asWaybillError, messageOf } from "../../core/errors.ts";
+import type { Identity } from "../../core/identity.ts";
+import type { Log } from "../../core/log.ts";
+import type { RepositoryName } from "../../core/names.ts";
+import type { Git } from "../../git/git.ts";
 import { serveHooks, type HookCall, type HookReply } from "./hook-channel.ts";
-import type { Push, PushGate, RefUpdate } from "./push-gate.ts";
+import type { Push, PushGate, RefUpdate } from "../push-gate.ts";
 
 /** Carries pushes between Git's hooks and the gate. */
 export interface Pushes {
