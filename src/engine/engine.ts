@@ -1,8 +1,16 @@
 import type { Clock } from "../core/clock.ts";
+import type { StackName } from "../core/stack.ts";
+import { WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { applyProgram, destroyStack } from "./apply.ts";
+import { loadCheckpoint, openOperation } from "./opening.ts";
+import { hookProcess } from "./program/rejection.ts";
 import type { Provider } from "./provider.ts";
-import type { StackName, StateStore, UntypedDeployment } from "./state.ts";
+import { refreshStack } from "./refresh.ts";
+import { decodeCheckpoint, makeEncoder } from "./stack/checkpoint.ts";
+import { scopeOf, type SecretBox, type StateStore, type UntypedDeployment } from "./state.ts";
 import type { Changes, EngineEvent, Step } from "./step.ts";
+import { parseUrn } from "./value/urn.ts";
 
 /** An ordinary inline Pulumi program; what it returns are the stack's outputs. */
 export type Program = () => Promise<Record<string, unknown> | void>;
@@ -33,12 +41,6 @@ export interface ExportOptions {
   readonly showSecrets?: boolean;
 }
 
-/** Encrypts text for the state; `scope` is bound in, so that a ciphertext moved to another stack is refused. */
-export interface SecretBox {
-  encrypt(plaintext: string, scope: string): string;
-  decrypt(ciphertext: string, scope: string): string;
-}
-
 /**
  * Errors: PROGRAM_FAILED, PROGRAM_UNSUPPORTED, STEP_FAILED (or the provider's own WaybillError code),
  * RESOURCE_PROTECTED, APPLY_CANCELLED, STATE_INVALID, STATE_CONFLICT.
@@ -65,4 +67,72 @@ export interface EngineDependencies {
   readonly secrets: SecretBox;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Runs Pulumi programs in this process. One operation at a time per stack: a second is refused (STACK_BUSY). */
+export function makeEngine(dependencies: EngineDependencies): Engine {
+  const { state, secrets, clock } = dependencies;
+  const unhook = hookProcess();
+  const exclusively = makeExclusive();
+  const opened = (stack: StackName, options: ProgramOptions, isPreview = false) =>
+    openOperation(dependencies, { stack, options, isPreview });
+  return {
+    preview: async (stack, program, options = {}) => {
+      const { steps, changes } = await applyProgram(await opened(stack, options, true), program, options);
+      return { steps, changes };
+    },
+    up: (stack, program, options = {}) =>
+      exclusively(stack, async () => applyProgram(await opened(stack, options), program, options)),
+    destroy: (stack, options = {}) =>
+      exclusively(stack, async () => {
+        const destroyed = await destroyStack(await opened(stack, options));
+        await state.remove(stack);
+        return destroyed;
+      }),
+    refresh: (stack, options = {}) => exclusively(stack, async () => refreshStack(await opened(stack, options))),
+    export: async (stack, { showSecrets = false } = {}) => {
+      const stored = await state.load(stack);
+      if (stored === null || !showSecrets) return stored?.state ?? null;
+      const scope = scopeOf(stack);
+      const checkpoint = decodeCheckpoint(stored.state, { scope, secrets });
+      return makeEncoder({ scope, secrets: null })(checkpoint, new Date(stored.state.deployment.manifest.time));
+    },
+    import: (stack, deployment) =>
+      exclusively(stack, async () => {
+        const scope = scopeOf(stack);
+        const checkpoint = decodeCheckpoint(deployment, { scope, secrets });
+        for (const { urn } of checkpoint.resources) requireOwn(urn, stack);
+        const { serial } = await loadCheckpoint(dependencies, stack);
+        await state.save(stack, {
+          serial: serial + 1,
+          state: makeEncoder({ scope, secrets })(checkpoint, clock.now()),
+        });
+      }),
+    close: unhook,
+  };
+}
+
+function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>) => Promise<Result> {
+  const busy = new Set<string>();
+  return async (stack, task) => {
+    const scope = scopeOf(stack);
+    if (busy.has(scope)) {
+      throw new WaybillError("STACK_BUSY", `another operation on ${scope} is under way; wait for it or cancel it`);
+    }
+    busy.add(scope);
+    try {
+      return await task();
+    } finally {
+      busy.delete(scope);
+    }
+  };
+}
+
+function requireOwn(urn: string, name: StackName): void {
+  const { stack, project } = parseUrn(urn);
+  if (`${project}/${stack}` === scopeOf(name)) return;
+  throw new WaybillError(
+    "STATE_INVALID",
+    `${urn} belongs to ${project}/${stack}; wanted is the state of ${scopeOf(name)}. Rename the stack before exporting it`,
+  );
 }

@@ -1,15 +1,11 @@
+import type { StackName } from "../core/stack.ts";
 import type { Properties } from "./provider.ts";
 
-/** One stack per (repository, environment, deployment): Pulumi's project is the repository, its stack the other two. */
-export interface StackName {
-  readonly repository: string;
-  readonly environment: string;
-  readonly deployment: string;
-}
-
-/** Names hold no `--`, so the pair is unambiguous. */
+/** One stack per deployment: Pulumi's project is the repository, its stack the other two. Names hold no `--`. */
 export const pulumiStack = ({ environment, deployment }: StackName): string => `${environment}--${deployment}`;
 export const pulumiProject = ({ repository }: StackName): string => repository;
+/** `PROJECT/STACK`: what names a stack in messages, and what its secrets are bound to. */
+export const scopeOf = (stack: StackName): string => `${pulumiProject(stack)}/${pulumiStack(stack)}`;
 
 /**
  * Pulumi's deployment format, version 3, as `pulumi stack export` prints it and `pulumi stack import` takes it
@@ -81,4 +77,10 @@ export interface StateStore {
   save(stack: StackName, state: StackState): Promise<void>;
   remove(stack: StackName): Promise<void>;
   list(): Promise<readonly StackName[]>;
+}
+
+/** Encrypts text for the state; `scope` is bound in, so that a ciphertext moved to another stack is refused. */
+export interface SecretBox {
+  encrypt(plaintext: string, scope: string): string;
+  decrypt(ciphertext: string, scope: string): string;
 }

@@ -1,0 +1,271 @@
+import { messageOf, WaybillError } from "../../core/errors.ts";
+import { PartialCreate, type Properties, type Provider } from "../provider.ts";
+import type { PendingOperation, ResourceState } from "../state.ts";
+import { withIgnored } from "../value/diff.ts";
+import { packageOf } from "../value/urn.ts";
+import {
+  asSecret,
+  containsUnknown,
+  isEqual,
+  mapValues,
+  markedLike,
+  revealedAll,
+  unknownValue,
+} from "../value/value.ts";
+import { callContext, effectContext, narrated, type Operation } from "./operation.ts";
+import type { Registered, Registration } from "./registration.ts";
+import { removeForReplacement } from "./replacement.ts";
+import { planStep, type StepPlan } from "./step-plan.ts";
+
+/** A custom resource on its way: everything that planning it and carrying the plan out need. */
+export interface Step {
+  readonly urn: string;
+  readonly registration: Registration;
+  readonly old: ResourceState | null;
+  readonly provider: Provider | null;
+  readonly providerReference: string;
+  readonly inputs: Properties;
+}
+
+/** Plans one custom resource and makes it so. Throws what went wrong; the journal then says what is there. */
+export async function runStep(
+  operation: Operation,
+  urn: string,
+  registration: Registration,
+  found: ResourceState | null,
+): Promise<Registered> {
+  const { report } = operation;
+  const { type, version } = registration;
+  // One that was only read is not ours to compare with: the one declared now is a new one.
+  const old = found?.external === true ? dropped(operation, found) : found;
+  const providerReference = registration.provider || operation.providers.defaultReference(packageOf(type), version);
+  const provider = await operation.providers.get(providerReference);
+  const inputs = await check(operation, { urn, registration, old, provider });
+  const step: Step = { urn, registration, old, provider, providerReference, inputs };
+  const plan = await plannedStep(operation, step);
+  report.step(urn, plan.op, "detailedDiff" in plan ? plan.detailedDiff : {});
+  return carryOut(operation, step, plan);
+}
+
+async function carryOut(operation: Operation, step: Step, plan: StepPlan): Promise<Registered> {
+  if (plan.op === "create") return create(operation, step, null);
+  if (plan.op === "same") return keep(operation, step);
+  if (plan.op === "update") return update(operation, step, plan);
+  if (plan.deleteBeforeReplace) await removeForReplacement(operation, step);
+  return create(operation, step, operation.journal.find(step.urn) ?? null);
+}
+
+function dropped(operation: Operation, resource: ResourceState): null {
+  operation.journal.settle(resource, null);
+  return null;
+}
+
+type Unchecked = Pick<Step, "urn" | "registration" | "old" | "provider">;
+
+async function check(operation: Operation, { urn, registration, old, provider }: Unchecked): Promise<Properties> {
+  const inputs = old
+    ? withIgnored(old.inputs ?? {}, registration.inputs, registration.ignoreChanges)
+    : registration.inputs;
+  if (!provider?.check) return inputs;
+  const checked = await provider.check({
+    ...callContext(operation, urn, inputs),
+    oldInputs: old?.inputs ? revealedAll(old.inputs) : null,
+    newInputs: revealedAll(inputs),
+  });
+  const failures = checked.failures ?? [];
+  if (failures.length > 0) {
+    const reasons = failures.map(({ property, reason }) => `${property}: ${reason}`).join("; ");
+    throw new WaybillError("RESOURCE_INVALID", reasons);
+  }
+  return markedLike(checked.inputs, inputs);
+}
+
+async function plannedStep(operation: Operation, step: Step): Promise<StepPlan> {
+  const { urn, registration, old, provider, inputs, providerReference } = step;
+  if (old === null) return { op: "create" };
+  const providerDiff =
+    provider?.diff && old.pendingReplacement !== true
+      ? await provider.diff({
+          ...callContext(operation, urn, inputs),
+          id: old.id ?? "",
+          oldInputs: revealedAll(old.inputs ?? {}),
+          oldOutputs: revealedAll(old.outputs ?? {}),
+          newInputs: revealedAll(inputs),
+          ignoreChanges: registration.ignoreChanges,
+        })
+      : null;
+  return planStep({ registration, old, newInputs: inputs, providerDiff, providerReference });
+}
+
+function keep(operation: Operation, step: Step): Registered {
+  const { urn, registration, old } = step;
+  const outputs = withSecrets(old?.outputs ?? {}, registration.additionalSecretOutputs);
+  const id = old?.id ?? "";
+  operation.journal.settle(old, { ...described(step, old), id, outputs });
+  return { outcome: "done", urn, id, outputs };
+}
+
+function withSecrets(outputs: Properties, names: readonly string[]): Properties {
+  if (names.length === 0) return outputs;
+  return mapValues(outputs, (value, key) => (names.includes(key) ? asSecret(value) : value));
+}
+
+/** Create-before-delete: `replaced` stays as it is until the new one is there, and is then marked for deletion. */
+async function create(operation: Operation, step: Step, replaced: ResourceState | null): Promise<Registered> {
+  const { journal, isPreview } = operation;
+  const { urn, inputs, registration } = step;
+  if (isPreview) return previewCreate(operation, step, replaced);
+  const time = operation.clock.now().toISOString();
+  const goal: ResourceState = { ...described(step, null), created: time, modified: time };
+  const pending: PendingOperation = { resource: goal, type: "creating" };
+  await beginEffect(operation, pending);
+  const settleReplaced = (): void => {
+    if (replaced === null) return;
+    if (replaced.pendingReplacement === true) journal.settle(replaced, null);
+    else journal.amend(replaced, { ...replaced, delete: true });
+  };
+  const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.create });
+  const op = replaced === null ? "create" : "replace";
+  try {
+    const provider = providerOf(step);
+    const made = await narrated(operation, { urn, op }, () =>
+      provider.create({ ...context, inputs: revealedAll(inputs), preview: false }),
+    );
+    const state = withOutputs(operation, step, { ...goal, id: made.id }, made.outputs);
+    await journal.end(pending, () => {
+      settleReplaced();
+      journal.settle(null, state);
+    });
+    return { outcome: "done", urn, id: made.id, outputs: state.outputs ?? {} };
+  } catch (error) {
+    await journal.end(pending, () => {
+      if (!(error instanceof PartialCreate)) return;
+      settleReplaced();
+      journal.settle(null, partial(operation, step, goal, error));
+    });
+    throw error;
+  }
+}
+
+async function update(operation: Operation, step: Step, plan: StepPlan & { op: "update" }): Promise<Registered> {
+  const { journal, isPreview } = operation;
+  const { urn, inputs, registration, old } = step;
+  if (old === null) throw new WaybillError("BUG", `${urn} is to be updated and does not exist`);
+  if (isPreview) return previewUpdate(operation, step, plan);
+  const time = operation.clock.now().toISOString();
+  const id = old.id ?? "";
+  const goal: ResourceState = { ...described(step, old), id, modified: time };
+  const pending: PendingOperation = { resource: goal, type: "updating" };
+  await beginEffect(operation, pending);
+  const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.update });
+  try {
+    const provider = providerOf(step);
+    const { outputs } = await narrated(operation, { urn, op: "update" }, () =>
+      provider.update({
+        ...context,
+        id,
+        oldInputs: revealedAll(old.inputs ?? {}),
+        oldOutputs: revealedAll(old.outputs ?? {}),
+        newInputs: revealedAll(inputs),
+        ignoreChanges: registration.ignoreChanges,
+        preview: false,
+      }),
+    );
+    const state = withOutputs(operation, step, goal, outputs);
+    await journal.end(pending, () => journal.settle(old, state));
+    return { outcome: "done", urn, id, outputs: state.outputs ?? {} };
+  } catch (error) {
+    // Part of the update may have happened: the next apply must not take the old inputs for what is there.
+    const reason = operation.redaction.clean(messageOf(error));
+    const next =
+      error instanceof PartialCreate ? partial(operation, step, goal, error) : { ...old, initErrors: [reason] };
+    await journal.end(pending, () => journal.settle(old, next));
+    throw error;
+  }
+}
+
+/** Nothing starts once the apply is cancelled; what is to happen is stored before it does. */
+async function beginEffect(operation: Operation, pending: PendingOperation): Promise<void> {
+  operation.signal.throwIfAborted();
+  await operation.journal.begin(pending);
+}
+
+function providerOf({ provider, providerReference }: Step): Provider {
+  if (provider) return provider;
+  throw new WaybillError("BUG", `the provider ${providerReference} is still not configured when it is needed`);
+}
+
+function withOutputs(operation: Operation, step: Step, state: ResourceState, plain: Properties): ResourceState {
+  const outputs = markedLike(plain, step.inputs, step.registration.additionalSecretOutputs);
+  operation.redaction.learn(outputs);
+  return { ...state, outputs };
+}
+
+function partial(operation: Operation, step: Step, goal: ResourceState, error: PartialCreate): ResourceState {
+  const initErrors = error.reasons.map((reason) => operation.redaction.clean(reason));
+  return { ...withOutputs(operation, step, { ...goal, id: error.id }, error.outputs), initErrors };
+}
+
+async function previewCreate(operation: Operation, step: Step, replaced: ResourceState | null): Promise<Registered> {
+  const { urn, provider, inputs, registration } = step;
+  const outputs =
+    provider?.previews === true && !containsUnknown(inputs)
+      ? await provider
+          .create({ ...effectContext(operation, previewEffect(step)), inputs: revealedAll(inputs), preview: true })
+          .then((made) => markedLike(made.outputs, inputs, registration.additionalSecretOutputs))
+      : inputs;
+  operation.journal.settle(replaced, { ...described(step, null), id: unknownValue, outputs });
+  return { outcome: "done", urn, id: "", outputs };
+}
+
+async function previewUpdate(operation: Operation, step: Step, plan: StepPlan & { op: "update" }): Promise<Registered> {
+  const { urn, provider, inputs, registration, old } = step;
+  const [id, oldOutputs] = [old?.id ?? "", old?.outputs ?? {}];
+  const stable = Object.fromEntries(Object.entries(oldOutputs).filter(([key]) => plan.stables.includes(key)));
+  const outputs =
+    provider?.previews === true && !containsUnknown(inputs)
+      ? await provider
+          .update({
+            ...effectContext(operation, previewEffect(step)),
+            id,
+            oldInputs: revealedAll(old?.inputs ?? {}),
+            oldOutputs: revealedAll(oldOutputs),
+            newInputs: revealedAll(inputs),
+            ignoreChanges: registration.ignoreChanges,
+            preview: true,
+          })
+          .then((updated) => markedLike(updated.outputs, inputs, registration.additionalSecretOutputs))
+      : { ...stable, ...inputs };
+  operation.journal.settle(old, { ...described(step, old), id, outputs });
+  return { outcome: "done", urn, id, outputs };
+}
+
+const previewEffect = ({ urn, inputs }: Step) => ({ urn, inputs, key: "preview", timeoutSeconds: undefined });
+
+/** The resource's state but for its id and outputs. Absent fields stay absent: an unchanged resource must be equal. */
+function described(step: Step, old: ResourceState | null): ResourceState {
+  const { urn, registration, inputs, providerReference } = step;
+  const { parent, dependencies, additionalSecretOutputs, timeouts } = registration;
+  const ownDependencies = Object.entries(registration.propertyDependencies).filter(([, urns]) => urns.length > 0);
+  return {
+    urn,
+    custom: true,
+    type: registration.type,
+    inputs,
+    ...(parent !== "" && { parent }),
+    ...(registration.protect && { protect: true }),
+    ...(dependencies.length > 0 && { dependencies: sameOrder(dependencies, old?.dependencies) }),
+    provider: providerReference,
+    ...(ownDependencies.length > 0 && { propertyDependencies: Object.fromEntries(ownDependencies) }),
+    ...(additionalSecretOutputs.length > 0 && { additionalSecretOutputs }),
+    ...(Object.keys(timeouts).length > 0 && { customTimeouts: timeouts }),
+    ...(registration.retainOnDelete && { retainOnDelete: true }),
+    ...(old?.created !== undefined && { created: old.created }),
+    ...(old?.modified !== undefined && { modified: old.modified }),
+  };
+}
+
+/** Dependencies are a set; the order in which the program found them is no change. */
+function sameOrder(urns: readonly string[], old: readonly string[] | undefined): readonly string[] {
+  return old && isEqual([...urns].sort(), [...old].sort()) ? old : urns;
+}

@@ -1,0 +1,73 @@
+import { CustomResource, type CustomResourceOptions, type Input, type Inputs, type Output } from "@pulumi/pulumi";
+import { makeEngine, type Engine } from "../../src/engine/engine.ts";
+import type { Provider } from "../../src/engine/provider.ts";
+import type { StackState, StateStore } from "../../src/engine/state.ts";
+import { makeSecretBox } from "../../src/engine/value/secret-box.ts";
+import { silentLog } from "../../src/core/log.ts";
+import type { StackName } from "../../src/core/stack.ts";
+import { makeRecordingProvider } from "./recording-provider.ts";
+
+export const shop: StackName = { repository: "shop", environment: "production", deployment: "ranker" };
+export const stackOf = (deployment: string): StackName => ({ ...shop, deployment });
+
+export const testKey = Buffer.alloc(32, 7);
+
+export const realClock = {
+  now: () => new Date(),
+  sleep: (delayMs: number) =>
+    new Promise<void>((resolve) => {
+      setTimeout(resolve, delayMs).unref();
+    }),
+};
+
+/** A state store in memory that keeps to the rule about serials, and counts. */
+export function makeMemoryStore() {
+  const kept = new Map<string, string>();
+  const counts = { saves: 0 };
+  const key = (stack: StackName): string => JSON.stringify(stack);
+  const store: StateStore = {
+    load: async (stack) => {
+      const text = kept.get(key(stack));
+      return text === undefined ? null : (JSON.parse(text) as StackState);
+    },
+    save: async (stack, state) => {
+      counts.saves++;
+      kept.set(key(stack), JSON.stringify(state));
+    },
+    remove: async (stack) => void kept.delete(key(stack)),
+    list: async () => [...kept.keys()].map((text) => JSON.parse(text) as StackName),
+  };
+  return { store, counts, texts: kept };
+}
+
+/** An engine with a recording provider for the package `test`, on a store in memory. */
+export function makeTestEngine({
+  provider = makeRecordingProvider(),
+  memory = makeMemoryStore(),
+  providers = {},
+}: {
+  readonly provider?: ReturnType<typeof makeRecordingProvider>;
+  readonly memory?: ReturnType<typeof makeMemoryStore>;
+  readonly providers?: Readonly<Record<string, Provider>>;
+} = {}) {
+  const engine: Engine = makeEngine({
+    providers: { test: provider.provider, ...providers },
+    state: memory.store,
+    secrets: makeSecretBox(testKey),
+    clock: realClock,
+    log: silentLog,
+  });
+  return { ...provider, ...memory, engine, [Symbol.dispose]: () => engine.close() };
+}
+
+/** A resource of the package `test`, as a program would write it. */
+export class Thing extends CustomResource {
+  declare readonly address: Output<string>;
+  declare readonly size: Output<number>;
+  declare readonly password: Output<string>;
+
+  constructor(name: string, inputs: Record<string, Input<unknown>> = {}, options: CustomResourceOptions = {}) {
+    const unset: Inputs = { address: undefined, size: undefined, password: undefined };
+    super("test:index:Thing", name, { ...unset, ...inputs }, options);
+  }
+}
