@@ -36,5 +36,8 @@ export interface Traffic {
    * Resolves once the entrance sends nothing new to `hostname:port` and nothing is in flight there, or when
    * `timeoutMs` has passed; answers how many requests were still in flight.
    */
-  drained(upstream: { hostname: string; port: number }, options: { timeoutMs: number; signal: AbortSignal }): Promise<number>;
+  drained(
+    upstream: { hostname: string; port: number },
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<number>;
 }

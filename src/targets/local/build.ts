@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { WaybillError } from "../../core/errors.ts";
+import { killMarked, signalGroup } from "./processes/process-table.ts";
+
+export interface BuildRequest {
+  readonly command: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Keeps the whole output. */
+  readonly log: string;
+  readonly signal: AbortSignal;
+  /** Each line of output. */
+  readonly onProgress: (message: string) => void;
+}
+
+const keptLines = 20;
+const maxLineLength = 2_000;
+
+/** Runs a build command in a group of its own; rejects with BUILD_FAILED and its last lines. An abort kills the group. */
+export async function runBuild(request: BuildRequest): Promise<void> {
+  const { command, cwd, env, signal } = request;
+  signal.throwIfAborted();
+  const log = openSync(request.log, "a", 0o600);
+  const marker = `WAYBILL_BUILD=${request.log}`;
+  const child = spawn("/bin/sh", ["-c", command], {
+    cwd,
+    env: { ...env, WAYBILL_BUILD: request.log },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = makeLineReader((line) => request.onProgress(line));
+  const take = (chunk: Buffer): void => {
+    writeSync(log, chunk);
+    output.add(chunk.toString("utf8"));
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  const kill = (): void => void signalGroup(child.pid ?? 0, "SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
+  try {
+    const ended = await ending(child);
+    signal.throwIfAborted();
+    if (ended.status !== 0) throw failure(command, ended, output.end());
+  } finally {
+    signal.removeEventListener("abort", kill);
+    killMarked(marker);
+    closeSync(log);
+  }
+}
+
+interface Ending {
+  readonly status: number | null;
+  readonly signal: string | null;
+}
+
+function ending(child: ReturnType<typeof spawn>): Promise<Ending> {
+  return new Promise((resolve, reject) => {
+    child.once("error", (cause) => {
+      reject(new WaybillError("BUILD_FAILED", `the build cannot be started: ${cause.message}`, { cause }));
+    });
+    // A background process of the build may hold the pipes open: `exit` does not wait for it, as `close` would.
+    child.once("exit", (status, signal) => setImmediate(resolve, { status, signal }));
+  });
+}
+
+function failure(command: string, { status, signal }: Ending, lines: readonly string[]): WaybillError {
+  const how = signal ? `was killed by ${signal}` : `failed with status ${status}`;
+  const tail = lines.length > 0 ? `\nlast ${lines.length} lines:\n${lines.map((line) => `  ${line}`).join("\n")}` : "";
+  return new WaybillError("BUILD_FAILED", `the build \`${command}\` ${how}${tail}`);
+}
+
+function makeLineReader(onLine: (line: string) => void): { add(text: string): void; end(): readonly string[] } {
+  const kept: string[] = [];
+  let rest = "";
+  const take = (line: string): void => {
+    kept.push(line);
+    if (kept.length > keptLines) kept.shift();
+    onLine(line);
+  };
+  return {
+    add(text) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      if (rest.length > maxLineLength) take(rest.slice(0, maxLineLength));
+      if (rest.length > maxLineLength) rest = "";
+      lines.forEach(take);
+    },
+    end() {
+      if (rest !== "") take(rest);
+      rest = "";
+      return kept;
+    },
+  };
+}

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  callOf,
+  fakeSecrets,
+  makeLocalHarness,
+  processInputs,
+  providerOf,
+  type LocalHarness,
+} from "../../../test/support/local-target.ts";
+import type { Properties } from "../../engine/provider.ts";
+import { textOf } from "./properties.ts";
+import { processesMarked } from "./processes/process-table.ts";
+
+const hello = `
+  const http = require("node:http");
+  http.createServer((q, s) => s.end(process.env.GREETING ?? "hello")).listen(process.env.PORT);
+`;
+const stack = { repository: "shop", environment: "production", deployment: "web" };
+
+async function source(harness: LocalHarness, files: Readonly<Record<string, string>>): Promise<string> {
+  const inputs = {
+    repository: "shop",
+    tree: harness.trees.add(files),
+    workingDir: ".",
+    build: null,
+    env: {},
+    files: {},
+  };
+  const { outputs } = await providerOf(harness.target).create({
+    ...callOf({ type: "waybill:local:Source", name: "web" }),
+    inputs,
+  });
+  return textOf(outputs, "key");
+}
+
+async function start(harness: LocalHarness, inputs: Properties, operationId?: string) {
+  const call = callOf({ type: "waybill:local:Process", name: "web", ...(operationId && { operationId }) });
+  const { id, outputs } = await providerOf(harness.target).create({ ...call, inputs: processInputs(inputs) });
+  return { id, url: `http://${textOf(outputs, "hostname")}:${Number(outputs["port"])}/`, call, outputs };
+}
+
+async function fails(files: Readonly<Record<string, string>>, inputs: Properties): Promise<string> {
+  await using harness = makeLocalHarness();
+  const key = await source(harness, files);
+  const error = await start(harness, { source: key, startTimeoutSeconds: 1, ...inputs }).then(
+    () => assert.fail("it should not have become ready"),
+    (thrown: Error) => thrown,
+  );
+  assert.equal((error as Error & { code?: string }).code, "WORKLOAD_FAILED", error.stack);
+  const [id = ""] = readdirSync(join(harness.folder, "instances")).filter((name) => name.startsWith("web"));
+  assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${id}`), [], "nothing of it is left running");
+  assert.ok(existsSync(join(harness.folder, "instances", id, "output.log")), "its log is kept");
+  return error.message;
+}
+
+test("a program starts, answers on a free port, and ends when it is removed", async () => {
+  await using harness = makeLocalHarness();
+  const { id, url, call, outputs } = await start(harness, { source: await source(harness, { "server.js": hello }) });
+  assert.equal(await (await fetch(url)).text(), "hello");
+  assert.deepEqual(harness.target.status(stack), { state: "ready", reason: "" });
+  await providerOf(harness.target).delete({ ...call, id, inputs: {}, outputs });
+  await assert.rejects(fetch(url));
+  assert.equal(harness.target.status(stack), null);
+  assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${id}`), []);
+});
+
+test("the same operation made twice is one process", async () => {
+  await using harness = makeLocalHarness();
+  const key = await source(harness, { "server.js": hello });
+  const [first, second] = await Promise.all([
+    start(harness, { source: key }, "operation"),
+    start(harness, { source: key }, "operation"),
+  ]);
+  assert.equal(first.id, second.id);
+  assert.equal(first.url, second.url);
+});
+
+test("its environment is its own: nothing of the server's, secrets by name", async () => {
+  process.env["WAYBILL_TEST_OF_LEAKS"] = "server";
+  await using harness = makeLocalHarness({ secrets: fakeSecrets({ "db@2": "s3cret", "ca@1": "PEM" }) });
+  const server = `
+    const http = require("node:http"), fs = require("node:fs");
+    const { env } = process;
+    const file = env.WAYBILL_SECRET_FILE_CA;
+    http.createServer((q, s) => s.end(JSON.stringify({ env, pem: fs.readFileSync(file, "utf8"), mode: fs.statSync(file).mode & 0o777 }))).listen(env.PORT);
+  `;
+  const { id, url } = await start(harness, {
+    source: await source(harness, { "server.js": server }),
+    env: { LOG_LEVEL: "info" },
+    secrets: [
+      { name: "db", version: 2, env: "DATABASE_URL" },
+      { name: "ca", version: 1, file: "/etc/ranker/ca.pem" },
+    ],
+  });
+  const { env, pem, mode } = (await (await fetch(url)).json()) as {
+    env: Record<string, string>;
+    pem: string;
+    mode: number;
+  };
+  assert.equal(env["DATABASE_URL"], "s3cret");
+  assert.equal(env["LOG_LEVEL"], "info");
+  assert.equal(env["WAYBILL_TEST_OF_LEAKS"], undefined);
+  assert.equal(env["WAYBILL_DEPLOYMENT"], "web");
+  assert.deepEqual([pem, mode], ["PEM", 0o600]);
+  assert.ok(env["HOME"]?.startsWith(harness.folder));
+  const known = new Set(["PWD", "OLDPWD", "SHLVL", "_"]);
+  const names = Object.keys(env).filter((name) => !known.has(name) && !name.startsWith("WAYBILL_"));
+  assert.deepEqual(names.sort(), [
+    "DATABASE_URL",
+    "HOME",
+    "LANG",
+    "LOG_LEVEL",
+    "PATH",
+    "PORT",
+    "PORT_8000",
+    "PYTHONUNBUFFERED",
+    "TMPDIR",
+  ]);
+  assert.ok(!existsSync(join(harness.folder, "instances", id, "instance.json.new")));
+});
+
+test("what ends at once with status 0 is asked whether it is a job", async () => {
+  assert.equal(
+    await fails({}, { command: "true" }),
+    "shop/production/web exited at once with status 0: a service must keep running. Is this a job?",
+  );
+});
+
+test("a crash is told with its status and its last lines", async () => {
+  const message = await fails({}, { command: "for n in $(seq 30); do echo line $n; done; exit 3" });
+  assert.match(message, /crashed at once with status 3\nlast 20 lines:\n {2}line 11\n/);
+  assert.match(message, /line 30$/);
+});
+
+test("a failing start script is told as its own", async () => {
+  assert.equal(
+    await fails({}, { startScript: "echo warming; exit 4", command: "true" }),
+    "shop/production/web the start script failed with status 4\nlast line:\n  warming",
+  );
+});
+
+test("a signal is told by its name", async () => {
+  assert.match(await fails({}, { command: "kill -SEGV $$" }), /^shop\/production\/web killed by SIGSEGV at once/);
+});
+
+test("a command that is not there is told", async () => {
+  assert.match(await fails({}, { command: "no-such-program" }), /the command was not found \(status 127\)/);
+});
+
+test("a program that does not listen is told, and one on another port too", async () => {
+  assert.match(
+    await fails({ "server.js": "setInterval(() => {}, 1000)" }, {}),
+    /nothing listens on port \d+ after 1 s: the program must listen on the port in \$PORT$/,
+  );
+  const elsewhere = `require("node:http").createServer(() => {}).listen(34567)`;
+  assert.match(
+    await fails({ "server.js": elsewhere }, {}),
+    /the program listens on port 34567 instead of port \d+: it must listen on the port in \$PORT$/,
+  );
+});
+
+test("a health check's answer is told", async () => {
+  const sick = `require("node:http").createServer((q, s) => { s.statusCode = 500; s.end("no database"); }).listen(process.env.PORT)`;
+  assert.equal(
+    await fails({ "server.js": sick }, { health: { path: "/healthz", timeoutSeconds: 1, protocol: "http" } }),
+    'shop/production/web the health check /healthz answers 500: "no database"',
+  );
+});
+
+test("a working folder that is not there, or a missing secret, is told", async () => {
+  assert.match(await fails({}, { workingDir: "api" }), /workingDir "api" is not a folder of the source/);
+  assert.match(await fails({}, { secrets: [{ name: "db", version: 1, env: "X" }] }), /secret db does not exist/);
+});
+
+test("a cancelled start leaves nothing running", async () => {
+  await using harness = makeLocalHarness();
+  const abort = new AbortController();
+  const call = callOf({ type: "waybill:local:Process", name: "web", signal: abort.signal });
+  const inputs = processInputs({ source: await source(harness, {}), command: "sleep 100" });
+  const starting = providerOf(harness.target).create({ ...call, inputs });
+  setTimeout(() => abort.abort(new Error("a newer push came")), 300);
+  await assert.rejects(starting, /a newer push came/);
+  const [id = ""] = readdirSync(join(harness.folder, "instances")).filter((name) => name.startsWith("web"));
+  assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${id}`), []);
+});

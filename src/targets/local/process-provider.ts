@@ -1,0 +1,64 @@
+import type { Clock } from "../../core/clock.ts";
+import { WaybillError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { CreateResult, Json, Properties, Provider } from "../../engine/provider.ts";
+import type { Traffic } from "../route.ts";
+import { replacedBy } from "./properties.ts";
+import type { InstanceRecord, InstanceSpec } from "./processes/instance.ts";
+import type { Supervisor } from "./processes/supervisor.ts";
+import { idOf } from "./source-provider.ts";
+
+export interface ProcessProviderDependencies {
+  readonly supervisor: Supervisor;
+  readonly traffic: Traffic;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const drainTimeoutMs = 30_000;
+
+/**
+ * `waybill:local:Process`: one running program of one revision. Any change makes another beside it; it is created when
+ * it answers. Outputs: `hostname`, `port`, `ports` (by the number in the file).
+ */
+export function makeProcessProvider({ supervisor, traffic, log }: ProcessProviderDependencies): Provider {
+  return {
+    diff: (request) => Promise.resolve(replacedBy(request)),
+    async create({ inputs, name, operationId, signal, onProgress }) {
+      const spec = inputs as unknown as InstanceSpec;
+      const record = await supervisor.start(idOf(name, operationId), spec, { signal, onProgress });
+      return resultOf(record, inputs);
+    },
+    async find({ inputs, name, operationId }) {
+      const record = supervisor.find(idOf(name, operationId));
+      if (record?.desired !== "running") return null;
+      if (record.readyAt !== null) return resultOf(record, inputs);
+      await supervisor.stop(record.id, "the server ended before it answered");
+      return null;
+    },
+    read: ({ id, inputs }) => {
+      const record = supervisor.find(id);
+      return Promise.resolve(record?.desired === "running" ? resultOf(record, inputs) : null);
+    },
+    update: () => Promise.reject(new WaybillError("BUG", "a process is never changed in place")),
+    async delete({ id, signal, onProgress }) {
+      const record = supervisor.find(id);
+      if (record?.desired !== "running") return supervisor.stop(id, "it was removed");
+      const [main] = record.ports;
+      if (main) {
+        onProgress("draining");
+        const upstream = { hostname: record.hostname, port: main.actual };
+        const inFlight = await traffic.drained(upstream, { timeoutMs: drainTimeoutMs, signal });
+        if (inFlight > 0) log.warn({ instance: id, inFlight }, "process stopped with requests in flight");
+      }
+      signal.throwIfAborted();
+      await supervisor.stop(id, "a newer revision took its place, or it was removed");
+    },
+  };
+}
+
+function resultOf(record: InstanceRecord, inputs: Properties): CreateResult {
+  const ports: Record<string, Json> = Object.fromEntries(record.ports.map(({ wanted, actual }) => [wanted, actual]));
+  const port = record.ports[0]?.actual ?? null;
+  return { id: record.id, outputs: { ...inputs, hostname: record.hostname, port, bound: ports } };
+}

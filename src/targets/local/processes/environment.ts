@@ -1,0 +1,85 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, normalize } from "node:path";
+import { WaybillError } from "../../../core/errors.ts";
+import type { SecretReader, SecretUse } from "../../workload.ts";
+import type { InstanceFolder, InstanceRecord } from "./instance.ts";
+
+/** Where programs are found: the server's own PATH, and the Node that runs the server behind it. */
+export function searchPath(): string {
+  const inherited = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+  const own = dirname(process.execPath);
+  return inherited.split(delimiter).includes(own) ? inherited : `${inherited}${delimiter}${own}`;
+}
+
+/** `ranker-db` → `RANKER_DB`. */
+const upperName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+
+/**
+ * Everything that a program finds in its environment: nothing is inherited from the server, whose own settings are no
+ * business of a workload. Makes the private folders and writes the secret files.
+ */
+export async function prepareEnvironment(
+  record: InstanceRecord,
+  folder: InstanceFolder,
+  secrets: SecretReader,
+): Promise<Readonly<Record<string, string>>> {
+  const { spec } = record;
+  const home = join(folder.private, "home");
+  const temporary = join(folder.private, "tmp");
+  const secretFiles = join(folder.private, "secrets");
+  rmSync(secretFiles, { recursive: true, force: true });
+  for (const path of [home, temporary, secretFiles]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  return {
+    PATH: searchPath(),
+    HOME: home,
+    TMPDIR: temporary,
+    LANG: "C.UTF-8",
+    // Python keeps output in a buffer when it goes to a file: logs would come minutes late, or never after a crash.
+    PYTHONUNBUFFERED: "1",
+    ...spec.env,
+    ...(await secretEnvironment(record, secretFiles, secrets)),
+    ...portEnvironment(record),
+    WAYBILL_REPOSITORY: spec.stack.repository,
+    WAYBILL_ENVIRONMENT: spec.stack.environment,
+    WAYBILL_DEPLOYMENT: spec.stack.deployment,
+    WAYBILL_INSTANCE: record.id,
+  };
+}
+
+/** `PORT` is the main port; a further `port: 9000` of the file is found in `PORT_9000`. */
+function portEnvironment({ ports }: InstanceRecord): Record<string, string> {
+  const [main] = ports;
+  return {
+    ...(main && { PORT: String(main.actual) }),
+    ...Object.fromEntries(ports.map(({ wanted, actual }) => [`PORT_${wanted}`, String(actual)])),
+  };
+}
+
+async function secretEnvironment(
+  { spec }: InstanceRecord,
+  folder: string,
+  secrets: SecretReader,
+): Promise<Record<string, string>> {
+  const environment: Record<string, string> = {};
+  for (const use of spec.secrets) {
+    const value = await secrets.reveal(spec.stack, use.name, use.version);
+    if (use.env !== undefined) environment[use.env] = value.reveal();
+    if (use.file !== undefined) {
+      environment[`WAYBILL_SECRET_FILE_${upperName(use.name)}`] = writeSecretFile(folder, use, value.reveal());
+    }
+  }
+  if (spec.secrets.some(({ file }) => file !== undefined)) environment["WAYBILL_SECRETS"] = folder;
+  return environment;
+}
+
+/** `/etc/ranker/ca.pem` becomes `FOLDER/etc/ranker/ca.pem`: the machine's own /etc is not a workload's to write. */
+function writeSecretFile(folder: string, use: SecretUse, value: string): string {
+  const path = join(folder, normalize(`/${use.file ?? use.name}`));
+  if (path === folder || path === `${folder}/`) {
+    throw new WaybillError("REQUEST_INVALID", `secret ${use.name}: "${use.file}" names no file; wanted is a path`);
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(path, value, { mode: 0o600 });
+  chmodSync(path, 0o600);
+  return path;
+}

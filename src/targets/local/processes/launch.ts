@@ -1,0 +1,213 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { createHash } from "node:crypto";
+import type { Clock } from "../../../core/clock.ts";
+import { isAlive, signalGroup, type ProcessIdentity } from "./process-table.ts";
+
+/** How a start ended. `stage` names which command it was; null when nobody recorded it (the wrapper was killed). */
+export interface Exit {
+  readonly stage: "start script" | "command" | null;
+  readonly status: number | null;
+  readonly signal: string | null;
+}
+
+/** A started program and its children: a group of processes led by `pid`. */
+export interface StartedProcess {
+  readonly pid: number;
+  /** Resolves with how it ended; rejects when the signal aborts, or when the system could not start it at all. */
+  ended(signal: AbortSignal): Promise<Exit>;
+  hasEnded(): boolean;
+}
+
+export interface LaunchRequest {
+  readonly claim: string;
+  readonly exit: string;
+  readonly log: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly startScript: string | null;
+  readonly command: string;
+}
+
+/**
+ * The parent of every program. It must outlive the server, so it is no process of ours: it claims its start by creating
+ * a file that must not exist, writes down who it is, and only then runs anything. The claim is read back because an
+ * adopting server may have voided it between the two. On its way out it takes the rest of its group along.
+ */
+const wrapper = String.raw`#!/bin/sh
+# Arguments: claim file, exit file, start script (may be empty), command.
+claim=$1 exit=$2 startScript=$3 command=$4
+stopped=
+trap 'stopped=1' TERM INT HUP QUIT
+if [ -r "/proc/$$/stat" ]; then
+  read -r stat < "/proc/$$/stat"
+  set -- ${"$"}{stat##*) }
+  shift 19
+  me="$$ $1"
+else
+  me="$$ $(LC_ALL=C ps -o lstart= -p $$)"
+fi
+set -C
+{ printf '%s\n' "$me" > "$claim"; } 2>/dev/null || exit 0
+set +C
+read -r holder < "$claim"
+[ "$holder" = "$me" ] || exit 0
+finish() {
+  printf '%s %s\n' "$1" "$2" > "$exit"
+  trap '' TERM
+  kill -KILL 0
+}
+# A group's signal reaches this inner shell too: it must wait for the program, which may need its time to stop.
+patience="trap 'exit 143' TERM
+"
+if [ -n "$startScript" ]; then
+  sh -c "$patience$startScript"
+  status=$?
+  if [ $status -ne 0 ] || [ -n "$stopped" ]; then finish start-script $status; fi
+fi
+sh -c "$patience$command"
+finish command $?
+`;
+
+/** Writes the wrapper under its own digest: a shell reads its script while it runs, so a changed one is another file. */
+export function installWrapper(folder: string): string {
+  const digest = createHash("sha256").update(wrapper).digest("hex").slice(0, 12);
+  const path = join(folder, `run-${digest}.sh`);
+  if (!existsSync(path)) {
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, wrapper, { mode: 0o700 });
+    renameSync(draft, path);
+  }
+  return path;
+}
+
+/** Starts the wrapper in a session of its own, its output going straight to the log file. */
+export function launch(wrapperPath: string, request: LaunchRequest): StartedProcess {
+  const output = openSync(request.log, "a", 0o600);
+  try {
+    const child = spawn(
+      "/bin/sh",
+      [wrapperPath, request.claim, request.exit, request.startScript ?? "", request.command],
+      { cwd: request.cwd, env: { ...request.env }, detached: true, stdio: ["ignore", output, output] },
+    );
+    child.unref();
+    let hasEnded = false;
+    const ended = new Promise<Exit>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (status, signal) => {
+        hasEnded = true;
+        resolve(readExit(request.exit) ?? { stage: null, status, signal });
+      });
+    });
+    // A start that fails is seen by whoever awaits `ended`; nobody may be waiting yet.
+    ended.catch(() => (hasEnded = true));
+    return { pid: child.pid ?? 0, ended: (signal) => orAborted(ended, signal), hasEnded: () => hasEnded };
+  } finally {
+    closeSync(output);
+  }
+}
+
+function readExit(path: string): Exit | null {
+  try {
+    const [stage, code] = readFileSync(path, "utf8").trim().split(" ");
+    const status = Number(code);
+    if (!code || Number.isNaN(status)) return null;
+    const named = stage === "start-script" ? "start script" : "command";
+    // A shell answers 128 + N for a command that signal N ended (POSIX, 2.8.2).
+    const signal = status > 128 ? signalName(status - 128) : null;
+    return { stage: named, status: signal ? null : status, signal };
+  } catch {
+    return null;
+  }
+}
+
+const signalName = (number: number): string | null =>
+  Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? null;
+
+/** What became of a start that another server made. */
+export type Claim =
+  | { readonly kind: "never started" }
+  | { readonly kind: "running"; readonly process: ProcessIdentity }
+  | { readonly kind: "ended"; readonly exit: Exit; readonly pid: number };
+
+const voided = "0 void\n";
+// From creating the claim to writing into it a wrapper needs microseconds.
+const emptyClaimPatienceMs = 1_000;
+const emptyClaimPollMs = 20;
+
+/** Finds out about a start, and makes sure that one which has not begun never will. */
+export async function settleClaim(paths: { claim: string; exit: string }, clock: Clock): Promise<Claim> {
+  if (createVoid(paths.claim)) return { kind: "never started" };
+  const deadline = clock.now().getTime() + emptyClaimPatienceMs;
+  while (holderOf(paths.claim) === null && clock.now().getTime() < deadline) await clock.sleep(emptyClaimPollMs);
+  const holder = holderOf(paths.claim) ?? voidEmpty(paths.claim);
+  if (!holder) return { kind: "never started" };
+  if (isAlive(holder)) return { kind: "running", process: holder };
+  const exit = readExit(paths.exit) ?? { stage: null, status: null, signal: null };
+  return { kind: "ended", exit, pid: holder.pid };
+}
+
+function createVoid(path: string): boolean {
+  try {
+    writeFileSync(path, voided, { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Null while the file is empty. */
+function holderOf(path: string): ProcessIdentity | null {
+  return parseHolder(readFileSync(path, "utf8"));
+}
+
+function parseHolder(text: string): ProcessIdentity | null {
+  if (!text.endsWith("\n")) return null;
+  const [pid = "", ...startedAt] = text.trim().split(/\s+/);
+  return { pid: Number(pid), startedAt: startedAt.join(" ") };
+}
+
+/** Replaces a claim that stayed empty. A wrapper that wrote into the replaced file at that moment is killed: it may have read it back in time. */
+function voidEmpty(path: string): null {
+  const replaced = openSync(path, "r");
+  try {
+    const draft = `${path}.void`;
+    writeFileSync(draft, voided, { mode: 0o600 });
+    renameSync(draft, path);
+    const bytes = Buffer.alloc(256);
+    const late = parseHolder(bytes.subarray(0, readSync(replaced, bytes, 0, bytes.length, 0)).toString());
+    if (late && isAlive(late)) signalGroup(late.pid, "SIGKILL");
+    return null;
+  } finally {
+    closeSync(replaced);
+  }
+}
+
+const adoptedPollMs = 200;
+
+/** Watches a process that another server started: there is no event for its end, only looking. */
+export function watch(identity: ProcessIdentity, exitPath: string, clock: Clock): StartedProcess {
+  return {
+    pid: identity.pid,
+    hasEnded: () => !isAlive(identity),
+    ended: async (signal) => {
+      while (isAlive(identity)) await clock.sleep(adoptedPollMs, signal);
+      return readExit(exitPath) ?? { stage: null, status: null, signal: null };
+    },
+  };
+}
+
+export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,352 @@
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
+import type { Clock } from "../../../core/clock.ts";
+import { messageOf, WaybillError } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { stackKey } from "../../../core/stack.ts";
+import type { SecretReader, WorkloadStatus } from "../../workload.ts";
+import { lastLines, note, sizeOf } from "../logs/log-file.ts";
+import { describeTrouble, type Trouble } from "./diagnosis.ts";
+import { prepareEnvironment } from "./environment.ts";
+import { instanceFolder, markerOf, writeRecord, type InstanceFolder, type InstanceRecord } from "./instance.ts";
+import { launch, orAborted, settleClaim, watch, type StartedProcess } from "./launch.ts";
+import { bindPorts, isFree } from "./ports.ts";
+import { killMarked, memoryKills, signalGroup } from "./process-table.ts";
+import { awaitReadiness } from "./readiness.ts";
+
+export interface RunnerDependencies {
+  /** Path of the installed wrapper. */
+  readonly wrapper: string;
+  readonly secrets: SecretReader;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The tree's folder, null when it is not kept any more. */
+  readonly sourceFolder: (key: string) => string | null;
+  /** Ports that instances of this server hold, running or not. */
+  readonly takenPorts: () => ReadonlySet<number>;
+  readonly onStatus: (record: InstanceRecord, status: WorkloadStatus) => void;
+}
+
+type BroughtUp =
+  | { readonly ready: true; readonly hostname: string; readonly process: StartedProcess }
+  | { readonly ready: false; readonly trouble: Trouble };
+
+const firstBackoffMs = 1_000;
+const maxBackoffMs = 60_000;
+const backoffResetMs = 60_000;
+const maxPortTries = 4;
+const tailLines = 20;
+const killPatienceMs = 5_000;
+
+const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
+
+/** 1 s, doubled by each failure in a row, at most a minute. */
+export const backoffMs = (failures: number): number => Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 1));
+
+/** Keeps the process of one instance running until it is stopped or detached. */
+export class InstanceRunner {
+  readonly #dependencies: RunnerDependencies;
+  readonly #folder: InstanceFolder;
+  readonly #end = new AbortController();
+  readonly #firstAnswer = Promise.withResolvers<InstanceRecord>();
+  readonly #progress = new Set<(message: string) => void>();
+  #record: InstanceRecord;
+  #status: WorkloadStatus = { state: "starting", reason: "" };
+  #process: StartedProcess | null = null;
+  #logStart = 0;
+  #memoryKillsBefore: number | null = null;
+  #loop: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+
+  constructor(record: InstanceRecord, path: string, dependencies: RunnerDependencies) {
+    this.#record = record;
+    this.#folder = instanceFolder(path);
+    this.#dependencies = dependencies;
+    // Whoever waits for the first answer sees its failure; nobody may be waiting.
+    this.#firstAnswer.promise.catch(() => undefined);
+  }
+
+  get record(): InstanceRecord {
+    return this.#record;
+  }
+
+  get status(): WorkloadStatus {
+    return this.#status;
+  }
+
+  get folder(): InstanceFolder {
+    return this.#folder;
+  }
+
+  start(): void {
+    this.#loop = this.#run(() => Promise.resolve(null));
+  }
+
+  /** Takes over what another server started, and starts it again where it ended meanwhile. */
+  adopt(): void {
+    this.#loop = this.#run(() => this.#takeOver());
+  }
+
+  /** Resolves when the instance has answered for the first time; rejects with the reason when it does not. */
+  async whenReady(signal: AbortSignal, onProgress: (message: string) => void): Promise<InstanceRecord> {
+    this.#progress.add(onProgress);
+    try {
+      return await orAborted(this.#firstAnswer.promise, signal);
+    } finally {
+      this.#progress.delete(onProgress);
+    }
+  }
+
+  /** Ends the process: the polite signal, the grace time of its file, the last signal. Never rejects on a dead one. */
+  stop(because: string): Promise<void> {
+    this.#stopping ??= this.#stop(because);
+    return this.#stopping;
+  }
+
+  /** Ends what an interrupted stop has left: the private folder goes last, so that it tells. */
+  async finishStop(): Promise<void> {
+    if (!existsSync(this.#folder.private)) return;
+    this.#process = await this.#takeOver();
+    await this.stop(this.#record.stoppedBecause ?? "it was being stopped when the server ended");
+  }
+
+  /** Lets go of the process without touching it. */
+  async detach(): Promise<void> {
+    this.#end.abort(new WaybillError("CONFLICT", "the server is stopping"));
+    await this.#loop;
+  }
+
+  /** Ends the process because the server ends; the record still wants it running. */
+  async suspend(): Promise<void> {
+    await this.detach();
+    await this.#terminate();
+  }
+
+  async #stop(because: string): Promise<void> {
+    // Written first: a server that dies here finishes the stop at its next start.
+    this.#save({ desired: "stopped", stoppedBecause: because });
+    this.#dependencies.log.debug({ instance: this.#record.id }, "instance marked stopped");
+    this.#end.abort(new WaybillError("CONFLICT", `${this.#record.id} was stopped: ${because}`));
+    await this.#loop;
+    await this.#terminate();
+    this.#dependencies.log.debug({ instance: this.#record.id }, "instance ended");
+    rmSync(this.#folder.private, { recursive: true, force: true });
+    this.#note(`stopped: ${because}`);
+    this.#report({ state: "stopped", reason: because });
+  }
+
+  async #run(first: () => Promise<StartedProcess | null>): Promise<void> {
+    const { log } = this.#dependencies;
+    try {
+      await this.#keep(await first());
+    } catch (error) {
+      this.#firstAnswer.reject(error);
+      if (this.#end.signal.aborted) return;
+      log.error({ instance: this.#record.id, error: messageOf(error) }, "instance is no longer kept running");
+      this.#report({ state: "failed", reason: messageOf(error) });
+    }
+  }
+
+  async #keep(adopted: StartedProcess | null): Promise<void> {
+    const { clock } = this.#dependencies;
+    const { signal } = this.#end;
+    let failures = 0;
+    let portTries = 0;
+    for (let next = adopted; ; next = null) {
+      const outcome = await this.#bringUp(next);
+      const readyAtMs = clock.now().getTime();
+      let reason: string;
+      if (outcome.ready) {
+        this.#markReady(outcome.hostname);
+        reason = this.#describe(await this.#awaitEnd(outcome.process, readyAtMs));
+        if (clock.now().getTime() - readyAtMs >= backoffResetMs) failures = 0;
+      } else {
+        // Before its end adds lines of its own to the log.
+        reason = this.#describe(outcome.trouble);
+        await this.#terminate();
+        if (this.#record.readyAt === null) {
+          portTries += 1;
+          if (portTries < maxPortTries && (await this.#movedToFreePorts(outcome.trouble))) continue;
+          this.#giveUp(reason);
+          return;
+        }
+      }
+      failures += 1;
+      const delayMs = backoffMs(failures);
+      this.#note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
+      this.#report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
+      await clock.sleep(delayMs, signal);
+    }
+  }
+
+  async #bringUp(adopted: StartedProcess | null): Promise<BroughtUp> {
+    const { clock } = this.#dependencies;
+    const { signal } = this.#end;
+    if (this.#status.state !== "degraded") this.#report({ state: "starting", reason: "" });
+    try {
+      const process = adopted ?? (await this.#launch());
+      this.#process = process;
+      const answer = await awaitReadiness({
+        record: this.#record,
+        process,
+        clock,
+        signal,
+        onProgress: (message) => this.#tell(message),
+      });
+      if (answer.ready) return { ...answer, process };
+      if (answer.trouble.kind !== "exited") return answer;
+      return { ready: false, trouble: { ...answer.trouble, wasMemory: this.#wasKilledForMemory() } };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { ready: false, trouble: { kind: "not startable", message: messageOf(error) } };
+    }
+  }
+
+  async #launch(): Promise<StartedProcess> {
+    const { secrets, wrapper, log } = this.#dependencies;
+    const cwd = this.#workingFolder();
+    const attempt = this.#record.attempt + 1;
+    this.#save({ attempt });
+    log.debug({ instance: this.#record.id }, "instance recorded");
+    const env = await prepareEnvironment(this.#record, this.#folder, secrets);
+    this.#end.signal.throwIfAborted();
+    this.#logStart = sizeOf(this.#folder.log);
+    this.#memoryKillsBefore = memoryKills();
+    const { startScript, command } = this.#record.spec;
+    const [claim, exit] = [this.#folder.claim(attempt), this.#folder.exit(attempt)];
+    const process = launch(wrapper, { claim, exit, log: this.#folder.log, cwd, env, startScript, command });
+    log.debug({ instance: this.#record.id, pid: process.pid }, "instance spawned");
+    this.#note(`start ${attempt}${this.#portText()}`);
+    return process;
+  }
+
+  async #takeOver(): Promise<StartedProcess | null> {
+    const { clock, log } = this.#dependencies;
+    const { id, attempt, ports } = this.#record;
+    if (attempt === 0) return null;
+    const paths = { claim: this.#folder.claim(attempt), exit: this.#folder.exit(attempt) };
+    const claim = await settleClaim(paths, clock);
+    this.#logStart = sizeOf(this.#folder.log);
+    if (claim.kind === "running") {
+      log.info({ instance: id, pid: claim.process.pid, port: ports[0]?.actual }, "instance adopted");
+      this.#note("adopted by a new server process");
+      return watch(claim.process, paths.exit, clock);
+    }
+    killMarked(markerOf(id));
+    return null;
+  }
+
+  #workingFolder(): string {
+    const { source, workingDir } = this.#record.spec;
+    const tree = this.#dependencies.sourceFolder(source);
+    if (tree === null) throw new WaybillError("SOURCE_MISSING", `the files of tree ${source} are not kept any more`);
+    const folder = resolve(join(tree, workingDir));
+    const isInside = folder === tree || folder.startsWith(tree + sep);
+    if (isInside && statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+    throw new WaybillError("SOURCE_MISSING", `workingDir "${workingDir}" is not a folder of the source`);
+  }
+
+  #markReady(hostname: string): void {
+    const { clock, log } = this.#dependencies;
+    const readyAt = this.#record.readyAt ?? clock.now().toISOString();
+    this.#save({ readyAt, hostname });
+    log.debug({ instance: this.#record.id }, "instance ready");
+    this.#report({ state: "ready", reason: "" });
+    this.#firstAnswer.resolve(this.#record);
+  }
+
+  async #awaitEnd(process: StartedProcess, readyAtMs: number): Promise<Trouble> {
+    const exit = await process.ended(this.#end.signal);
+    const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
+    // What the program leaves behind would hold its port.
+    killMarked(markerOf(this.#record.id));
+    return { kind: "exited", exit, uptimeMs, wasMemory: this.#wasKilledForMemory() };
+  }
+
+  /** True when another program took a port between our choice and its use; others are chosen then. */
+  async #movedToFreePorts(trouble: Trouble): Promise<boolean> {
+    if (trouble.kind !== "exited" || this.#record.ports.length === 0) return false;
+    const { takenPorts } = this.#dependencies;
+    const others = new Set(
+      [...takenPorts()].filter((port) => !this.#record.ports.some(({ actual }) => actual === port)),
+    );
+    const stillFree = await Promise.all(this.#record.ports.map(({ actual }) => isFree(actual)));
+    if (stillFree.every(Boolean)) return false;
+    this.#save({ ports: await bindPorts(this.#record.spec.ports, others) });
+    return true;
+  }
+
+  #giveUp(reason: string): void {
+    this.#save({ desired: "stopped", stoppedBecause: reason });
+    rmSync(this.#folder.private, { recursive: true, force: true });
+    this.#note(`given up: ${firstLine(reason)}`);
+    this.#report({ state: "failed", reason });
+    const { stack } = this.#record.spec;
+    this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", `${stackKey(stack)} ${reason}`));
+  }
+
+  async #terminate(): Promise<void> {
+    const process = this.#process;
+    if (process && !process.hasEnded()) {
+      signalGroup(process.pid, "SIGTERM");
+      const graceMs = this.#record.spec.stopTimeoutSeconds * 1_000;
+      if (!(await this.#endsWithin(process, graceMs))) {
+        signalGroup(process.pid, "SIGKILL");
+        await this.#endsWithin(process, killPatienceMs);
+      }
+    }
+    killMarked(markerOf(this.#record.id));
+    this.#process = null;
+  }
+
+  async #endsWithin(process: StartedProcess, ms: number): Promise<boolean> {
+    const { clock } = this.#dependencies;
+    const timer = new AbortController();
+    clock.sleep(ms, timer.signal).then(
+      () => timer.abort(),
+      () => undefined,
+    );
+    try {
+      await process.ended(timer.signal);
+      return true;
+    } catch {
+      return process.hasEnded();
+    } finally {
+      timer.abort();
+    }
+  }
+
+  #describe(trouble: Trouble): string {
+    const tail = lastLines(this.#folder.log, { from: this.#logStart, count: tailLines });
+    return describeTrouble(trouble, this.#record.spec.kind, tail);
+  }
+
+  #wasKilledForMemory(): boolean {
+    const [before, now] = [this.#memoryKillsBefore, memoryKills()];
+    return before !== null && now !== null && now > before;
+  }
+
+  #portText(): string {
+    const [main] = this.#record.ports;
+    return main ? ` on port ${main.actual}` : "";
+  }
+
+  #tell(message: string): void {
+    for (const listener of this.#progress) listener(message);
+  }
+
+  #note(text: string): void {
+    note(this.#folder.log, this.#dependencies.clock.now(), text);
+  }
+
+  #save(changes: Partial<InstanceRecord>): void {
+    this.#record = { ...this.#record, ...changes };
+    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 });
+    writeRecord(this.#folder, this.#record);
+  }
+
+  #report(status: WorkloadStatus): void {
+    this.#status = status;
+    this.#dependencies.onStatus(this.#record, status);
+  }
+}

@@ -1,0 +1,218 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../../core/clock.ts";
+import { makeFeed, type Feed } from "../../../core/feed.ts";
+import type { Log } from "../../../core/log.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
+import type { SecretReader, WorkloadStatus } from "../../workload.ts";
+import { maxLogBytes, noteTime, rotate } from "../logs/log-file.ts";
+import { instanceFolder, readRecord, writeRecord, type InstanceRecord, type InstanceSpec } from "./instance.ts";
+import { installWrapper } from "./launch.ts";
+import { bindPorts } from "./ports.ts";
+import { InstanceRunner, type RunnerDependencies } from "./runner.ts";
+
+export interface SupervisorDependencies {
+  /** Holds a folder per instance. */
+  readonly folder: string;
+  readonly sourceFolder: (key: string) => string | null;
+  readonly secrets: SecretReader;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface StartOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (message: string) => void;
+}
+
+export interface StatusChange {
+  readonly stack: StackName;
+  readonly instance: string;
+  readonly status: WorkloadStatus;
+}
+
+const tickMs = 1_000;
+
+/** Keeps every instance running that should run, over restarts of the server too. */
+export class Supervisor {
+  readonly #dependencies: SupervisorDependencies;
+  readonly #runners = new Map<string, InstanceRunner>();
+  readonly #statuses: Feed<StatusChange> = makeFeed();
+  readonly #logSizes = new Map<string, number>();
+  readonly #end = new AbortController();
+  readonly #wrapper: string;
+  readonly #ticking: Promise<void>;
+  #making: Promise<unknown> = Promise.resolve();
+
+  constructor(dependencies: SupervisorDependencies) {
+    this.#dependencies = dependencies;
+    mkdirSync(dependencies.folder, { recursive: true, mode: 0o700 });
+    this.#wrapper = installWrapper(dependencies.folder);
+    this.#ticking = this.#tick();
+  }
+
+  /** Takes over every recorded instance, ends those whose stop was interrupted, and starts those that died. */
+  async adopt(): Promise<void> {
+    const records = this.records().filter(({ id }) => !this.#runners.has(id));
+    await Promise.all(
+      records.map(async (record) => {
+        const runner = this.#makeRunner(record);
+        if (record.desired === "running") runner.adopt();
+        else await runner.finishStop();
+      }),
+    );
+  }
+
+  /**
+   * Starts the instance and waits until it answers. Called again with the same id it answers for the same instance.
+   * Rejects with WORKLOAD_FAILED when it does not come to answer; nothing of it runs then but its log is kept.
+   */
+  async start(id: string, spec: InstanceSpec, { signal, onProgress }: StartOptions): Promise<InstanceRecord> {
+    signal.throwIfAborted();
+    const runner = await this.#runnerFor(id, spec);
+    try {
+      return await runner.whenReady(signal, onProgress);
+    } catch (error) {
+      if (signal.aborted) await runner.stop("the deploy was cancelled before it answered");
+      throw error;
+    }
+  }
+
+  /** Ends an instance; one that is not known or has ended already is fine. */
+  async stop(id: string, because: string): Promise<void> {
+    await this.#runners.get(id)?.stop(because);
+  }
+
+  find(id: string): InstanceRecord | null {
+    return this.#runners.get(id)?.record ?? null;
+  }
+
+  /** Every instance whose folder is there, in the order of their creation. */
+  records(): readonly InstanceRecord[] {
+    return readdirSync(this.#dependencies.folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .flatMap((entry) => readRecord(instanceFolder(join(this.#dependencies.folder, entry.name))) ?? [])
+      .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
+  }
+
+  of(stack: StackName): readonly InstanceRecord[] {
+    return this.records().filter(({ spec }) => stackKey(spec.stack) === stackKey(stack));
+  }
+
+  /** The newest instance that has answered says how the stack is; before there is one, the newest. Null: none runs. */
+  status(stack: StackName): WorkloadStatus | null {
+    const running = [...this.#runners.values()]
+      .filter(({ record }) => stackKey(record.spec.stack) === stackKey(stack) && record.desired === "running")
+      .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
+    return (running.find(({ record }) => record.readyAt !== null) ?? running[0])?.status ?? null;
+  }
+
+  onStatus(listener: (change: StatusChange) => void): () => void {
+    return this.#statuses.listen(listener);
+  }
+
+  logPath(id: string): string {
+    return instanceFolder(join(this.#dependencies.folder, id)).log;
+  }
+
+  /** Removes what is kept of a stopped instance. */
+  forget(id: string): void {
+    if (this.#runners.get(id)?.record.desired === "running") return;
+    this.#runners.delete(id);
+    this.#logSizes.delete(id);
+    rmSync(join(this.#dependencies.folder, id), { recursive: true, force: true });
+  }
+
+  /** Ends the supervision; the programs run on. */
+  async detach(): Promise<void> {
+    this.#end.abort();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
+    await this.#ticking;
+  }
+
+  /** Ends every program and the supervision. What should run is still meant to: the next `adopt` starts it again. */
+  async stopAll(): Promise<void> {
+    this.#end.abort();
+    await Promise.all([...this.#runners.values()].map((runner) => runner.suspend()));
+    await this.#ticking;
+  }
+
+  async #runnerFor(id: string, spec: InstanceSpec): Promise<InstanceRunner> {
+    const known = this.#runners.get(id);
+    if (known?.record.desired === "running") return known;
+    if (known) await known.stop("it is being started again");
+    // One at a time, or two could choose the same port before either is known to hold it.
+    const made = this.#making.then(() => this.#make(id, spec));
+    this.#making = made.catch(() => undefined);
+    return made;
+  }
+
+  async #make(id: string, spec: InstanceSpec): Promise<InstanceRunner> {
+    const made = this.#runners.get(id);
+    if (made?.record.desired === "running") return made;
+    const folder = instanceFolder(join(this.#dependencies.folder, id));
+    const before = readRecord(folder);
+    const record: InstanceRecord = {
+      id,
+      spec,
+      ports: await bindPorts(spec.ports, this.#takenPorts()),
+      attempt: before?.attempt ?? 0,
+      desired: "running",
+      createdAt: before?.createdAt ?? this.#dependencies.clock.now().toISOString(),
+      readyAt: null,
+      hostname: "127.0.0.1",
+      stoppedBecause: null,
+    };
+    writeRecord(folder, record);
+    const runner = this.#makeRunner(record);
+    runner.start();
+    return runner;
+  }
+
+  #makeRunner(record: InstanceRecord): InstanceRunner {
+    const { folder, sourceFolder, secrets, clock, log } = this.#dependencies;
+    const dependencies: RunnerDependencies = {
+      wrapper: this.#wrapper,
+      secrets,
+      clock,
+      log,
+      sourceFolder,
+      takenPorts: () => this.#takenPorts(),
+      onStatus: ({ id, spec }, status) => this.#statuses.publish({ stack: spec.stack, instance: id, status }),
+    };
+    const runner = new InstanceRunner(record, join(folder, record.id), dependencies);
+    this.#runners.set(record.id, runner);
+    return runner;
+  }
+
+  #takenPorts(): ReadonlySet<number> {
+    const running = [...this.#runners.values()].filter(({ record }) => record.desired === "running");
+    return new Set(running.flatMap(({ record }) => record.ports.map(({ actual }) => actual)));
+  }
+
+  async #tick(): Promise<void> {
+    const { clock, log } = this.#dependencies;
+    try {
+      for (;;) {
+        await clock.sleep(tickMs, this.#end.signal);
+        for (const [id, runner] of this.#runners) if (runner.record.desired === "running") this.#lookAtLog(id);
+      }
+    } catch (error) {
+      if (!this.#end.signal.aborted) log.error({ error: String(error) }, "logs are no longer looked after");
+    }
+  }
+
+  #lookAtLog(id: string): void {
+    const { clock, log } = this.#dependencies;
+    const path = this.logPath(id);
+    try {
+      const size = noteTime(path, clock.now(), this.#logSizes.get(id) ?? 0);
+      this.#logSizes.set(id, size);
+      if (size <= maxLogBytes) return;
+      rotate(path);
+      this.#logSizes.set(id, 0);
+    } catch (error) {
+      log.warn({ instance: id, error: String(error) }, "log cannot be rotated");
+    }
+  }
+}

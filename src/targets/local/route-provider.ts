@@ -1,0 +1,42 @@
+import type { StackName } from "../../core/stack.ts";
+import type { Properties, Provider } from "../../engine/provider.ts";
+import type { AccessRule, Route, RouteTable, Upstream } from "../route.ts";
+import { changedInputs, textOf } from "./properties.ts";
+
+/** `waybill:local:Route`: a host name and where its requests go. Changes in place, so that no request falls between. */
+export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider {
+  return {
+    diff: (request) => {
+      const changed = changedInputs(request);
+      const replaces = changed.filter((name) => name === "host" || name === "stack");
+      // The old host goes first: a deletion left over from an interrupted apply must not take a newer row along.
+      return Promise.resolve({ changes: changed.length > 0, replaces, deleteBeforeReplace: true });
+    },
+    async create({ inputs }) {
+      await routes.put(asRoute(inputs));
+      return { id: textOf(inputs, "host"), outputs: inputs };
+    },
+    // Writing a row twice does no harm, and a row that was never written would be missed.
+    async find({ inputs }) {
+      await routes.put(asRoute(inputs));
+      return { id: textOf(inputs, "host"), outputs: inputs };
+    },
+    async update({ newInputs }) {
+      await routes.put(asRoute(newInputs));
+      return { outputs: newInputs };
+    },
+    async delete({ id, inputs }) {
+      await routes.remove(id, inputs["stack"] as unknown as StackName);
+    },
+  };
+}
+
+function asRoute(inputs: Properties): Route {
+  const { stack, upstream, access } = inputs;
+  return {
+    host: textOf(inputs, "host"),
+    stack: stack as unknown as StackName,
+    upstream: upstream as unknown as Upstream,
+    access: access as unknown as AccessRule,
+  };
+}

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../../core/clock.ts";
+import { treeSha } from "../../core/names.ts";
+import type { Provider, Properties } from "../../engine/provider.ts";
+import { treeKey, type TreeRequest, type Trees } from "./trees.ts";
+import { replacedBy, textOf } from "./properties.ts";
+
+/** `waybill:local:Source`: the files that a program runs from. Outputs: `key`, `folder`. */
+export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Clock }): Provider {
+  return {
+    diff: (request) => Promise.resolve(replacedBy(request)),
+    async create({ inputs, operationId, name, signal, onProgress }) {
+      const { key, folder } = await trees.ensure(asRequest(inputs), { signal, onProgress });
+      const id = idOf(name, operationId);
+      trees.use(key, id, clock.now());
+      return { id, outputs: { ...inputs, key, folder } };
+    },
+    find({ inputs, operationId, name }) {
+      const key = treeKey(asRequest(inputs));
+      const folder = trees.folderOf(key);
+      if (folder === null) return Promise.resolve(null);
+      const id = idOf(name, operationId);
+      trees.use(key, id, clock.now());
+      return Promise.resolve({ id, outputs: { ...inputs, key, folder } });
+    },
+    update: ({ oldOutputs }) => Promise.resolve({ outputs: oldOutputs }),
+    delete({ id, outputs }) {
+      trees.unuse(textOf(outputs, "key"), id, clock.now());
+      return Promise.resolve();
+    },
+  };
+}
+
+/** One name for each operation: what an earlier one made can be removed without touching what a later one made. */
+export const idOf = (name: string, operationId: string): string =>
+  `${name}-${createHash("sha256").update(operationId).digest("hex").slice(0, 12)}`;
+
+function asRequest(inputs: Properties): TreeRequest {
+  const { repository, tree, workingDir, build, env, files } = inputs as unknown as Omit<TreeRequest, "tree"> & {
+    tree: string;
+  };
+  return { repository, tree: treeSha(tree), workingDir, build: build ?? null, env: env ?? {}, files: files ?? {} };
+}

@@ -1,0 +1,146 @@
+import { join } from "node:path";
+import type { Clock } from "../../core/clock.ts";
+import { WaybillError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Provider } from "../../engine/provider.ts";
+import { program as serviceProgram } from "../../../templates/local/service.ts";
+import { program as siteProgram } from "../../../templates/local/site.ts";
+import { program as workerProgram } from "../../../templates/local/worker.ts";
+import type { RouteTable, Traffic } from "../route.ts";
+import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
+import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
+import { notices, refusals } from "./notices.ts";
+import { searchPath } from "./processes/environment.ts";
+import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
+import { makeProcessProvider } from "./process-provider.ts";
+import { makeRouteProvider } from "./route-provider.ts";
+import { makeSourceProvider } from "./source-provider.ts";
+import { Trees } from "./trees.ts";
+
+export interface LocalTargetDependencies {
+  /** Holds source trees, and a folder per instance with its log. */
+  readonly folder: string;
+  readonly trees: TreeSource;
+  readonly secrets: SecretReader;
+  readonly routes: RouteTable;
+  readonly traffic: Traffic;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Programs as processes of this machine. */
+export interface LocalTarget {
+  /** For the engine, by package name. */
+  readonly providers: Readonly<Record<string, Provider>>;
+  /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
+  program(workload: Workload): () => Promise<Record<string, unknown>>;
+  /** What the plan should say about this workload on this target, in the user's words. */
+  notices(workload: Workload): readonly string[];
+  /** How the stack's process is; null where none runs (a site, a job, paused, stopped). */
+  status(stack: StackName): WorkloadStatus | null;
+  /** Answers how to stop listening. */
+  onStatus(listener: (change: StatusChange) => void): () => void;
+  /** Oldest first; with `follow`, until the signal aborts. */
+  logs(stack: StackName, request: LogRequest): AsyncIterable<LogLine>;
+  /** At the start of the server, before any apply: takes over what runs. */
+  adopt(): Promise<void>;
+  /** At its end: programs run on, and are adopted by the next. */
+  detach(): Promise<void>;
+  /** At its end, taking the programs along. They start again with the next `adopt`. */
+  stopAll(): Promise<void>;
+}
+
+export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
+  const { folder, clock, log, secrets, routes, traffic } = dependencies;
+  const trees = new Trees({
+    folder: join(folder, "trees"),
+    source: dependencies.trees,
+    buildEnvironment: buildEnvironment(),
+  });
+  const supervisor = new Supervisor({
+    folder: join(folder, "instances"),
+    sourceFolder: (key) => trees.folderOf(key),
+    secrets,
+    clock,
+    log,
+  });
+  const byType: Readonly<Record<string, Provider>> = {
+    "waybill:local:Source": makeSourceProvider({ trees, clock }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, clock, log }),
+    "waybill:local:Route": makeRouteProvider({ routes }),
+  };
+  return {
+    providers: { waybill: makePackageProvider(byType) },
+    program: chooseProgram,
+    notices,
+    status: (stack) => supervisor.status(stack),
+    onStatus: (listener) => supervisor.onStatus(listener),
+    logs: (stack, request) => readLogs({ supervisor, clock }, stack, request),
+    adopt: () => supervisor.adopt(),
+    detach: () => supervisor.detach(),
+    stopAll: () => supervisor.stopAll(),
+  };
+}
+
+function chooseProgram(workload: Workload): () => Promise<Record<string, unknown>> {
+  const [refused] = refusals(workload);
+  if (refused !== undefined) throw new WaybillError("TARGET_UNSUPPORTED", refused);
+  const { spec } = workload;
+  switch (spec.kind) {
+    case "service":
+      return serviceProgram({ ...workload, spec });
+    case "worker":
+      return workerProgram({ ...workload, spec });
+    case "site":
+      return siteProgram({ ...workload, spec });
+    case "job":
+      return () => Promise.resolve({});
+    default:
+      return spec satisfies never;
+  }
+}
+
+/** One provider for the package `waybill`: its resources by their type. */
+function makePackageProvider(byType: Readonly<Record<string, Provider>>): Provider {
+  const of = (type: string): Provider => {
+    const provider = byType[type];
+    if (provider) return provider;
+    throw new WaybillError("TARGET_UNSUPPORTED", `the local target has no resources of the type ${type}`);
+  };
+  return {
+    diff: async (request) => (await of(request.type).diff?.(request)) ?? { changes: false },
+    create: async (request) => of(request.type).create(request),
+    find: async (request) => (await of(request.type).find?.(request)) ?? null,
+    read: async (request) => {
+      const provider = of(request.type);
+      return provider.read
+        ? provider.read(request)
+        : { id: request.id, outputs: request.outputs, inputs: request.inputs };
+    },
+    update: async (request) => of(request.type).update(request),
+    delete: async (request) => of(request.type).delete(request),
+  };
+}
+
+// How a build reaches the network, where a machine needs telling. Programs themselves get none of it.
+const networkVariables = [
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "NODE_EXTRA_CA_CERTS",
+  "REQUESTS_CA_BUNDLE",
+];
+
+function buildEnvironment(): Readonly<Record<string, string>> {
+  const inherited = networkVariables.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(inherited), PATH: searchPath(), LANG: "C.UTF-8", CI: "true" };
+}

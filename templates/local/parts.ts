@@ -1,0 +1,67 @@
+import type { Workload } from "../../src/targets/workload.ts";
+import { Process, Route, Source, type ProcessArgs, type RouteArgs } from "./resources.ts";
+
+type Spec = Workload["spec"];
+export type SpecOf<Kind extends Spec["kind"]> = Extract<Spec, { readonly kind: Kind }>;
+export type WorkloadOf<Kind extends Spec["kind"]> = Workload & { readonly spec: SpecOf<Kind> };
+
+export type Outputs = Record<string, unknown>;
+
+/** Why nothing runs, in words for whoever opens the URL; null while it should run. */
+export function restingReason({ spec, pause }: Workload): string | null {
+  if (pause) return `${spec.name} was paused by ${pause.by}${pause.reason ? `: ${pause.reason}` : ""}`;
+  if (spec.state === "running") return null;
+  return `${spec.name} is ${spec.state} by its file`;
+}
+
+type Serving<Kind extends "service" | "site"> = SpecOf<Kind>["routes"][number];
+
+/** The deployment's own host name first, then its further ones. Each is named after its host, so that it never moves. */
+export function makeRoutes<Kind extends "service" | "site">(
+  workload: WorkloadOf<Kind>,
+  upstream: (route: Serving<Kind>) => RouteArgs["upstream"],
+): readonly Route[] {
+  const { spec, stack } = workload;
+  const routes: readonly Serving<Kind>[] = spec.routes;
+  return routes.map((route, index) => {
+    const host = index === 0 ? workload.host : hostOf(stack.environment, route.subdomain);
+    return new Route(host, { stack: { ...stack }, host, upstream: upstream(route), access: route.access });
+  });
+}
+
+/** The environment stands before the label, but for production. */
+const hostOf = (environment: string, subdomain: string): string =>
+  environment === "production" ? subdomain : `${environment}--${subdomain}`;
+
+/** `workingDir` and files are part of a source only where something is built or written in it. */
+export function makeSource(workload: WorkloadOf<"service" | "worker" | "site">): Source {
+  const { spec, stack } = workload;
+  const files = spec.kind === "site" ? {} : spec.files;
+  const isAsInGit = spec.build === null && Object.keys(files).length === 0;
+  return new Source(spec.name, {
+    repository: stack.repository,
+    tree: workload.source ?? "",
+    workingDir: isAsInGit ? "." : spec.workingDir,
+    build: spec.build,
+    env: spec.build === null ? {} : spec.env,
+    files,
+  });
+}
+
+type ServingArgs = Pick<ProcessArgs, "kind" | "ports" | "health" | "startTimeoutSeconds">;
+
+export function makeProcess(workload: WorkloadOf<"service" | "worker">, source: Source, serving: ServingArgs): Process {
+  const { spec, stack, secrets, restart } = workload;
+  return new Process(spec.name, {
+    ...serving,
+    stack: { ...stack },
+    source: source.key,
+    workingDir: spec.workingDir,
+    startScript: spec.startScript,
+    command: spec.command ?? "",
+    env: spec.env,
+    secrets,
+    stopTimeoutSeconds: spec.stopTimeoutSeconds,
+    restart,
+  });
+}

@@ -1,0 +1,30 @@
+import { makeProcess, makeRoutes, makeSource, restingReason, type Outputs, type WorkloadOf } from "./parts.ts";
+
+type Service = WorkloadOf<"service">;
+
+/** A program behind one or more host names. */
+export function program(workload: Service): () => Promise<Outputs> {
+  return () => {
+    const reason = restingReason(workload);
+    if (reason === null) return Promise.resolve(running(workload));
+    makeRoutes(workload, () => ({ kind: "none", reason }));
+    return Promise.resolve({ reason });
+  };
+}
+
+function running(workload: Service): Outputs {
+  const { port, health, routes } = workload.spec;
+  const process = makeProcess(workload, makeSource(workload), {
+    kind: "service",
+    ports: [...new Set([port, ...routes.map((route) => route.port)])],
+    health: { path: health.path, timeoutSeconds: health.timeoutSeconds, protocol: routes[0]?.protocol ?? "http" },
+    startTimeoutSeconds: health.startTimeoutSeconds,
+  });
+  makeRoutes(workload, ({ port: wanted, protocol }) => ({
+    kind: "http",
+    hostname: process.hostname,
+    port: process.bound.apply((bound) => bound[wanted] ?? 0),
+    protocol,
+  }));
+  return { hostname: process.hostname, port: process.port };
+}
