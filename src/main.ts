@@ -1,2 +1,14 @@
 #!/usr/bin/env node
-export {};
+import { runCommandLine } from "./cli/program.ts";
+import { wantsColour } from "./cli/terminal.ts";
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  out: (text) => void process.stdout.write(`${text}\n`),
+  err: (text) => void process.stderr.write(`${text}\n`),
+  isColoured: wantsColour(process.env, process.stdout.isTTY),
+  columns: process.stdout.columns ?? 80,
+  signal: new AbortController().signal,
+});

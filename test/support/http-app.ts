@@ -32,7 +32,7 @@ export interface TestApp {
   call(person: Person | null, method: string, path: string, body?: unknown): Promise<Response>;
   /** As this person's browser sends it, from our own page unless `from` says otherwise. */
   browse(person: Person | null, path: string, form?: Record<string, string>, from?: string): Promise<Response>;
-  stop(): void;
+  readonly stop: () => void;
 }
 
 interface Options {

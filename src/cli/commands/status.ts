@@ -1,0 +1,95 @@
+import type { DeploymentState, DeploymentView } from "../../release/views.ts";
+import { answer, type CommandContext } from "../command.ts";
+import { apiPath } from "../client.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { ago, painter, printable, table, type Cell } from "../terminal.ts";
+
+interface StatusOptions {
+  readonly repository?: string;
+  readonly environment?: string;
+}
+
+const styleOf = {
+  ready: "green",
+  sleeping: "cyan",
+  paused: "dim",
+  stopped: "dim",
+  draft: "dim",
+  waiting: "cyan",
+  building: "cyan",
+  starting: "cyan",
+  degraded: "yellow",
+  failed: "red",
+} as const satisfies Record<DeploymentState, string>;
+
+/** The fields that scripts may count on (design, "Command line and API"). */
+export const statusFields = ({
+  repository,
+  environment,
+  name,
+  kind,
+  state,
+  reason,
+  snapshot,
+  commit,
+  url,
+}: DeploymentView) => ({
+  repository,
+  environment,
+  name,
+  kind,
+  state,
+  reason,
+  snapshot,
+  commit,
+  url,
+});
+
+export async function status(context: CommandContext, name: string | undefined, options: StatusOptions): Promise<void> {
+  const client = await context.connect();
+  const filter = { repository: options.repository, environment: options.environment, name };
+  const deployments = await client.list<DeploymentView>(apiPath(["deployments"], filter), "deployments");
+  if (name !== undefined && deployments.length === 0) {
+    throw new WaybillError("NOT_FOUND", `there is no deployment ${name} that you may see: "waybill status" lists all`);
+  }
+  answer(context, { deployments: deployments.map(statusFields) }, statusLines(context, deployments, client.url));
+}
+
+function statusLines(context: CommandContext, deployments: readonly DeploymentView[], url: string): readonly string[] {
+  if (deployments.length === 0) return [`Nothing is deployed on ${url} yet. "waybill init" writes a first file.`];
+  const paint = painter(context.terminal);
+  const hasMany = new Set(deployments.map(({ repository }) => repository)).size > 1;
+  const headings = [
+    ...(hasMany ? ["REPOSITORY"] : []),
+    "ENVIRONMENT",
+    "NAME",
+    "KIND",
+    "STATE",
+    "SNAPSHOT",
+    "SINCE",
+    "URL",
+  ];
+  const rows = deployments.map((one): readonly Cell[] => [
+    ...(hasMany ? [{ text: one.repository }] : []),
+    { text: one.environment },
+    { text: one.name, style: "bold" },
+    { text: one.kind },
+    { text: one.state, style: styleOf[one.state] },
+    { text: one.snapshot.replace(/^.*\//, "") },
+    { text: ago(one.updatedAt, context.now()) },
+    { text: one.url ?? "" },
+  ]);
+  const [heading = "", ...lines] = table(headings, rows, paint);
+  return [heading, ...lines.flatMap((line, index) => [line, ...reasonLines(deployments[index])])];
+}
+
+function reasonLines(deployment: DeploymentView | undefined): readonly string[] {
+  if (!deployment) return [];
+  const { reason, pause } = deployment;
+  const why = pause ? `paused by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}` : reason;
+  return why === ""
+    ? []
+    : printable(why)
+        .split("\n")
+        .map((line) => `    ${line}`);
+}

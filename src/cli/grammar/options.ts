@@ -1,0 +1,21 @@
+import { InvalidArgumentError, Option } from "commander";
+import type { CommandContext } from "../command.ts";
+
+/** Every command has it. */
+export interface Json {
+  readonly json?: boolean;
+}
+
+/** Carries a command out, with what every command is given. */
+export type Run = (command: (context: CommandContext) => Promise<void>, options: Json) => Promise<void>;
+
+export const repositoryOption = (): Option =>
+  new Option("-r, --repository <name>", "which repository; by default the one that this folder pushes to");
+export const environmentOption = (text = "which environment (default: production)"): Option =>
+  new Option("-e, --environment <name>", text);
+
+/** Reads a whole number of an option. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It is not a whole number.");
+  return Number(text);
+}

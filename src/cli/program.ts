@@ -1,0 +1,60 @@
+import { Command, CommanderError } from "commander";
+import type { Terminal } from "./terminal.ts";
+import type { Run } from "./grammar/options.ts";
+import { asWaybillError, WaybillError } from "../core/errors.ts";
+import { makeClient } from "./client.ts";
+import { addAccountCommands } from "./grammar/accounts.ts";
+import { addDeploymentCommands } from "./grammar/deployments.ts";
+import { addServerCommands } from "./grammar/servers.ts";
+import { findLogin } from "./kept-login.ts";
+import { painter, printable } from "./terminal.ts";
+
+/** Runs one command and answers its exit status. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  const program = buildProgram(terminal);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return 0;
+  } catch (thrown) {
+    // Commander has said already what it did not understand.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : new WaybillError("USAGE", "").exitStatus;
+    const error = asWaybillError(thrown);
+    report(error, terminal, args.includes("--json"));
+    return error.exitStatus;
+  }
+}
+
+function report(error: WaybillError, terminal: Terminal, json: boolean): void {
+  const { code, message } = error;
+  if (json) return terminal.err(JSON.stringify({ error: { code, message } }));
+  terminal.err(`${painter(terminal)("red", "error")} ${code} ${printable(message)}`);
+  if (error.verdict === "bug" && error.cause instanceof Error) terminal.err(error.cause.stack ?? "");
+}
+
+function buildProgram(terminal: Terminal): Command {
+  const program = new Command("waybill")
+    .description("Deploys what a Git repository declares: push a commit, get a live, protected URL.")
+    .helpOption("-h, --help", "show help")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    })
+    .showHelpAfterError('("waybill --help" shows every command)');
+  const run: Run = (command, { json = false }) =>
+    command({
+      terminal,
+      json,
+      connect: async () => makeClient(await findLogin(terminal.env), terminal.signal),
+      now: () => new Date(),
+    });
+  addServerCommands(program, run);
+  addDeploymentCommands(program, run);
+  addAccountCommands(program, run);
+  for (const command of leaves(program)) command.option("--json", "print one JSON document");
+  return program;
+}
+
+/** Commands that do something; `secret` and `token` only hold others. */
+const leaves = (command: Command): readonly Command[] =>
+  command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
