@@ -14,17 +14,18 @@ export interface ProgramTarget {
 interface DeployerParts {
   readonly engine: Pick<Engine, "up" | "destroy">;
   readonly target: ProgramTarget;
+  /** The address of a host by its first label. */
+  readonly urlOf: (host: string) => string;
 }
 
 /** Deploys by running the target's program as a Pulumi stack of its own. */
-export function makeEngineDeployer({ engine, target }: DeployerParts): Deployer {
+export function makeEngineDeployer({ engine, target, urlOf }: DeployerParts): Deployer {
   return {
     notices: (workload) => target.notices(workload),
     async apply(workload, options) {
-      const { stack } = workload;
-      const { outputs } = await engine.up(stack, target.program(workload), engineOptions(options));
-      const url = outputs["url"];
-      return { url: typeof url === "string" ? url : null, status: target.status(stack) ?? settledStatus(workload) };
+      const { stack, host } = workload;
+      await engine.up(stack, target.program(workload), engineOptions(options));
+      return { url: host === "" ? null : urlOf(host), status: target.status(stack) ?? settledStatus(workload) };
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));

@@ -4,14 +4,15 @@ import pg from "pg";
 import { openDatabase, type OpenDatabase } from "../../src/store/database.ts";
 import { startTestPostgres } from "./postgres-server.ts";
 
+// A test file run by itself brings its own server, and takes it along when all its tests are done.
+let own: Promise<Awaited<ReturnType<typeof startTestPostgres>>> | undefined;
+after(async () => (await own)?.stop());
+
 async function serverUrl(): Promise<string> {
   const shared = process.env["WAYBILL_TEST_POSTGRES_URL"];
   if (shared) return shared;
-  // A test file run by itself brings its own server.
-  const server = await startTestPostgres();
-  process.env["WAYBILL_TEST_POSTGRES_URL"] = server.url;
-  after(() => server.stop());
-  return server.url;
+  own ??= startTestPostgres();
+  return (await own).url;
 }
 
 async function administer(url: string, statement: string): Promise<void> {

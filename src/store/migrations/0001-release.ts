@@ -30,7 +30,7 @@ export const release: Migration = {
       actor text not null,
       reason text not null,
       reverts text,
-      only text,
+      "only" text,
       kind text not null,
       branch text,
       subject text not null,
