@@ -43,6 +43,10 @@ export const problemTable = {
   FIELD_EMPTY: { meaning: "A key has no value.", remedy: "Give it one, or remove the key." },
   FIELD_VALUE: { meaning: "A value is outside of what the field takes.", remedy: "See what is wanted in the message." },
   FIELD_CONFLICT: { meaning: "Fields that exclude each other stand together.", remedy: "Keep one of them." },
+  PROBLEMS_MORE: {
+    meaning: "The file has more problems than are shown.",
+    remedy: "Correct those shown and check again.",
+  },
   // names, routes, paths
   NAME_INVALID: {
     meaning: "A name cannot stand in a host name.",
@@ -60,6 +64,14 @@ export const problemTable = {
   },
   TARGET_UNKNOWN: { meaning: "The server has no such target.", remedy: "Choose one that it has." },
   COMPONENT_UNKNOWN: { meaning: "A component is named that is not there.", remedy: "Correct its spelling, or add it." },
+  HOST_TAKEN: {
+    meaning: "Another deployment of the server has the host name.",
+    remedy: "Choose another with `subdomain:`.",
+  },
+  SOURCE_NOT_FOUND: {
+    meaning: "`source.path` is no folder of the commit.",
+    remedy: "Commit the folder, or correct the path.",
+  },
   PATH_OUTSIDE: { meaning: "A path leaves the repository.", remedy: "Use a relative path without `..`." },
   IMAGE_NOT_PINNED: { meaning: "An image is named by a tag, which can move.", remedy: "Add its `@sha256:` digest." },
   URL_INVALID: {

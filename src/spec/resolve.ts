@@ -2,8 +2,8 @@ import { environmentName } from "../core/names.ts";
 import type { SpecContext } from "./context.ts";
 import type { DeploymentSpec, JobFields, JobSpec, ServiceSpec, SiteSpec, WorkerSpec } from "./deployment.ts";
 import { overlay } from "./overlay.ts";
-import { deploymentAccess, mergeAccess, resolveComponents, resolveReplicas, resolveServer } from "./resolve-server.ts";
-import { duration, resolveSource, resolveWorkload, textMap } from "./resolve-workload.ts";
+import { deploymentAccess, mergeAccess, resolveComponents, resolveReplicas, resolveServer } from "./resolve/server.ts";
+import { duration, resolveSource, resolveWorkload, textMap } from "./resolve/workload.ts";
 import type {
   ResolvedDeployment,
   ResolvedJob,

@@ -1,14 +1,21 @@
-import type { SpecContext } from "./context.ts";
-import type { AccessSpec, ComponentSpec, HealthSpec, ReplicasSpec, ServiceSpec, WorkloadFields } from "./deployment.ts";
-import { overlay } from "./overlay.ts";
+import type { SpecContext } from "../context.ts";
+import type {
+  AccessSpec,
+  ComponentSpec,
+  HealthSpec,
+  ReplicasSpec,
+  ServiceSpec,
+  WorkloadFields,
+} from "../deployment.ts";
+import { overlay } from "../overlay.ts";
 import type {
   ResolvedAccess,
   ResolvedComponent,
   ResolvedHealth,
   ResolvedReplicas,
   ResolvedServer,
-} from "./resolved.ts";
-import { duration, resolveWorkload, sortedEntries } from "./resolve-workload.ts";
+} from "../resolved.ts";
+import { duration, resolveWorkload, sortedEntries } from "./workload.ts";
 
 const defaultPort = 8000;
 const defaultHealth = { intervalSeconds: 10, timeoutSeconds: 5, startTimeoutSeconds: 120 };

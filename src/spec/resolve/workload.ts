@@ -1,8 +1,8 @@
-import type { SizeSpec, SpecContext } from "./context.ts";
-import { defaultSize } from "./context.ts";
-import type { CustomSize, FileSpec, Scalar, SecretSpec, SourceSpec, WorkloadFields } from "./deployment.ts";
-import type { ResolvedSecret, ResolvedSize, ResolvedSource, ResolvedWorkload } from "./resolved.ts";
-import { parseBytes, parseCpu, parseDuration } from "./rules/quantities.ts";
+import type { SizeSpec, SpecContext } from "../context.ts";
+import { defaultSize } from "../context.ts";
+import type { CustomSize, FileSpec, Scalar, SecretSpec, SourceSpec, WorkloadFields } from "../deployment.ts";
+import type { ResolvedSecret, ResolvedSize, ResolvedSource, ResolvedWorkload } from "../resolved.ts";
+import { parseBytes, parseCpu, parseDuration } from "../rules/quantities.ts";
 
 const defaultStopTimeoutSeconds = 30;
 

@@ -1,0 +1,83 @@
+import type { Finding, Path } from "../problem.ts";
+import { formatPath } from "../problem.ts";
+import type { ScheduleSpec } from "../deployment.ts";
+import type { Drafted, Inspection } from "./draft.ts";
+import { parseIsoDuration } from "./quantities.ts";
+
+/** The rules of a job's schedules. What its parameters must fit is checked by `problemsOf`. */
+export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): void {
+  const { draft, report } = inspection;
+  const names = new Set<string>();
+  for (const [index, schedule] of (draft.schedules ?? []).entries()) {
+    if (schedule === null) continue;
+    const at = ["schedules", index];
+    if (schedule.name !== undefined && names.has(schedule.name)) {
+      const message = `two schedules of this job are called "${schedule.name}": rename one of them`;
+      report([...at, "name"], "SCHEDULE_DUPLICATE", message);
+    }
+    if (schedule.name !== undefined) names.add(schedule.name);
+    checkTimes(inspection, schedule, at);
+  }
+  checkParameters(inspection, problemsOf);
+}
+
+export type ParameterCheck = (schema: unknown, values: unknown) => readonly Finding[];
+
+const forms = ["cron", "interval", "rrule"] as const;
+
+function checkTimes({ report, calendar }: Inspection, schedule: Drafted<ScheduleSpec>, at: Path): void {
+  const given = forms.filter((form) => schedule[form] !== undefined);
+  if (given.length === 0) {
+    report(at, "FIELD_MISSING", `${formatPath(at)} needs "cron", "interval" or "rrule": add one`);
+  } else if (given.length > 1) {
+    report(at, "FIELD_CONFLICT", `${formatPath(at)} has ${given.join(" and ")}: keep one, or make two schedules`);
+  }
+  const { cron, interval, rrule, anchor, timezone } = schedule;
+  const say = (key: string, code: Finding["code"], fault: string | undefined): void => {
+    if (fault !== undefined) report([...at, key], code, `${formatPath([...at, key])} ${fault}`);
+  };
+  if (cron !== undefined) say("cron", "CRON_INVALID", calendar.cronFault(cron));
+  if (interval !== undefined && (parseIsoDuration(interval) ?? 0) < 1) {
+    say("interval", "INTERVAL_INVALID", `${JSON.stringify(interval)} is shorter than a second`);
+  }
+  if (rrule !== undefined) {
+    const fault = calendar.recurrenceFault(rrule);
+    say("rrule", "RRULE_INVALID", fault && `is not a recurrence rule: ${fault}`);
+  }
+  if (timezone !== undefined) say("timezone", "TIMEZONE_UNKNOWN", calendar.zoneFault(timezone));
+  if (anchor !== undefined) say("anchor", "ANCHOR_INVALID", anchorFault(anchor));
+}
+
+// RFC 3339, section 5.6, with an offset: without one it would mean another time on each machine.
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+function anchorFault(anchor: string): string | undefined {
+  if (instant.test(anchor) && !Number.isNaN(Date.parse(anchor))) return undefined;
+  return `${JSON.stringify(anchor.slice(0, 80))} is not a point in time such as 2026-01-01T00:00:00Z`;
+}
+
+function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
+  const { parameters } = draft;
+  if (parameters === undefined && !(draft.schedules ?? []).some((schedule) => schedule?.parameters !== undefined))
+    return;
+  const schema = parameters?.schema ?? {};
+  const values = parameters?.values ?? {};
+  const isBroken = relay(problemsOf(schema, values), ["parameters"], report);
+  for (const [index, schedule] of (draft.schedules ?? []).entries()) {
+    if (schedule?.parameters === undefined || isBroken) continue;
+    const found = problemsOf(schema, { ...values, ...schedule.parameters });
+    relay(found, ["schedules", index, "parameters"], report);
+  }
+}
+
+/** Reports findings of parameters where they stand. True when the schema itself is at fault. */
+function relay(findings: readonly Finding[], at: Path, report: Inspection["report"]): boolean {
+  let isSchemaBroken = false;
+  for (const { path, code, message, at: where } of findings) {
+    const isSchema = code !== "PARAMETER_INVALID";
+    isSchemaBroken ||= isSchema;
+    const base = at[0] === "schedules" ? at : [...at, isSchema ? "schema" : "values"];
+    report([...base, ...path], code, message, where);
+  }
+  return isSchemaBroken;
+}

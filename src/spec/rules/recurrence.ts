@@ -1,0 +1,98 @@
+// oxlint-disable-next-line import/default -- Node sees this CommonJS module only as a default export
+import rruleModule from "rrule";
+
+const { RRule } = rruleModule;
+
+const frequencies = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY"];
+
+/** RFC 5545, section 3.3.10: what each list may hold. `signed` counts from the end too and leaves out zero. */
+const ranges: Readonly<Record<string, { readonly min: number; readonly max: number; readonly signed?: true }>> = {
+  BYSECOND: { min: 0, max: 59 },
+  BYMINUTE: { min: 0, max: 59 },
+  BYHOUR: { min: 0, max: 23 },
+  BYMONTHDAY: { min: 1, max: 31, signed: true },
+  BYYEARDAY: { min: 1, max: 366, signed: true },
+  BYWEEKNO: { min: 1, max: 53, signed: true },
+  BYMONTH: { min: 1, max: 12 },
+  BYSETPOS: { min: 1, max: 366, signed: true },
+};
+
+const weekday = /^(?:[+-]?(?:[1-9]|[1-4]\d|5[0-3]))?(?:MO|TU|WE|TH|FR|SA|SU)$/;
+const until = /^\d{8}(?:T\d{6}Z?)?$/;
+const maxInterval = 10_000;
+// 2100 is no leap year: this long after 2024 every date and weekday has met, 29 February on each weekday too.
+const searchFrom = new Date("2024-01-01T00:00:00Z");
+const searchUntil = new Date("2064-01-01T00:00:00Z");
+
+/** What is wrong with a recurrence rule, checked part by part: the library takes much that means nothing. */
+export function recurrenceFault(rule: string): string | undefined {
+  const parts = new Map<string, string>();
+  const body = rule.trim().replace(/^RRULE:/i, "");
+  for (const part of body.split(";")) {
+    const [name = "", value, ...rest] = part.toUpperCase().split("=");
+    if (value === undefined || value === "" || rest.length > 0) return `${quoted(part)} is not NAME=VALUE`;
+    if (name === "DTSTART" || name === "TZID") return `${name} has fields of its own: write anchor and timezone`;
+    if (parts.has(name)) return `${name} stands twice`;
+    const fault = partFault(name, value);
+    if (fault !== undefined) return fault;
+    parts.set(name, value);
+  }
+  if (!parts.has("FREQ")) return "FREQ is missing";
+  if (parts.has("COUNT") && parts.has("UNTIL")) return "COUNT and UNTIL exclude each other";
+  return isImpossible(body.toUpperCase(), parts) ? "it never fires: there is no such day" : undefined;
+}
+
+function partFault(name: string, value: string): string | undefined {
+  const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined;
+  if (range !== undefined) return listFault(name, value, range);
+  switch (name) {
+    case "FREQ":
+      return frequencies.includes(value) ? undefined : `FREQ ${quoted(value)} is not one of ${frequencies.join(", ")}`;
+    case "INTERVAL":
+    case "COUNT":
+      return /^[1-9]\d{0,4}$/.test(value) && Number(value) <= maxInterval
+        ? undefined
+        : `${name} ${quoted(value)} is not a number from 1 to ${maxInterval}`;
+    case "UNTIL":
+      return until.test(value) ? undefined : `UNTIL ${quoted(value)} is not a date such as 20261231T000000Z`;
+    case "WKST":
+      return /^(?:MO|TU|WE|TH|FR|SA|SU)$/.test(value) ? undefined : `WKST ${quoted(value)} is not a day such as MO`;
+    case "BYDAY":
+      return value.split(",").every((day) => weekday.test(day))
+        ? undefined
+        : `BYDAY ${quoted(value)} is not a list of days`;
+    default:
+      return `${quoted(name)} is not a part of a recurrence rule`;
+  }
+}
+
+function listFault(name: string, value: string, range: (typeof ranges)[string]): string | undefined {
+  for (const item of value.split(",")) {
+    const number = range?.signed === true ? Math.abs(Number(item)) : Number(item);
+    const isNumber = /^[+-]?\d{1,3}$/.test(item);
+    if (!isNumber || range === undefined || number < range.min || number > range.max) {
+      return `${name} holds ${quoted(item)}; numbers from ${range?.min} to ${range?.max} are wanted`;
+    }
+  }
+  return undefined;
+}
+
+/** True when no day fits. Looks at days only, and 40 years ahead: the library would search until the year 9999. */
+function isImpossible(body: string, parts: ReadonlyMap<string, string>): boolean {
+  const isDayless = !["BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS"].some((name) =>
+    parts.has(name),
+  );
+  if (isDayless || (parts.get("INTERVAL") ?? "1") !== "1") return false;
+  const frequency = parts.get("FREQ") === "HOURLY" || parts.get("FREQ") === "MINUTELY" ? "DAILY" : parts.get("FREQ");
+  const days = body
+    .split(";")
+    .filter((part) => !/^(?:FREQ|BYHOUR|BYMINUTE|BYSECOND|COUNT|UNTIL|INTERVAL)=/.test(part))
+    .concat(`FREQ=${frequency}`, "COUNT=1")
+    .join(";");
+  const rule = new RRule({ ...RRule.parseString(days), dtstart: searchFrom, until: searchUntil, count: null });
+  return rule.after(searchFrom, true) === null;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= 60 ? text : `${text.slice(0, 60)}…`);
+}

@@ -1,0 +1,104 @@
+import type { Schema } from "./build.ts";
+import { field, list, object } from "./build.ts";
+import { text } from "./patterns.ts";
+
+const values: Schema = { type: "object" };
+
+const schedule = object(
+  {
+    name: field("Its name within the job.", ["nightly"], text("name")),
+    description: field("What it is for.", ["After the warehouse is filled"], { type: "string", maxLength: 2000 }),
+    cron: field(
+      "When: five fields of a cron expression, or @hourly, @daily, @weekly, @monthly, @yearly.",
+      ["0 2 * * *"],
+      {
+        ...text("visible"),
+        maxLength: 200,
+      },
+    ),
+    interval: field("When: every so often, as an ISO 8601 duration.", ["PT15M"], text("isoDuration")),
+    rrule: field("When: a recurrence rule of RFC 5545, section 3.3.10.", ["FREQ=MONTHLY;BYMONTHDAY=-1"], {
+      ...text("visible"),
+      maxLength: 500,
+    }),
+    anchor: field(
+      "The point in time that `interval` and `rrule` count from; 1970-01-01T00:00:00Z by default.",
+      ["2026-01-01T00:00:00Z"],
+      { type: "string" },
+    ),
+    timezone: field("The IANA time zone of `cron` and `rrule`; UTC by default.", ["Europe/Berlin"], {
+      type: "string",
+      maxLength: 100,
+    }),
+    parameters: field("Laid over the job's `parameters.values` for its runs.", [{ epochs: 10 }], values),
+    catchUp: field(
+      "Times missed while the server was down: run for the `latest` (the default), for `all`, or for `none`.",
+      ["latest"],
+      { enum: ["latest", "all", "none"] },
+    ),
+    paused: field("Starts no runs; false by default.", [true], { type: "boolean" }),
+  },
+  ["name"],
+);
+
+export const jobFields: Readonly<Record<string, Schema>> = {
+  parameters: field(
+    "What runs can be given.",
+    [{ schema: { type: "object", properties: { epochs: { type: "integer", minimum: 1 } } }, values: { epochs: 3 } }],
+    object({
+      schema: field(
+        "JSON Schema 2020-12 of the values. The dashboard makes a form of it.",
+        [{ type: "object", properties: { epochs: { type: "integer", minimum: 1 } }, additionalProperties: false }],
+        { type: "object" },
+      ),
+      values: field(
+        "The values of a run that is given none. A program reads WAYBILL_PARAMETERS (JSON) or WAYBILL_PARAM_NAME.",
+        [{ epochs: 3 }],
+        values,
+      ),
+    }),
+  ),
+  schedules: field(
+    "When runs start by themselves.",
+    [[{ name: "nightly", cron: "0 2 * * *", timezone: "Europe/Berlin" }]],
+    list(field("One schedule: `cron`, `interval` or `rrule`.", [{ name: "pulse", interval: "PT15M" }], schedule), {
+      maxItems: 100,
+    }),
+  ),
+  concurrency: field(
+    "How many runs of this job may go on at once. Without it, as many as are started.",
+    [{ limit: 1, whenFull: "queue" }],
+    object({
+      limit: field("At most so many; 1 by default.", [1], { type: "integer", minimum: 1, maximum: 10_000 }),
+      whenFull: field(
+        "A run too many waits (`queue`, the default), is dropped (`skip`), or ends the oldest (`cancel-running`).",
+        ["queue"],
+        { enum: ["queue", "skip", "cancel-running"] },
+      ),
+    }),
+  ),
+  retries: field(
+    "What happens to a run that fails.",
+    [{ limit: 2, delay: "30s" }],
+    object({
+      limit: field("How often it is tried again; 0 by default.", [2], { type: "integer", minimum: 0, maximum: 100 }),
+      delay: field("How long to wait before; 0s by default.", ["30s"], text("duration")),
+      backoff: field(
+        "`fixed` (the default): always `delay`; `exponential`: twice as long each time.",
+        ["exponential"],
+        {
+          enum: ["fixed", "exponential"],
+        },
+      ),
+    }),
+  ),
+  timeout: field("How long a run may take; without it, as long as it needs.", ["2h"], text("duration")),
+};
+
+export const siteFields: Readonly<Record<string, Schema>> = {
+  folder: field("The folder to publish, from the working folder on; `.` by default.", ["dist"], {
+    ...text("visible"),
+    maxLength: 1000,
+  }),
+  spa: field("Answer paths that are not there with index.html; false by default.", [true], { type: "boolean" }),
+};

@@ -1,0 +1,131 @@
+import { inOrder, positioned } from "./check/file.ts";
+import type { SizeSpec } from "./context.ts";
+import { defaultSizes } from "./context.ts";
+import type { CustomSize } from "./deployment.ts";
+import type { Finding, Problem } from "./problem.ts";
+import { parseSize } from "./resolve/workload.ts";
+import type { Drafted } from "./rules/draft.ts";
+import { prune } from "./rules/draft.ts";
+import { didYouMean } from "./rules/nearest.ts";
+import { parseBytes, parseCpu } from "./rules/quantities.ts";
+import { explain, show } from "./schema/explain.ts";
+import { serverSchema } from "./schema/server.ts";
+import { makeValidators } from "./schema/validator.ts";
+import { readText } from "./text/source-text.ts";
+
+/** What `waybill serve --config FILE` sets, completed. */
+export interface ServerSettings {
+  readonly targets: Readonly<Record<string, TargetSettings>>;
+  /** One of `targets`. */
+  readonly defaultTarget: string;
+  readonly sizes: Readonly<Record<string, SizeSpec>>;
+  /** The domain of deployments' host names; without it `localhost:PORT`. */
+  readonly domain?: string;
+}
+
+export type TargetSettings =
+  | { readonly kind: "local"; readonly engine: "in-process" | "pulumi-cli" }
+  | KubernetesTargetSettings;
+
+export interface KubernetesTargetSettings {
+  readonly kind: "kubernetes";
+  readonly engine: "in-process" | "pulumi-cli";
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Images by runtime, for sources that bring none. */
+  readonly runtimes: { readonly node?: string; readonly python?: string };
+  readonly sourceUrl?: string;
+}
+
+/** The settings of a server that is given none: processes of this machine. */
+export const defaultServerSettings: ServerSettings = {
+  targets: { local: { kind: "local", engine: "in-process" } },
+  defaultTarget: "local",
+  sizes: defaultSizes,
+};
+
+interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind">> {
+  readonly kind: "local" | "kubernetes";
+}
+
+interface Written {
+  readonly targets?: Readonly<Record<string, WrittenTarget>>;
+  readonly defaultTarget?: string;
+  readonly sizes?: Readonly<Record<string, CustomSize>>;
+  readonly domain?: string;
+}
+
+/** Reads a server's settings file. `settings` is undefined when there are problems. */
+export function parseServerSettings(
+  text: string,
+  path: string,
+): { readonly settings: ServerSettings | undefined; readonly problems: readonly Problem[] } {
+  const source = readText(path, Buffer.from(text));
+  if (source.problems.length > 0) return { settings: undefined, problems: inOrder(source.problems) };
+  const [document] = source.documents;
+  if (document === undefined) return { settings: defaultServerSettings, problems: [] };
+  const { value } = document;
+  const findings: Finding[] = isMap(value)
+    ? explain(makeValidators(serverSchema)("#").errors(value), value, { name: "the settings" })
+    : [{ path: [], at: "value", code: "FIELD_TYPE", message: `the settings are a map, found ${show(value)}` }];
+  if (isMap(value)) findings.push(...findSettingsProblems(prune(value, findings) as Drafted<Written>));
+  const problems = inOrder(positioned({ path, text: source, index: 0 }, findings));
+  return { settings: problems.length === 0 ? complete(value as Written) : undefined, problems };
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const ofKubernetes = ["kubeconfig", "context", "runtimes", "sourceUrl"] as const;
+
+function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written>): Finding[] {
+  const findings: Finding[] = [];
+  const names = Object.keys(targets ?? defaultServerSettings.targets);
+  if (defaultTarget !== undefined && !names.includes(defaultTarget)) {
+    const message = `defaultTarget "${defaultTarget}" is not one of targets.${didYouMean(defaultTarget, names)}`;
+    findings.push({ path: ["defaultTarget"], at: "value", code: "TARGET_UNKNOWN", message });
+  }
+  for (const [name, target] of Object.entries(targets ?? {})) {
+    if (target?.kind !== "local") continue;
+    for (const key of ofKubernetes) {
+      if (target[key] === undefined) continue;
+      const message = `${key} is for targets of kind kubernetes: remove it, or change kind`;
+      findings.push({ path: ["targets", name, key], at: "key", code: "FIELD_NOT_FOR_KIND", message });
+    }
+  }
+  for (const [name, size] of Object.entries(sizes ?? {})) findings.push(...sizeProblems(name, size ?? {}));
+  return findings;
+}
+
+function sizeProblems(name: string, { cpu, memory, disk }: Drafted<CustomSize>): Finding[] {
+  const wrong = [
+    ["cpu", cpu, parseCpu] as const,
+    ["memory", memory, parseBytes] as const,
+    ["disk", disk, parseBytes] as const,
+  ].filter(([, amount, parse]) => amount !== undefined && parse(amount) === undefined);
+  return wrong.map(([key, amount]) => ({
+    path: ["sizes", name, key],
+    at: "value",
+    code: "QUANTITY_INVALID",
+    message: `${key} ${amount} is not a quantity such as ${key === "cpu" ? "0.5 or 500m" : "4Gi"}`,
+  }));
+}
+
+function complete({ targets, defaultTarget, sizes, domain }: Written): ServerSettings {
+  const named =
+    targets === undefined
+      ? defaultServerSettings.targets
+      : Object.fromEntries(Object.entries(targets).map(([name, target]) => [name, completeTarget(target)]));
+  const measured = Object.entries(sizes ?? {}).map(([name, size]) => [name, parseSize(size)]);
+  return {
+    targets: named,
+    defaultTarget: defaultTarget ?? Object.keys(named)[0] ?? "local",
+    sizes: sizes === undefined ? defaultSizes : Object.fromEntries(measured),
+    ...(domain !== undefined && { domain }),
+  };
+}
+
+function completeTarget({ kind, engine = "in-process", runtimes = {}, ...reach }: WrittenTarget): TargetSettings {
+  return kind === "local" ? { kind, engine } : { kind, engine, ...reach, runtimes };
+}
