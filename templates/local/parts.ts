@@ -2,8 +2,9 @@ import type { Workload } from "../../src/targets/workload.ts";
 import { Process, Route, Source, type ProcessArgs, type RouteArgs } from "./resources.ts";
 
 type Spec = Workload["spec"];
-export type SpecOf<Kind extends Spec["kind"]> = Extract<Spec, { readonly kind: Kind }>;
-export type WorkloadOf<Kind extends Spec["kind"]> = Workload & { readonly spec: SpecOf<Kind> };
+export type WorkloadOf<Kind extends Spec["kind"]> = Workload & {
+  readonly spec: Extract<Spec, { readonly kind: Kind }>;
+};
 
 export type Outputs = Record<string, unknown>;
 
@@ -14,17 +15,19 @@ export function restingReason({ spec, pause }: Workload): string | null {
   return `${spec.name} is ${spec.state} by its file`;
 }
 
-type Serving<Kind extends "service" | "site"> = SpecOf<Kind>["routes"][number];
+interface HostRoute {
+  readonly subdomain: string;
+  readonly access: RouteArgs["access"];
+}
 
 /** The deployment's own host name first, then its further ones. Each is named after its host, so that it never moves. */
-export function makeRoutes<Kind extends "service" | "site">(
-  workload: WorkloadOf<Kind>,
-  upstream: (route: Serving<Kind>) => RouteArgs["upstream"],
+export function makeRoutes<Kind extends HostRoute>(
+  { stack, host: own }: Workload,
+  routes: readonly Kind[],
+  upstream: (route: Kind) => RouteArgs["upstream"],
 ): readonly Route[] {
-  const { spec, stack } = workload;
-  const routes: readonly Serving<Kind>[] = spec.routes;
   return routes.map((route, index) => {
-    const host = index === 0 ? workload.host : hostOf(stack.environment, route.subdomain);
+    const host = index === 0 ? own : hostOf(stack.environment, route.subdomain);
     return new Route(host, { stack: { ...stack }, host, upstream: upstream(route), access: route.access });
   });
 }

@@ -7,7 +7,7 @@ export function program(workload: Service): () => Promise<Outputs> {
   return () => {
     const reason = restingReason(workload);
     if (reason === null) return Promise.resolve(running(workload));
-    makeRoutes(workload, () => ({ kind: "none", reason }));
+    makeRoutes(workload, workload.spec.routes, () => ({ kind: "none", reason }));
     return Promise.resolve({ reason });
   };
 }
@@ -20,7 +20,7 @@ function running(workload: Service): Outputs {
     health: { path: health.path, timeoutSeconds: health.timeoutSeconds, protocol: routes[0]?.protocol ?? "http" },
     startTimeoutSeconds: health.startTimeoutSeconds,
   });
-  makeRoutes(workload, ({ port: wanted, protocol }) => ({
+  makeRoutes(workload, routes, ({ port: wanted, protocol }) => ({
     kind: "http",
     hostname: process.hostname,
     port: process.bound.apply((bound) => bound[wanted] ?? 0),

@@ -5,12 +5,12 @@ export function program(workload: WorkloadOf<"site">): () => Promise<Outputs> {
   return () => {
     const reason = restingReason(workload);
     if (reason !== null) {
-      makeRoutes(workload, () => ({ kind: "none", reason }));
+      makeRoutes(workload, workload.spec.routes, () => ({ kind: "none", reason }));
       return Promise.resolve({ reason });
     }
     const { workingDir, folder, spa } = workload.spec;
     const published = makeSource(workload).folder.apply((tree) => [tree, workingDir, folder].join("/"));
-    makeRoutes(workload, () => ({ kind: "files", folder: published, spa }));
+    makeRoutes(workload, workload.spec.routes, () => ({ kind: "files", folder: published, spa }));
     return Promise.resolve({ folder: published });
   };
 }

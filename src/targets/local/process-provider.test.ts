@@ -62,6 +62,7 @@ test("a program starts, answers on a free port, and ends when it is removed", as
   assert.equal(await (await fetch(url)).text(), "hello");
   assert.deepEqual(harness.target.status(stack), { state: "ready", reason: "" });
   await providerOf(harness.target).delete({ ...call, id, inputs: {}, outputs });
+  await harness.target.retired();
   await assert.rejects(fetch(url));
   assert.equal(harness.target.status(stack), null);
   assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${id}`), []);

@@ -1,5 +1,3 @@
-import type { Clock } from "../../core/clock.ts";
-import { WaybillError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { CreateResult, Json, Properties, Provider } from "../../engine/provider.ts";
 import type { Traffic } from "../route.ts";
@@ -11,7 +9,6 @@ import { idOf } from "./source-provider.ts";
 export interface ProcessProviderDependencies {
   readonly supervisor: Supervisor;
   readonly traffic: Traffic;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -25,6 +22,7 @@ export function makeProcessProvider({ supervisor, traffic, log }: ProcessProvide
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, name, operationId, signal, onProgress }) {
+      onProgress("starting");
       const spec = inputs as unknown as InstanceSpec;
       const record = await supervisor.start(idOf(name, operationId), spec, { signal, onProgress });
       return resultOf(record, inputs);
@@ -40,19 +38,22 @@ export function makeProcessProvider({ supervisor, traffic, log }: ProcessProvide
       const record = supervisor.find(id);
       return Promise.resolve(record?.desired === "running" ? resultOf(record, inputs) : null);
     },
-    update: () => Promise.reject(new WaybillError("BUG", "a process is never changed in place")),
-    async delete({ id, signal, onProgress }) {
+    // Never in place: this only comes after an interrupted creation, to see whether all is well.
+    async update({ id, newInputs, signal, onProgress }) {
+      const record = await supervisor.start(id, newInputs as unknown as InstanceSpec, { signal, onProgress });
+      return { outputs: resultOf(record, newInputs).outputs };
+    },
+    delete({ id }) {
       const record = supervisor.find(id);
-      if (record?.desired !== "running") return supervisor.stop(id, "it was removed");
-      const [main] = record.ports;
-      if (main) {
-        onProgress("draining");
+      const [main] = record?.ports ?? [];
+      const drained = async (signal: AbortSignal): Promise<void> => {
+        if (!record || !main) return;
         const upstream = { hostname: record.hostname, port: main.actual };
         const inFlight = await traffic.drained(upstream, { timeoutMs: drainTimeoutMs, signal });
         if (inFlight > 0) log.warn({ instance: id, inFlight }, "process stopped with requests in flight");
-      }
-      signal.throwIfAborted();
-      await supervisor.stop(id, "a newer revision took its place, or it was removed");
+      };
+      supervisor.retire(id, { because: "a newer revision took its place, or it was removed", drained });
+      return Promise.resolve();
     },
   };
 }

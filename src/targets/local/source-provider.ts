@@ -10,7 +10,9 @@ export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Cloc
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, operationId, name, signal, onProgress }) {
-      const { key, folder } = await trees.ensure(asRequest(inputs), { signal, onProgress });
+      const request = asRequest(inputs);
+      if (request.build !== null && trees.folderOf(treeKey(request)) === null) onProgress(`building: ${request.build}`);
+      const { key, folder } = await trees.ensure(request, { signal, onProgress });
       const id = idOf(name, operationId);
       trees.use(key, id, clock.now());
       return { id, outputs: { ...inputs, key, folder } };

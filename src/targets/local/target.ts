@@ -45,6 +45,8 @@ export interface LocalTarget {
   logs(stack: StackName, request: LogRequest): AsyncIterable<LogLine>;
   /** At the start of the server, before any apply: takes over what runs. */
   adopt(): Promise<void>;
+  /** Resolves when every replaced or removed process has drained and ended. */
+  retired(): Promise<void>;
   /** At its end: programs run on, and are adopted by the next. */
   detach(): Promise<void>;
   /** At its end, taking the programs along. They start again with the next `adopt`. */
@@ -67,7 +69,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
   });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock }),
-    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, clock, log }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log }),
     "waybill:local:Route": makeRouteProvider({ routes }),
   };
   return {
@@ -78,6 +80,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, clock }, stack, request),
     adopt: () => supervisor.adopt(),
+    retired: () => supervisor.retired(),
     detach: () => supervisor.detach(),
     stopAll: () => supervisor.stopAll(),
   };

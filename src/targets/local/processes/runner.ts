@@ -122,10 +122,15 @@ export class InstanceRunner {
     await this.#terminate();
   }
 
-  async #stop(because: string): Promise<void> {
-    // Written first: a server that dies here finishes the stop at its next start.
+  /** From here on it is not started again, and a server that dies finishes the stop at its next start. */
+  markStopped(because: string): void {
+    if (this.#record.desired === "stopped") return;
     this.#save({ desired: "stopped", stoppedBecause: because });
     this.#dependencies.log.debug({ instance: this.#record.id }, "instance marked stopped");
+  }
+
+  async #stop(because: string): Promise<void> {
+    this.markStopped(because);
     this.#end.abort(new WaybillError("CONFLICT", `${this.#record.id} was stopped: ${because}`));
     await this.#loop;
     await this.#terminate();
@@ -171,6 +176,7 @@ export class InstanceRunner {
           return;
         }
       }
+      if (this.#record.desired === "stopped") return;
       failures += 1;
       const delayMs = backoffMs(failures);
       this.#note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);

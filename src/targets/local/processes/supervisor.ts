@@ -27,7 +27,6 @@ export interface StartOptions {
 
 export interface StatusChange {
   readonly stack: StackName;
-  readonly instance: string;
   readonly status: WorkloadStatus;
 }
 
@@ -38,6 +37,8 @@ export class Supervisor {
   readonly #dependencies: SupervisorDependencies;
   readonly #runners = new Map<string, InstanceRunner>();
   readonly #statuses: Feed<StatusChange> = makeFeed();
+  readonly #published = new Map<string, WorkloadStatus>();
+  readonly #retiring = new Set<Promise<void>>();
   readonly #logSizes = new Map<string, number>();
   readonly #end = new AbortController();
   readonly #wrapper: string;
@@ -83,6 +84,30 @@ export class Supervisor {
     await this.#runners.get(id)?.stop(because);
   }
 
+  /**
+   * Ends an instance once it has answered what it was asked. Returns when that is certain to happen, over a restart of
+   * the server too: whoever waits for a deploy need not wait for the last request to the old revision.
+   */
+  retire(
+    id: string,
+    { because, drained }: { because: string; drained: (signal: AbortSignal) => Promise<unknown> },
+  ): void {
+    const runner = this.#runners.get(id);
+    if (runner?.record.desired !== "running") return;
+    runner.markStopped(because);
+    const { signal } = this.#end;
+    const retired = drained(signal)
+      .catch((error: unknown) => this.#dependencies.log.warn({ instance: id, error: String(error) }, "not drained"))
+      .then(() => (signal.aborted ? undefined : runner.stop(because)))
+      .finally(() => this.#retiring.delete(retired));
+    this.#retiring.add(retired);
+  }
+
+  /** Resolves when every retired instance has ended. */
+  async retired(): Promise<void> {
+    while (this.#retiring.size > 0) await Promise.all(this.#retiring);
+  }
+
   find(id: string): InstanceRecord | null {
     return this.#runners.get(id)?.record ?? null;
   }
@@ -126,6 +151,7 @@ export class Supervisor {
   /** Ends the supervision; the programs run on. */
   async detach(): Promise<void> {
     this.#end.abort();
+    await this.retired();
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
     await this.#ticking;
   }
@@ -133,6 +159,7 @@ export class Supervisor {
   /** Ends every program and the supervision. What should run is still meant to: the next `adopt` starts it again. */
   async stopAll(): Promise<void> {
     this.#end.abort();
+    await this.retired();
     await Promise.all([...this.#runners.values()].map((runner) => runner.suspend()));
     await this.#ticking;
   }
@@ -178,11 +205,21 @@ export class Supervisor {
       log,
       sourceFolder,
       takenPorts: () => this.#takenPorts(),
-      onStatus: ({ id, spec }, status) => this.#statuses.publish({ stack: spec.stack, instance: id, status }),
+      onStatus: ({ spec }) => this.#publish(spec.stack),
     };
     const runner = new InstanceRunner(record, join(folder, record.id), dependencies);
     this.#runners.set(record.id, runner);
     return runner;
+  }
+
+  /** Said when the stack's status changed: what becomes of a replaced instance is nobody's concern. */
+  #publish(stack: StackName): void {
+    const status = this.status(stack);
+    const key = stackKey(stack);
+    const before = this.#published.get(key);
+    if (!status || (before?.state === status.state && before.reason === status.reason)) return;
+    this.#published.set(key, status);
+    this.#statuses.publish({ stack, status });
   }
 
   #takenPorts(): ReadonlySet<number> {
