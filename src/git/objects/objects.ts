@@ -84,9 +84,11 @@ export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects 
       if (known && known.length <= maxBytes) return known;
       return ask(id, async (header, source) => {
         const bytes = await readAtMost(header, source, maxBytes);
+        if (!Buffer.isBuffer(bytes)) return bytes;
         // A copy: a slice would keep the whole piece of the stream that it was cut from.
-        if (Buffer.isBuffer(bytes)) cache.blobs.set(id, Buffer.from(bytes), bytes.length);
-        return bytes;
+        const kept = Buffer.from(bytes);
+        cache.blobs.set(id, kept, kept.length);
+        return kept;
       });
     },
     streamBlob: (id, write) =>

@@ -30,6 +30,8 @@ export interface ObjectProcess {
 interface Question {
   settle(line: string, source: ByteSource): Promise<void>;
   fail(error: unknown): void;
+  /** The process ended before it came to this question. */
+  orphan(error: unknown): void;
 }
 
 interface Running {
@@ -68,23 +70,28 @@ export function makeObjectProcess(options: BatchOptions): ObjectProcess {
     await ending?.ended;
   }
 
+  function ask<Value>(name: string, consume: Consume<Value>, isRetry: boolean): Promise<Value | null> {
+    return new Promise((resolve, reject) => {
+      const { child, questions } = current();
+      questions.push({
+        async settle(line, source) {
+          const header = parseHeader(line);
+          resolve(header && (await consume(header, source)));
+        },
+        fail: reject,
+        // The process may have ended between two questions, which no one could know: once more with a new one.
+        orphan: (error) => (isRetry ? reject(error) : resolve(ask(name, consume, true))),
+      });
+      child.stdin.write(`${name}\n`);
+    });
+  }
+
   return {
     close,
-    ask: <Value>(name: string, consume: Consume<Value>) =>
-      new Promise<Value | null>((resolve, reject) => {
-        if (!isSha(name) && !snapshotRef.test(name)) {
-          return reject(new TypeError(`not an object's name: ${JSON.stringify(name.slice(0, 80))}`));
-        }
-        const { child, questions } = current();
-        questions.push({
-          fail: reject,
-          async settle(line, source) {
-            const header = parseHeader(line);
-            resolve(header && (await consume(header, source)));
-          },
-        });
-        child.stdin.write(`${name}\n`);
-      }),
+    ask(name, consume) {
+      if (isSha(name) || snapshotRef.test(name)) return ask(name, consume, false);
+      return Promise.reject(new TypeError(`not an object's name: ${JSON.stringify(name.slice(0, 80))}`));
+    },
   };
 }
 
@@ -112,7 +119,7 @@ function start({ path, env }: BatchOptions, onEnd: (running: Running) => void): 
       .then(async () => {
         const error = await failure;
         onEnd(running);
-        for (const question of questions.splice(0)) question.fail(error);
+        for (const question of questions.splice(0)) question.orphan(error);
       }),
   };
   return running;
