@@ -29,11 +29,16 @@ export function runProgram(run: ProgramRun, program: Program): Promise<void> {
     store.settings.monitor = directClient(monitorService(monitor), monitor.redact);
     store.settings.engine = directClient(engineService(monitor), monitor.redact);
     sdkConfig.setAllConfig({ ...run.config }, run.secretConfig);
+    const ended = new AbortController();
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
-      else signal.addEventListener("abort", () => resolve(), { once: true });
+      signal.addEventListener("abort", () => resolve(), { signal: ended.signal });
     });
-    await attributing(store, monitor.fail, () => Promise.race([complete(program, monitor), aborted]));
+    try {
+      await attributing(store, monitor.fail, () => Promise.race([complete(program, monitor), aborted]));
+    } finally {
+      ended.abort();
+    }
   });
 }
 

@@ -9,6 +9,10 @@ const originalLog: SdkLog = { ...sdkLog };
 const receivers = new WeakMap<SdkStore, (error: unknown) => void>();
 let hooks = 0;
 
+type Emit = (...args: [unknown, ...unknown[]]) => unknown;
+const emitOf = (emitter: object): Emit => Reflect.get(emitter, "emit") as Emit;
+let beneath = emitOf(process);
+
 /** Runs `task` with the errors of `store` going to `receive`; those that come later are dropped. */
 export async function attributing(
   store: SdkStore,
@@ -23,11 +27,15 @@ export async function attributing(
   }
 }
 
-/** Installs the hooks of the process; the answer takes them out again. Engines in one process share them. */
+/**
+ * Puts this module between the process and its listeners; the answer takes it out again. Engines in one process share
+ * it. A listener of our own would not do: others would still hear of a program's error, and its mere presence would
+ * keep an error that is nobody's from ending the process.
+ */
 export function hookProcess(): () => void {
   if (hooks++ === 0) {
-    process.on("unhandledRejection", onRejection);
-    process.on("uncaughtException", onException);
+    beneath = emitOf(process);
+    Reflect.set(process, "emit", emit);
     replaceLog();
   }
   let isReleased = false;
@@ -35,10 +43,18 @@ export function hookProcess(): () => void {
     if (isReleased) return;
     isReleased = true;
     if (--hooks > 0) return;
-    process.off("unhandledRejection", onRejection);
-    process.off("uncaughtException", onException);
+    Reflect.set(process, "emit", beneath);
     Object.assign(sdkLog, originalLog);
   };
+}
+
+const uncaught: ReadonlySet<unknown> = new Set(["unhandledRejection", "uncaughtException"]);
+
+// Node asks the answer whether somebody took care.
+function emit(this: typeof process, ...args: [unknown, ...unknown[]]): unknown {
+  const [event, error] = args;
+  if (uncaught.has(event) && isTaken(error)) return true;
+  return Reflect.apply(beneath, this, args);
 }
 
 function isTaken(error: unknown): boolean {
@@ -46,15 +62,6 @@ function isTaken(error: unknown): boolean {
   const receive = store && receivers.get(store);
   receive?.(error);
   return receive !== undefined;
-}
-
-function onRejection(error: unknown): void {
-  // Alone, a listener that does nothing would hide a defect: thrown again it ends the process, as without a listener.
-  if (!isTaken(error) && process.listenerCount("unhandledRejection") === 1) throw error;
-}
-
-function onException(error: unknown): void {
-  if (!isTaken(error) && process.listenerCount("uncaughtException") === 1) throw error;
 }
 
 const levels = engineMessages.LogSeverity;

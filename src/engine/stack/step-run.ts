@@ -12,6 +12,7 @@ import {
   revealedAll,
   unknownValue,
 } from "../value/value.ts";
+import type { Journal } from "./journal.ts";
 import { callContext, effectContext, narrated, type Operation } from "./operation.ts";
 import type { Registered, Registration } from "./registration.ts";
 import { removeForReplacement } from "./replacement.ts";
@@ -119,11 +120,6 @@ async function create(operation: Operation, step: Step, replaced: ResourceState 
   const goal: ResourceState = { ...described(step, null), created: time, modified: time };
   const pending: PendingOperation = { resource: goal, type: "creating" };
   await beginEffect(operation, pending);
-  const settleReplaced = (): void => {
-    if (replaced === null) return;
-    if (replaced.pendingReplacement === true) journal.settle(replaced, null);
-    else journal.amend(replaced, { ...replaced, delete: true });
-  };
   const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.create });
   const op = replaced === null ? "create" : "replace";
   try {
@@ -133,18 +129,24 @@ async function create(operation: Operation, step: Step, replaced: ResourceState 
     );
     const state = withOutputs(operation, step, { ...goal, id: made.id }, made.outputs);
     await journal.end(pending, () => {
-      settleReplaced();
+      settleReplaced(journal, replaced);
       journal.settle(null, state);
     });
     return { outcome: "done", urn, id: made.id, outputs: state.outputs ?? {} };
   } catch (error) {
     await journal.end(pending, () => {
       if (!(error instanceof PartialCreate)) return;
-      settleReplaced();
+      settleReplaced(journal, replaced);
       journal.settle(null, partial(operation, step, goal, error));
     });
     throw error;
   }
+}
+
+function settleReplaced(journal: Journal, replaced: ResourceState | null): void {
+  if (replaced === null) return;
+  if (replaced.pendingReplacement === true) journal.settle(replaced, null);
+  else journal.amend(replaced, { ...replaced, delete: true });
 }
 
 async function update(operation: Operation, step: Step, plan: StepPlan & { op: "update" }): Promise<Registered> {
@@ -214,7 +216,8 @@ async function previewCreate(operation: Operation, step: Step, replaced: Resourc
           .create({ ...effectContext(operation, previewEffect(step)), inputs: revealedAll(inputs), preview: true })
           .then((made) => markedLike(made.outputs, inputs, registration.additionalSecretOutputs))
       : inputs;
-  operation.journal.settle(replaced, { ...described(step, null), id: unknownValue, outputs });
+  settleReplaced(operation.journal, replaced);
+  operation.journal.settle(null, { ...described(step, null), id: unknownValue, outputs });
   return { outcome: "done", urn, id: "", outputs };
 }
 
