@@ -1,12 +1,15 @@
 import type { Generated } from "kysely";
+import type { SecretSchema } from "./secrets.ts";
 import type { StackSchema } from "./stacks.ts";
 import type { AccessSchema } from "./access.ts";
 import type { DeliverySchema } from "./deliveries.ts";
 import type { ReleaseSchema } from "./release.ts";
+import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
 
 /** Every table; each group's row types live beside its queries. */
-export interface Schema extends DeliverySchema, StackSchema, ReleaseSchema, AccessSchema, RouteSchema {
+export interface Schema
+  extends DeliverySchema, StackSchema, SecretSchema, ReleaseSchema, AccessSchema, RouteSchema, RemoteKeysSchema {
   migrations: MigrationTable;
 }
 

@@ -1,7 +1,10 @@
+import { release } from "./0001-release.ts";
 import { deliveries } from "./0002-deliveries.ts";
 import { stacks } from "./0003-stacks.ts";
+import { secrets } from "./0004-secrets.ts";
 import { access } from "./0005-access.ts";
 import { routes } from "./0006-routes.ts";
+import { remoteKeys } from "./0007-remote-keys.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -9,4 +12,4 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [deliveries, stacks, access, routes];
+export const migrations: readonly Migration[] = [release, deliveries, stacks, secrets, access, routes, remoteKeys];

@@ -98,9 +98,9 @@ test("no request fails while one revision replaces another", async () => {
   try {
     await deployments.up(workloadOf(service, { source: deployments.trees.add({ "server.js": server("one") }) }));
     const seen: string[] = [];
-    let isLoading = true;
-    const load = (async () => {
-      while (isLoading) seen.push(await get());
+    const load = { isOn: true };
+    const loading = (async () => {
+      while (load.isOn) seen.push(await get());
     })();
     for (const name of ["two", "three", "four"]) {
       const slow = get("/slow");
@@ -109,8 +109,8 @@ test("no request fails while one revision replaces another", async () => {
       assert.match(await slow, /^200 /);
     }
     await deployments.target.retired();
-    isLoading = false;
-    await load;
+    load.isOn = false;
+    await loading;
     assert.deepEqual([...new Set(seen)], ["200 one", "200 two", "200 three", "200 four"]);
     assert.ok(seen.length > 50, `only ${seen.length} requests were made`);
   } finally {
