@@ -44,13 +44,13 @@ export async function createSnapshot(objects: Objects, path: string, snapshot: N
       input: message,
     },
   );
-  const found = await objects.tag(`refs/tags/${tag}`);
+  const found = await objects.pointer(`refs/tags/${tag}`);
   if (exitCode !== 0) {
-    if (found) throw new WaybillError("SNAPSHOT_EXISTS", `the snapshot ${tag} exists already, on ${found.commit}`);
+    if (found) throw new WaybillError("SNAPSHOT_EXISTS", `the snapshot ${tag} exists already, on ${found.target}`);
     throw new WaybillError("GIT_FAILED", `${path}: creating ${tag}: git ended with status ${exitCode}: ${stderr}`);
   }
   if (!found) throw new WaybillError("GIT_FAILED", `${path}: ${tag} was created and is not there`);
   const { text, trailers } = parseTrailers(message);
   const at = new Date(seconds * 1000);
-  return { tag, environment, number, sha: found.id, commit: found.commit, tagger, at, message: text, trailers };
+  return { tag, environment, number, sha: found.id, commit: snapshot.commit, tagger, at, message: text, trailers };
 }

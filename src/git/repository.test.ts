@@ -169,6 +169,12 @@ test("tags made by hand count when they name a snapshot and point to a commit", 
     ],
   );
   assert.deepEqual([head, [...branches]], ["main", [["main", commit]]]);
+  const commitOf = async (name: string) => world.hosted.commitOf(await clone.git("rev-parse", name));
+  assert.equal(await commitOf("waybill/production/9"), commit);
+  assert.equal(await commitOf("waybill/production/10"), commit);
+  assert.equal(await commitOf("waybill/production/11"), null);
+  assert.equal(await commitOf("waybill/production/12"), null);
+  assert.equal(await world.hosted.commitOf("ab".repeat(20)), null);
 });
 
 test("branches of any name that Git admits are only ever data", async () => {

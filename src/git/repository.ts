@@ -23,7 +23,7 @@ export interface Repository {
   treeAt(commit: CommitSha, path: string): Promise<TreeSha | null>;
   treesAt(commit: CommitSha, paths: readonly string[]): Promise<Map<string, TreeSha | null>>;
   commitInfo(commits: readonly CommitSha[]): Promise<CommitInfo[]>;
-  /** The commit that a commit's or a tag object's id leads to; null where it leads elsewhere. */
+  /** The commit that an object is or, as a tag, leads to; null: another kind of object, or none. */
   commitOf(id: string): Promise<CommitSha | null>;
   /** Whether `a` is `b` or lies behind it. */
   isAncestor(a: CommitSha, b: CommitSha): Promise<boolean>;
@@ -78,7 +78,7 @@ export function makeRepository({ path, name, cache, mirror, env = {} }: Reposito
       );
     },
     commitInfo: (commits) => Promise.all(commits.map((commit) => objects.commit(commit))),
-    commitOf: async (id) => (await objects.tag(id))?.commit ?? null,
+    commitOf: (id) => objects.commitOf(id),
     async isAncestor(a, b) {
       const { exitCode, stderr } = await runGit(["merge-base", "--is-ancestor", a, b], {
         cwd: path,

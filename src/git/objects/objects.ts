@@ -10,17 +10,21 @@ export interface TooLarge {
   readonly sizeBytes: number;
 }
 
-export interface TagObject {
+/** An object that leads to another one: itself for all but tags. */
+export interface Pointer {
   readonly id: string;
-  readonly commit: CommitSha;
+  readonly type: ObjectHeader["type"];
+  readonly target: string;
 }
 
 /** A repository's objects by id. What is asked for and missing is GIT_FAILED, unless the answer may be null. */
 export interface Objects {
   commit(sha: CommitSha): Promise<CommitInfo>;
   tree(id: TreeSha): Promise<readonly TreeEntry[]>;
-  /** A snapshot tag by its full ref name; the id of a lightweight one is its commit's. */
-  tag(ref: string): Promise<TagObject | null>;
+  /** What an id or a snapshot tag's full ref name stands for; null: nothing. */
+  pointer(name: string): Promise<Pointer | null>;
+  /** The commit that an object is or, as a tag, leads to. */
+  commitOf(id: string): Promise<CommitSha | null>;
   blob(id: string, maxBytes: number): Promise<Buffer | TooLarge>;
   /** Hands a blob on in pieces: for files of any size. */
   streamBlob(id: string, write: (piece: Buffer) => Promise<void>): Promise<void>;
@@ -51,6 +55,8 @@ export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects 
     throw new WaybillError("GIT_FAILED", `${path}: object ${id} is a ${found.header.type}, or too large for a ${type}`);
   }
 
+  const pointer = (name: string): Promise<Pointer | null> => process.ask(name, readPointer);
+
   async function commit(sha: CommitSha): Promise<CommitInfo> {
     const known = cache.commits.get(sha);
     if (known) return known;
@@ -70,15 +76,13 @@ export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects 
   return {
     commit,
     tree,
-    tag: (ref) =>
-      process.ask(ref, async (header, source) => {
-        const bytes = await readAtMost(header, source, maxStructureBytes);
-        if (header.type === "commit") return { id: header.id, commit: commitSha(header.id) };
-        const target = /^object ([0-9a-f]+)\n/.exec(
-          Buffer.isBuffer(bytes) ? bytes.toString("latin1", 0, 100) : "",
-        )?.[1];
-        return header.type === "tag" && target !== undefined ? { id: header.id, commit: commitSha(target) } : null;
-      }),
+    pointer,
+    async commitOf(id) {
+      let found = await pointer(id);
+      // Tags may name tags; each names an older object, so this ends.
+      while (found?.type === "tag") found = await pointer(found.target);
+      return found?.type === "commit" ? commitSha(found.id) : null;
+    },
     async blob(id, maxBytes) {
       const known = cache.blobs.get(id);
       if (known && known.length <= maxBytes) return known;
@@ -98,6 +102,13 @@ export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects 
       }),
     close: () => process.close(),
   };
+}
+
+async function readPointer(header: ObjectHeader, source: ByteSource): Promise<Pointer> {
+  const { id, type } = header;
+  const bytes = await readAtMost(header, source, maxStructureBytes);
+  const head = type === "tag" && Buffer.isBuffer(bytes) ? bytes.toString("latin1", 0, 100) : "";
+  return { id, type, target: /^object ([0-9a-f]+)\n/.exec(head)?.[1] ?? id };
 }
 
 async function readStructure(header: ObjectHeader, source: ByteSource) {
