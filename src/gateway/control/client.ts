@@ -1,0 +1,87 @@
+import { request } from "node:http";
+import type { Log } from "../../core/log.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Traffic } from "../../targets/route.ts";
+import { readStates, type GatewayState } from "./state-file.ts";
+
+export interface GatewayStatus {
+  readonly pid: number;
+  readonly version: string;
+  readonly isDraining: boolean;
+  readonly inFlight: number;
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const answerTimeoutMs = 3_000;
+
+/** Asks a gateway for something over its control channel; throws where it does not answer with success. */
+export function call<Answer>(
+  { controlPort, controlSecret }: GatewayState,
+  action: "status" | "settings" | "drained" | "takeover" | "stop",
+  body: object = {},
+  { timeoutMs = answerTimeoutMs, signal }: CallOptions = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const payload = JSON.stringify(body);
+    const outgoing = request({
+      host: "127.0.0.1",
+      port: controlPort,
+      path: `/${action}`,
+      method: "POST",
+      agent: false,
+      headers: { authorization: `Bearer ${controlSecret}`, "content-length": Buffer.byteLength(payload) },
+      signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) : AbortSignal.timeout(timeoutMs),
+    });
+    outgoing.once("error", reject);
+    outgoing.once("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.once("error", reject);
+      response.once("end", () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as Answer);
+        else reject(new Error(`the gateway answered ${response.statusCode} to ${action}: ${text.slice(0, 500)}`));
+      });
+    });
+    outgoing.end(payload);
+  });
+}
+
+/** Null for a gateway that is no longer there. */
+export const statusOf = (state: GatewayState): Promise<GatewayStatus | null> =>
+  call<GatewayStatus>(state, "status").then(
+    (status) => (status.pid === state.pid ? status : null),
+    () => null,
+  );
+
+/** Asks every gateway of the data folder: during an upgrade the old one still has requests under way. */
+export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log }): Traffic {
+  return {
+    async drained(upstream, { timeoutMs, signal }) {
+      const counts = await Promise.all(
+        readStates(dataFolder).map(async (state) => {
+          try {
+            const options = { timeoutMs: timeoutMs + answerTimeoutMs, signal };
+            const { inFlight } = await call<{ inFlight: number }>(
+              state,
+              "drained",
+              { ...upstream, timeoutMs },
+              options,
+            );
+            return inFlight;
+          } catch (error) {
+            signal.throwIfAborted();
+            // A gateway that is gone has nothing under way.
+            log.debug({ pid: state.pid, error: messageOf(error) }, "a gateway did not say whether an address is idle");
+            return 0;
+          }
+        }),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import type { Cookies } from "../access/proof/cookie.ts";
+import { placeOf, type Place, type PublicOrigin } from "../access/origin.ts";
+import { stackKey } from "../core/stack.ts";
+import type { AccessRule, Upstream } from "../targets/route.ts";
+import { decide, type Decision } from "./decision/decide.ts";
+import { sayingOf, type Exchange } from "./exchange.ts";
+import type { Appearance, Identification, Identified } from "./identification.ts";
+import type { Endpoint, Mirror } from "./mirror.ts";
+import {
+  forbidden,
+  malformed,
+  serverAway,
+  signInRedirect,
+  starting,
+  unauthorized,
+  unavailable,
+  unknownHost,
+} from "./notice/answers.ts";
+import type { Notice } from "./notice/notice.ts";
+import { headersForServer, headersForWorkload } from "./upstream/headers.ts";
+
+/** What becomes of a request. */
+export type Verdict =
+  | {
+      readonly kind: "forward";
+      readonly to: "server" | "workload";
+      readonly upstream: Endpoint;
+      readonly headers: string[];
+    }
+  | { readonly kind: "files"; readonly upstream: Extract<Upstream, { kind: "files" }>; readonly rule: AccessRule }
+  | { readonly kind: "notice"; readonly notice: Notice };
+
+export interface Judge {
+  /** Finds out who asks. Only this part may wait for anything. */
+  identify(exchange: Exchange): Identified | Promise<Identified>;
+  /** Decides at this moment, by what is in force now: called again before a request is sent a second time. */
+  judge(exchange: Exchange, identified: Identified): Verdict;
+}
+
+interface Parts {
+  readonly mirror: Mirror;
+  readonly identification: Identification;
+  readonly cookies: Cookies;
+  readonly origin: PublicOrigin;
+}
+
+const nobody: Identified = { identity: null, isOurAuthorization: false };
+const tell = (notice: Notice): Verdict => ({ kind: "notice", notice });
+
+export function makeJudge(parts: Parts): Judge {
+  const place = ({ target }: Exchange): Place => placeOf(target.host, parts.origin);
+  return {
+    identify(exchange) {
+      const where = place(exchange);
+      return where.kind === "workload" ? parts.identification.identify(appearanceOf(exchange), where.label) : nobody;
+    },
+    judge(exchange, identified) {
+      const where = place(exchange);
+      switch (where.kind) {
+        case "malformed":
+          return tell(malformed);
+        case "unknown":
+          return tell(unknownHost(exchange.target.host));
+        case "bare":
+          return toServer(exchange, parts);
+        case "workload":
+          return judgeWorkload(exchange, { label: where.label, identified }, parts);
+        default:
+          return where satisfies never;
+      }
+    },
+  };
+}
+
+function appearanceOf({ request, target, isUpgrade }: Exchange): Appearance {
+  const { method = "GET", headers } = request;
+  const site = headers["sec-fetch-site"];
+  return {
+    method,
+    isUpgrade,
+    host: target.host,
+    cookie: headers.cookie,
+    authorization: headers.authorization,
+    origin: headers.origin,
+    secFetchSite: typeof site === "string" ? site : undefined,
+  };
+}
+
+function judgeWorkload(
+  exchange: Exchange,
+  { label, identified }: { label: string; identified: Identified },
+  parts: Parts,
+): Verdict {
+  if (!parts.mirror.isLoaded()) return tell(starting);
+  const route = parts.mirror.route(label);
+  exchange.deployment = route ? stackKey(route.stack) : null;
+  exchange.user = identified.identity?.name ?? null;
+  const question = { path: exchange.target.path, isNavigation: exchange.isNavigation };
+  const decision = decide(question, route, identified.identity);
+  switch (decision.kind) {
+    case "reserved":
+      return toServer(exchange, parts);
+    case "redirect":
+      return tell(signInRedirect(exchange, label, parts));
+    case "unauthorized":
+      return tell(unauthorized);
+    case "forbidden":
+      return tell(forbidden(decision.identity.name, route?.access));
+    case "not-found":
+      return tell(unknownHost(exchange.target.host));
+    case "unavailable":
+      return tell(unavailable(decision.reason));
+    case "pass":
+      return toWorkload(exchange, { ...decision, isOurAuthorization: identified.isOurAuthorization }, parts);
+    default:
+      return decision satisfies never;
+  }
+}
+
+function toWorkload(
+  exchange: Exchange,
+  { route, identity, isOurAuthorization }: Extract<Decision, { kind: "pass" }> & { isOurAuthorization: boolean },
+  { cookies, origin }: Parts,
+): Verdict {
+  if (route.upstream.kind === "files") return { kind: "files", upstream: route.upstream, rule: route.access };
+  const { hostname, port } = route.upstream;
+  const headers = headersForWorkload(exchange.request.rawHeaders, sayingOf(exchange, origin), {
+    identity,
+    cookies,
+    isOurAuthorization,
+  });
+  return { kind: "forward", to: "workload", upstream: { hostname, port }, headers };
+}
+
+function toServer(exchange: Exchange, { mirror, origin }: Parts): Verdict {
+  const upstream = mirror.endpoint();
+  if (upstream === null) return tell(serverAway);
+  return {
+    kind: "forward",
+    to: "server",
+    upstream,
+    headers: headersForServer(exchange.request.rawHeaders, sayingOf(exchange, origin)),
+  };
+}

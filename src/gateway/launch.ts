@@ -1,0 +1,167 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { PublicOrigin } from "../access/origin.ts";
+import { messageOf, WaybillError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Traffic } from "../targets/route.ts";
+import { call, makeTraffic, statusOf } from "./control/client.ts";
+import { spawnGateway } from "./control/spawn.ts";
+import {
+  readStates,
+  removeState,
+  writeSettings,
+  type GatewaySettings,
+  type GatewayState,
+} from "./control/state-file.ts";
+
+export interface GatewayHandle {
+  readonly traffic: Traffic;
+  pid(): number;
+  /** Leaves the gateway running: it outlives the server. */
+  release(): Promise<void>;
+  /** Ends the gateway, too: requests under way have a moment to finish. */
+  stop(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  readonly dataFolder: string;
+  readonly port: number;
+  readonly databaseUrl: string;
+  readonly version: string;
+  readonly log: Log;
+  /** Default: `http` and `localhost:PORT`. */
+  readonly origin?: PublicOrigin;
+}
+
+export const defaultOrigin = (port: number): PublicOrigin => ({ scheme: "http", domain: `localhost:${port}` });
+
+const watchMs = 1_000;
+const takeoverTimeoutMs = 40_000;
+const stopTimeoutMs = 10_000;
+
+/** In a checkout this file is TypeScript, in the package JavaScript; the entry beside it is the same. */
+const entry = fileURLToPath(
+  new URL(`../serve-gateway${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`, import.meta.url),
+);
+
+/**
+ * Makes sure that a gateway of this version serves the port: adopts the one that runs, has one of another version hand
+ * its socket over, or starts one. Then keeps watch, and starts it again should it end.
+ */
+export async function ensureGateway(options: GatewayOptions): Promise<GatewayHandle> {
+  const { dataFolder, log } = options;
+  let state = await ensureOnce(options);
+  const watch = new AbortController();
+  const watching = keepWatch();
+
+  async function keepWatch(): Promise<void> {
+    while (!watch.signal.aborted) {
+      await sleep(watchMs, undefined, { signal: watch.signal, ref: false }).catch(() => undefined);
+      if (watch.signal.aborted || isAlive(state.pid)) continue;
+      log.error({ pid: state.pid }, "the gateway ended; starting another");
+      try {
+        state = await ensureOnce(options);
+      } catch (error) {
+        log.error({ error: messageOf(error) }, "the gateway could not be started again");
+      }
+    }
+  }
+
+  async function release(): Promise<void> {
+    watch.abort();
+    await watching;
+  }
+
+  return {
+    traffic: makeTraffic({ dataFolder, log }),
+    pid: () => state.pid,
+    release,
+    async stop() {
+      await release();
+      await stopGateways(dataFolder);
+    },
+  };
+}
+
+/** Ends every gateway of the data folder. */
+export async function stopGateways(dataFolder: string): Promise<void> {
+  await Promise.all((await liveGateways(dataFolder)).map((state) => stopGateway(dataFolder, state)));
+}
+
+async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
+  const { dataFolder, port, databaseUrl, version, origin = defaultOrigin(port), log } = options;
+  const settings: GatewaySettings = { dataFolder, version, port, origin, databaseUrl };
+  const file = writeSettings(settings);
+  const serving = (await liveGateways(dataFolder)).filter((state) => !state.isDraining);
+  const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));
+  await Promise.all(others.map((state) => stopGateway(dataFolder, state)));
+  if (ours !== undefined && isSame(ours, settings)) {
+    await call(ours, "settings", { databaseUrl });
+    log.info({ pid: ours.pid, port }, "gateway adopted");
+    return ours;
+  }
+  const start = { execPath: process.execPath, entry, settingsFile: file, dataFolder };
+  const pid = ours?.port === port ? await takeOver(ours, start, log) : await startAfter(ours, start);
+  log.info({ pid, port, replaced: ours?.pid }, "gateway started");
+  const state = readStates(dataFolder).find((one) => one.pid === pid);
+  if (state === undefined) throw new WaybillError("GATEWAY_UNAVAILABLE", "the gateway left no note of how to reach it");
+  return state;
+}
+
+interface Start {
+  readonly execPath: string;
+  readonly entry: string;
+  readonly settingsFile: string;
+  readonly dataFolder: string;
+}
+
+/** The old gateway starts the new one, for only it can hand over its socket: no connection is refused or lost. */
+async function takeOver(old: GatewayState, start: Start, log: Log): Promise<number> {
+  try {
+    return (await call<{ pid: number }>(old, "takeover", start, { timeoutMs: takeoverTimeoutMs })).pid;
+  } catch (error) {
+    log.warn({ pid: old.pid, error: messageOf(error) }, "the running gateway did not hand over; replacing it");
+    return startAfter(old, start);
+  }
+}
+
+async function startAfter(old: GatewayState | undefined, start: Start): Promise<number> {
+  if (old !== undefined) await stopGateway(start.dataFolder, old);
+  return spawnGateway({ ...start, listener: null });
+}
+
+const isSame = (state: GatewayState, { version, port, origin }: GatewaySettings): boolean =>
+  state.version === version &&
+  state.port === port &&
+  state.origin.scheme === origin.scheme &&
+  state.origin.domain === origin.domain;
+
+async function liveGateways(dataFolder: string): Promise<readonly (GatewayState & { isDraining: boolean })[]> {
+  const found = await Promise.all(
+    readStates(dataFolder).map(async (state) => {
+      const status = await statusOf(state);
+      if (status !== null) return [{ ...state, isDraining: status.isDraining }];
+      if (!isAlive(state.pid)) removeState(dataFolder, state.pid);
+      return [];
+    }),
+  );
+  return found.flat();
+}
+
+async function stopGateway(dataFolder: string, state: GatewayState): Promise<void> {
+  await call(state, "stop").catch(() => undefined);
+  const endsAtMs = Date.now() + stopTimeoutMs;
+  while (isAlive(state.pid) && Date.now() < endsAtMs) await sleep(20);
+  // It answered the handshake with this id a moment ago, so the id is still its own.
+  if (isAlive(state.pid)) process.kill(state.pid, "SIGKILL");
+  removeState(dataFolder, state.pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,86 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Cookies } from "../../access/proof/cookie.ts";
+import type { Endpoint } from "../mirror.ts";
+import { headersForClient, pairsOf, type RawHeaders } from "./headers.ts";
+
+export interface Upgrading {
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  /** What the client sent behind its request's head. */
+  readonly head: Buffer;
+  readonly upstream: Endpoint;
+  readonly path: string;
+  readonly headers: RawHeaders;
+  readonly requestId: string;
+  readonly cookies: Cookies | null;
+}
+
+export interface Upgraded {
+  readonly status: number;
+  readonly bytes: number;
+}
+
+const answerTimeoutMs = 60_000;
+
+/** Hands a WebSocket over: once the upstream agrees, bytes pass both ways until either side ends. Null: it did not answer. */
+export function upgrade(upgrading: Upgrading): Promise<Upgraded | null> {
+  const { request, socket, head, upstream, path, headers, requestId, cookies } = upgrading;
+  return new Promise((resolve) => {
+    const outgoing = httpRequest({
+      host: upstream.hostname,
+      port: upstream.port,
+      method: request.method,
+      path,
+      headers: [...headers, "connection", "upgrade", "upgrade", request.headers.upgrade ?? "websocket"],
+      agent: false,
+      setHost: false,
+      timeout: answerTimeoutMs,
+    });
+    const giveUp = (): void => void outgoing.destroy();
+    socket.once("close", giveUp);
+
+    outgoing.once("timeout", giveUp);
+    outgoing.once("error", () => resolve(null));
+    outgoing.once("upgrade", (answer, far, farHead) => {
+      const isOurs = headersForClient(answer.rawHeaders, requestId, cookies);
+      const kept = [...isOurs, "Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "websocket"];
+      socket.write(headOf(answer, kept));
+      far.setTimeout(0);
+      if (farHead.length > 0) socket.write(farHead);
+      if (head.length > 0) far.write(head);
+      join(socket, far, (bytes) => resolve({ status: answer.statusCode ?? 101, bytes: bytes + farHead.length }));
+    });
+    // The upstream declined: its answer is an ordinary one, after which this connection is of no more use.
+    outgoing.once("response", (answer) => {
+      const kept = headersForClient(answer.rawHeaders, requestId, cookies).concat("Connection", "close");
+      socket.write(headOf(answer, kept));
+      answer.on("error", () => socket.destroy());
+      answer.once("end", () => resolve({ status: answer.statusCode ?? 502, bytes: 0 }));
+      answer.once("close", () => resolve({ status: answer.statusCode ?? 502, bytes: 0 }));
+      answer.pipe(socket);
+    });
+    outgoing.end();
+  });
+}
+
+function headOf({ statusCode, statusMessage }: IncomingMessage, headers: RawHeaders): string {
+  const lines = [...pairsOf(headers)].map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
+}
+
+function join(near: Duplex, far: Duplex, done: (bytesToClient: number) => void): void {
+  let bytes = 0;
+  far.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  for (const [from, to] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    from.pipe(to);
+    from.on("error", () => to.destroy());
+    from.once("close", () => to.destroy());
+  }
+  far.once("close", () => done(bytes));
+}

@@ -1,0 +1,128 @@
+// The gateway's process: settings → database → gateway → listening. It outlives the server that started it.
+import { pino } from "pino";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Server as NetServer } from "node:net";
+import type { Clock } from "./core/clock.ts";
+import { messageOf, WaybillError } from "./core/errors.ts";
+import { listenForControl, makeDrained } from "./gateway/control/server.ts";
+import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
+import {
+  accessLogFile,
+  readSettings,
+  removeState,
+  settingsVariable,
+  writeState,
+  type GatewaySettings,
+} from "./gateway/control/state-file.ts";
+import { makeGateway, type Gateway } from "./gateway/gateway.ts";
+import { makeGatewayDatabase } from "./store/gateway-database.ts";
+
+const firstLoadMs = 10_000;
+const handedOverDrainMs = 10 * 60_000;
+const stopDrainMs = 2_000;
+
+const clock: Clock = {
+  now: () => new Date(),
+  sleep: (delayMs, signal) => sleep(delayMs, undefined, signal ? { signal } : {}),
+};
+
+const log = pino({ base: { pid: process.pid, room: "gateway" } });
+
+async function main(): Promise<void> {
+  const file = process.env[settingsVariable];
+  if (file === undefined)
+    throw new WaybillError("SETTINGS_INVALID", `${settingsVariable} must name the settings' file`);
+  const settings = readSettings(file);
+  const database = makeGatewayDatabase(settings.databaseUrl, log);
+  const gateway = makeGateway({
+    origin: settings.origin,
+    accessLogFile: accessLogFile(settings.dataFolder),
+    source: () => database.source(),
+    clock,
+    log,
+  });
+  const loaded = database.follow(gateway.mirror);
+  // Without a database it serves all the same: whoever asks is told to come back, and the port is not refused.
+  await Promise.race([loaded, clock.sleep(firstLoadMs)]);
+  await gateway.listen(await placeToListen(settings.port));
+  await serve(gateway, { settings, database });
+  log.info({ port: settings.port, version: settings.version }, "gateway listening");
+  say({ kind: "ready" });
+  if (process.connected) process.disconnect();
+}
+
+/** The port, or the socket that the gateway before this one hands over. */
+async function placeToListen(port: number): Promise<number | NetServer> {
+  if (!process.connected) return port;
+  const told = new Promise<number | NetServer>((resolve) => {
+    process.once("message", (message: ToGateway, handle: unknown) => {
+      resolve(message.kind === "take" ? (handle as NetServer) : port);
+    });
+  });
+  say({ kind: "loaded" });
+  return told;
+}
+
+function say(message: FromGateway): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function serve(
+  gateway: Gateway,
+  { settings, database }: { settings: GatewaySettings; database: ReturnType<typeof makeGatewayDatabase> },
+): Promise<void> {
+  const { dataFolder, version, port, origin } = settings;
+  let isEnding = false;
+
+  async function end(drainMs: number): Promise<void> {
+    if (isEnding) return;
+    isEnding = true;
+    await gateway.close(drainMs);
+    removeState(dataFolder, process.pid);
+    await database.close();
+    process.exit(0);
+  }
+
+  const control = await listenForControl(
+    {
+      status: async () => ({
+        pid: process.pid,
+        version,
+        isDraining: gateway.isDraining(),
+        inFlight: gateway.inFlight.total(),
+      }),
+      settings: async ({ databaseUrl }) => {
+        database.moveTo(String(databaseUrl));
+        return {};
+      },
+      drained: makeDrained(gateway),
+      takeover: async ({ execPath, entry, settingsFile }) => {
+        const files = { execPath: String(execPath), entry: String(entry), settingsFile: String(settingsFile) };
+        const pid = await spawnGateway({ ...files, dataFolder, listener: gateway.server });
+        void end(handedOverDrainMs);
+        return { pid };
+      },
+      stop: async () => {
+        void end(stopDrainMs);
+        return {};
+      },
+    },
+    log,
+  );
+  writeState(dataFolder, {
+    pid: process.pid,
+    version,
+    port,
+    origin,
+    controlPort: control.port,
+    controlSecret: control.secret,
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void end(stopDrainMs));
+}
+
+main().catch((error: unknown) => {
+  log.error({ error: messageOf(error) }, "the gateway cannot start");
+  say({ kind: "failed", message: messageOf(error) });
+  process.exitCode = 1;
+  setImmediate(() => process.exit());
+});
