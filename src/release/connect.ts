@@ -1,38 +1,49 @@
+import { randomBytes } from "node:crypto";
 import { repositoryName } from "../core/names.ts";
-import { Secret } from "../core/secret.ts";
+import { Secret, withoutCredentials } from "../core/secret.ts";
 import type { Git } from "../git/git.ts";
-import type { Release } from "./release.ts";
+import type { Connected, Release } from "./release.ts";
 import type { Watcher } from "./snapshots/watch.ts";
 import type { ReleaseStore } from "./store.ts";
+
+/** What opens a repository hosted elsewhere, and what proves that its webhooks are its own. */
+export interface RemoteKeys {
+  save(repository: string, keys: { credentials: Secret | null; webhookSecret: Secret }): Promise<void>;
+  credentials(repository: string): Promise<Secret | null>;
+  /** Those that are valid now. */
+  webhookSecrets(repository: string): Promise<readonly Secret[]>;
+}
 
 interface ConnectParts {
   readonly git: Git;
   readonly store: ReleaseStore;
   readonly watcher: Watcher;
-  /** Keeps the credentials of a repository hosted elsewhere. */
-  readonly keepCredentials: (repository: string, credentials: Secret) => Promise<void>;
+  readonly remoteKeys: Pick<RemoteKeys, "save">;
 }
 
 const connectTimeoutMs = 60_000;
+const webhookSecretBytes = 32;
 
 type ConnectRequest = Parameters<Release["connect"]>[0];
 
-/** Starts to watch a repository hosted elsewhere. */
-export async function connect(parts: ConnectParts, { name, url, credentials, actor }: ConnectRequest) {
-  const { git, store, watcher } = parts;
-  const repository = repositoryName(name);
-  const secret = credentials === null ? undefined : new Secret(credentials);
-  const made = await git.createMirror(repository, url, secret);
+/** Starts to watch a repository hosted elsewhere. One that cannot be read leaves nothing behind. */
+export async function connect(parts: ConnectParts, request: ConnectRequest): Promise<Connected> {
+  const { git, store, watcher, remoteKeys } = parts;
+  const name = repositoryName(request.name);
+  const credentials = request.credentials === null ? null : new Secret(request.credentials);
+  const webhookSecret = new Secret(randomBytes(webhookSecretBytes).toString("base64url"));
+  const repository = await git.createMirror(name, request.url, credentials ?? undefined);
   try {
-    // Read once before anything is kept: an address that does not answer leaves nothing behind.
-    await made.fetch(AbortSignal.timeout(connectTimeoutMs));
+    await repository.fetch(AbortSignal.timeout(connectTimeoutMs));
+    const { head } = await repository.refs();
+    const view = { name, url: withoutCredentials(request.url), defaultBranch: head, problem: null };
+    await store.saveRepository(view);
+    await remoteKeys.save(name, { credentials, webhookSecret });
+    await watcher.look(name, request.actor.name);
+    return { ...view, webhook: { path: `/webhooks/github/${name}`, secret: webhookSecret } };
   } catch (cause) {
-    await git.remove(repository);
+    await git.remove(name);
+    await store.removeRepository(name);
     throw cause;
   }
-  if (secret) await parts.keepCredentials(name, secret);
-  const { head } = await made.refs();
-  await store.saveRepository({ name, url, defaultBranch: head, problem: null });
-  await watcher.look(name, actor.name);
-  return { name, url, defaultBranch: head, problem: null };
 }

@@ -1,4 +1,5 @@
 import type { Identity } from "../core/identity.ts";
+import type { Secret } from "../core/secret.ts";
 import type { SourceFile } from "../spec/problem.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Plan } from "./plan.ts";
@@ -17,6 +18,11 @@ export interface ReleaseEvent {
   readonly deployment: string | null;
 }
 
+/** `webhook`: where the other side may send its push webhook, and the secret to sign it with; shown this once. */
+export interface Connected extends RepositoryView {
+  readonly webhook: { readonly path: string; readonly secret: Secret };
+}
+
 export interface PlanRequest extends EnvironmentRef {
   /** The working tree's `deployments/*.yaml` and `waybill.yaml`. */
   readonly files: readonly SourceFile[];
@@ -28,7 +34,7 @@ export interface PlanRequest extends EnvironmentRef {
 export interface Release {
   repositories(): Promise<readonly RepositoryView[]>;
   /** Watches a repository hosted elsewhere; the answer's name is what `/git` and the API call it. */
-  connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<RepositoryView>;
+  connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<Connected>;
   environments(repository?: string): Promise<readonly EnvironmentView[]>;
   deployments(filter?: {
     repository?: string;

@@ -2,8 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { WaybillError } from "../core/errors.ts";
 import type { Feed } from "../core/feed.ts";
 import { isSha, repositoryName, treeSha } from "../core/names.ts";
-import type { Secret } from "../core/secret.ts";
-import { connect } from "./connect.ts";
+import { connect, type RemoteKeys } from "./connect.ts";
 import { makeOperators } from "./operate.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { Git } from "../git/git.ts";
@@ -29,7 +28,7 @@ interface ReleaseParts {
   readonly events: Feed<ReleaseEvent>;
   readonly clock: Clock;
   readonly notices: Notices;
-  readonly keepCredentials: (repository: string, credentials: Secret) => Promise<void>;
+  readonly remoteKeys: Pick<RemoteKeys, "save">;
 }
 
 const defaultHistoryLength = 50;

@@ -10,6 +10,7 @@ import type { Workload } from "./workload.ts";
 export interface ReleaseStore {
   repositories(): Promise<readonly RepositoryView[]>;
   saveRepository(repository: RepositoryView): Promise<void>;
+  removeRepository(name: string): Promise<void>;
 
   environments(repository?: string): Promise<readonly EnvironmentRow[]>;
   saveEnvironment(row: EnvironmentRow): Promise<void>;

@@ -113,6 +113,9 @@ function repositoryQueries(db: Database) {
         .onConflict((conflict) => conflict.column("name").doUpdateSet(values))
         .execute();
     },
+    async removeRepository(name) {
+      await db.deleteFrom("repositories").where("name", "=", name).execute();
+    },
     async environments(repository) {
       let query = db.selectFrom("environments").selectAll().orderBy("repository").orderBy("environment");
       if (repository !== undefined) query = query.where("repository", "=", repository);

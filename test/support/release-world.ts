@@ -59,7 +59,7 @@ export async function releaseWorld() {
     events,
     clock,
     notices,
-    keepCredentials: async () => undefined,
+    remoteKeys: { save: async () => undefined },
   });
   return {
     folder,

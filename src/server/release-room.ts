@@ -1,0 +1,70 @@
+import type { Clock } from "../core/clock.ts";
+import { makeFeed } from "../core/feed.ts";
+import type { Log } from "../core/log.ts";
+import type { Git } from "../git/git.ts";
+import type { PushGate } from "../intake/push-gate.ts";
+import { makeDriver, type Step } from "../release/apply/drive.ts";
+import { makeObserver } from "../release/apply/status.ts";
+import type { RemoteKeys } from "../release/connect.ts";
+import { makeDefinitions } from "../release/define/definitions.ts";
+import { makeNotices } from "../release/define/notices.ts";
+import type { Deployer } from "../release/deployer.ts";
+import { makePushCheck } from "../release/push/check.ts";
+import { makePushFollow } from "../release/push/follow.ts";
+import type { ReleaseEvent } from "../release/release.ts";
+import { makeRelease } from "../release/service.ts";
+import { makeRecorder } from "../release/snapshots/record.ts";
+import { makeSettler, type SecretVersions } from "../release/snapshots/settle.ts";
+import { makeWatcher } from "../release/snapshots/watch.ts";
+import type { ReleaseStore } from "../release/store.ts";
+import type { SpecContext } from "../spec/context.ts";
+
+interface ReleaseRoomParts {
+  readonly git: Git;
+  readonly store: ReleaseStore;
+  readonly deployer: Deployer;
+  readonly secrets: SecretVersions;
+  readonly remoteKeys: RemoteKeys;
+  readonly context: SpecContext;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+const maxParallelApplies = 8;
+
+/** The release room, wired: from a look at refs to applies and what people see of them. */
+export function makeReleaseRoom(parts: ReleaseRoomParts) {
+  const { git, store, deployer, secrets, clock, log, signal } = parts;
+  const steps = makeFeed<Step>();
+  const events = makeFeed<ReleaseEvent>();
+  const driver = makeDriver({ store, deployer, steps, clock, log, maxParallel: maxParallelApplies });
+  const definitions = makeDefinitions({ context: parts.context });
+  const settler = makeSettler({ store, definitions, secrets, driver });
+  const recorder = makeRecorder({ store, settler, clock });
+  const watcher = makeWatcher({ git, store, definitions, settler, recorder, events, log, signal });
+  const notices = makeNotices(deployer);
+  const gate: PushGate = {
+    check: makePushCheck({ store, definitions, settler, notices }),
+    follow: makePushFollow({ watcher, driver, steps, clock }),
+  };
+  steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));
+  return {
+    driver,
+    watcher,
+    gate,
+    observe: makeObserver({ store, driver, events, log }),
+    release: makeRelease({
+      git,
+      store,
+      definitions,
+      settler,
+      watcher,
+      secrets,
+      events,
+      clock,
+      notices,
+      remoteKeys: parts.remoteKeys,
+    }),
+  };
+}
