@@ -3,6 +3,7 @@ import type { StackName } from "../../src/core/stack.ts";
 import type { EnvironmentRef, Release, ReleaseEvent } from "../../src/release/release.ts";
 import type { DeploymentView, EnvironmentView, RepositoryView, SnapshotView } from "../../src/release/views.ts";
 import { WaybillError } from "../../src/core/errors.ts";
+import { Secret } from "../../src/core/secret.ts";
 
 /** What is deployed, in memory: tests change it and say that it changed. */
 export interface World {
@@ -43,7 +44,7 @@ export function makeFakeRelease(world: World): FakeRelease {
       const repository = { name, url, defaultBranch: "main", problem: null };
       world.repositories.push(repository);
       note("connect", name, actor);
-      return repository;
+      return { ...repository, webhook: { path: `/webhooks/github/${name}`, secret: new Secret("signed-with-this") } };
     },
     async rebuild() {
       const { repositories, environments, deployments } = world;

@@ -9,18 +9,25 @@ export interface ConnectOptions {
   readonly credentials?: boolean;
 }
 
+interface Connected {
+  readonly repository: RepositoryView;
+  readonly webhook: { readonly url: string; readonly secret: string };
+}
+
 export async function connectRepository(context: CommandContext, url: string, options: ConnectOptions): Promise<void> {
   const client = await context.connect();
   const credentials = options.credentials
     ? (await readSecret(context.terminal, "Credentials (not shown):")).reveal()
     : null;
   const body = { url, credentials, ...(options.name === undefined ? {} : { name: options.name }) };
-  const connected = await client.send<{ repository: RepositoryView }>("POST", apiPath(["repositories"]), body);
+  const connected = await client.send<Connected>("POST", apiPath(["repositories"]), body);
   const { name, defaultBranch, problem } = connected.repository;
   answer(context, connected, [
     `${name} is watched: what is pushed to ${defaultBranch} is deployed.`,
     ...(problem === null ? [] : [`But it cannot be read yet: ${problem}`]),
-    `For deploys without waiting, point a GitHub webhook at ${client.url}/webhooks/github/${name}.`,
+    "To deploy without waiting for the next look, make a GitHub webhook for pushes, with content type application/json:",
+    `  ${connected.webhook.url}`,
+    `  secret ${connected.webhook.secret} (shown this once)`,
   ]);
 }
 

@@ -1,9 +1,13 @@
 import type { Command } from "commander";
 import type { ConnectOptions } from "../commands/server.ts";
-import type { Json, Run } from "./options.ts";
+import type { ServeFlags } from "../commands/serve.ts";
+import { wholeNumber, type Json, type Run } from "./options.ts";
 
 /** Commands that run a server, prepare a folder for one, or tell one what to watch. */
 export function addServerCommands(program: Command, run: Run): void {
+  serverOptions(program.command("serve").description("run the server")).action((options: ServeFlags & Json) =>
+    run(async (context) => (await import("../commands/serve.ts")).serveUntilStopped(context, options), options),
+  );
   program
     .command("connect <url>")
     .description("watch a repository hosted elsewhere")
@@ -19,3 +23,10 @@ export function addServerCommands(program: Command, run: Run): void {
       run(async (context) => (await import("../commands/server.ts")).rebuild(context), options),
     );
 }
+
+const serverOptions = (command: Command): Command =>
+  command
+    .option("--data <folder>", "where everything is kept", ".waybill")
+    .option("-p, --port <number>", "where requests are answered", wholeNumber, 8080)
+    .option("--config <file>", "settings (schemas/server.schema.json)")
+    .option("--stop-workloads", "when the server stops, what it runs stops too");

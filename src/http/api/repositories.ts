@@ -10,7 +10,7 @@ interface ConnectRequest {
   readonly credentials?: string | null;
 }
 
-export function repositoryRoutes({ release }: HttpDependencies): readonly Route[] {
+export function repositoryRoutes({ release, publicUrl }: HttpDependencies): readonly Route[] {
   return [
     {
       method: "GET",
@@ -33,11 +33,13 @@ export function repositoryRoutes({ release }: HttpDependencies): readonly Route[
       voice: "api",
       summary: "Watch a repository hosted elsewhere",
       body: "ConnectRequest",
-      answer: { status: 201, schema: "RepositoryAnswer" },
+      answer: { status: 201, schema: "ConnectAnswer" },
       async handle(call) {
         const { name, url, credentials } = call.body as ConnectRequest;
         const request = { name: name ?? nameFromUrl(url), url, credentials: credentials ?? null, actor: actorOf(call) };
-        return json({ repository: await release.connect(request) }, 201);
+        const { webhook, ...repository } = await release.connect(request);
+        const { href } = new URL(webhook.path, publicUrl);
+        return json({ repository, webhook: { url: href, secret: webhook.secret.reveal() } }, 201);
       },
     },
   ];

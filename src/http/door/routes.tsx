@@ -2,12 +2,12 @@ import type { Landing } from "../../access/host-session.ts";
 import type { Onward } from "../../access/sign-in.ts";
 import type { HttpDependencies } from "../dependencies.ts";
 import { callbackPath, linkPath, signInPath, signOutPath } from "../../access/origin.ts";
-import { WaybillError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import { readForm } from "../body.ts";
 import { page } from "../pages/layout.tsx";
-import { actorOf, seeOther, type Call, type Route } from "../route.ts";
-import { Account } from "./account.tsx";
+import { seeOther, type Call, type Route } from "../route.ts";
+import { accountRoutes } from "./account-routes.tsx";
+import { isRefusal } from "./refusal.ts";
 import { RedeemLink, SignIn } from "./sign-in.tsx";
 
 type Form = (field: string) => string;
@@ -46,9 +46,6 @@ function go({ location, setCookie }: Landing): Response {
 /** As the gateway says; it drops what a client claims about itself. */
 const addressOf = ({ request }: Call): string =>
   request.headers.get("x-forwarded-for")?.split(",").at(-1)?.trim() ?? "unknown";
-
-const isRefusal = (thrown: unknown): thrown is WaybillError =>
-  thrown instanceof WaybillError && thrown.verdict !== "bug";
 
 const hostOf = ({ request, url }: Call): string => request.headers.get("host") ?? url.host;
 
@@ -155,39 +152,6 @@ function sessionRoutes({ access }: HttpDependencies): readonly Route[] {
       async handle(call) {
         const code = call.url.searchParams.get("code") ?? "";
         return go(await access.finishHostSession(code, hostOf(call), call.request.headers));
-      },
-    },
-  ];
-}
-
-function accountRoutes({ access }: HttpDependencies): readonly Route[] {
-  return [
-    {
-      method: "GET",
-      path: "/account",
-      audience: "signed-in",
-      voice: "page",
-      summary: "What a person may change about themselves",
-      answer: html,
-      handle: (call) =>
-        page(<Account visitor={actorOf(call)} isWelcome={call.url.searchParams.has("welcome")} problem={null} />),
-    },
-    {
-      method: "POST",
-      path: "/account/password",
-      audience: "signed-in",
-      voice: "page",
-      summary: "Choose a password",
-      answer: redirect,
-      async handle(call) {
-        const [form, visitor] = [await readForm(call.request), actorOf(call)];
-        try {
-          await access.setPassword(visitor, visitor.name, new Secret(form("password")));
-          return seeOther("/");
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-          return page(<Account visitor={visitor} isWelcome={false} problem={error.message} />, error.httpStatus);
-        }
       },
     },
   ];

@@ -54,7 +54,7 @@ function deploymentActs(dependencies: HttpDependencies): readonly Route[] {
     ),
     route("resume", "Resume", (call) => release.resume({ ...stackOf(call), actor: actorOf(call) })),
     route("restart", "Restart", (call) => release.restart({ ...stackOf(call), actor: actorOf(call) })),
-    route("rollback", "Go back", (call, form) => {
+    route("rollback", "Roll back", (call, form) => {
       const only = form("scope") === "all" ? null : stackOf(call).deployment;
       return release.rollback({ ...environmentRef(call), ...rollbackFields(form), only, actor: actorOf(call) });
     }),
@@ -66,7 +66,7 @@ function environmentActs({ release }: HttpDependencies): readonly Route[] {
   return [
     formRoute({
       path: `${root}/rollback`,
-      summary: "Go back",
+      summary: "Roll back",
       act: (call, form) =>
         release.rollback({ ...environmentRef(call), ...rollbackFields(form), only: null, actor: actorOf(call) }),
     }),

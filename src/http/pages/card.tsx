@@ -18,7 +18,7 @@ const shortTag = (tag: string): string => tag.replace(/^waybill\//, "");
 
 /** One deployment as a slip: state, name, where it is, what it is at, and the switch. */
 export function Card({ deployment, now, mayAct, here }: CardProps): JSX.Element {
-  const { environment, name, kind, state, reason, url, description } = deployment;
+  const { environment, name, kind, state, url, description } = deployment;
   const id = `${deployment.repository}.${environment}.${name}`;
   return (
     <article
@@ -49,7 +49,6 @@ export function Card({ deployment, now, mayAct, here }: CardProps): JSX.Element 
         <Facts deployment={deployment} now={now} />
       </dl>
       {mayAct && <Switch deployment={deployment} id={id} here={here} />}
-      {reason === "" && state === "failed" && <p class="reason">No reason was given.</p>}
     </article>
   );
 }
@@ -101,15 +100,12 @@ export function Switch({
   return (
     <form class="switch" method="post" action={`${deploymentPath(deployment)}/${isPaused ? "resume" : "pause"}`}>
       <input type="hidden" name="return" value={here} />
-      <button
-        id={`switch-${id}`}
-        type="submit"
-        role="switch"
-        aria-checked={isPaused ? "false" : "true"}
-        aria-label={`${deployment.name} runs`}
-      >
+      <button id={`switch-${id}`} type="submit" class={isPaused ? undefined : "on"}>
         <span class="track" aria-hidden="true"></span>
-        {isPaused ? "Resume" : "Pause"}
+        <span>
+          {isPaused ? "Resume" : "Pause"}
+          <span class="unseen"> {deployment.name}</span>
+        </span>
       </button>
     </form>
   );

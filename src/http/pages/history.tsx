@@ -108,7 +108,7 @@ function RollbackForm({ snapshot: { number }, action, only }: RollbackProps): JS
   return (
     <details class="ask">
       <summary>
-        Go back<span class="unseen"> to snapshot {number}</span>
+        Roll back<span class="unseen"> to snapshot {number}</span>
       </summary>
       <form method="post" action={action}>
         <input type="hidden" name="to" value={String(number)} />
@@ -118,7 +118,7 @@ function RollbackForm({ snapshot: { number }, action, only }: RollbackProps): JS
         </p>
         {only !== null && (
           <fieldset>
-            <legend>Take back</legend>
+            <legend>Roll back</legend>
             <label class="option">
               <input type="radio" name="scope" value="only" checked /> only {only}
             </label>
@@ -132,7 +132,7 @@ function RollbackForm({ snapshot: { number }, action, only }: RollbackProps): JS
           <input name="note" maxlength={1000} autocomplete="off" />
         </label>
         <button class="serious" type="submit">
-          Go back to snapshot {number}
+          Roll back to snapshot {number}
         </button>
       </form>
     </details>

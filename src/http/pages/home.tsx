@@ -54,7 +54,7 @@ export function Home(props: HomeProps): JSX.Element {
   return (
     <Layout title="Deployments" visitor={visitor} isLive>
       <div id="board" data-live>
-        <h1 class={deployments.length === 0 ? undefined : "unseen"}>Deployments</h1>
+        {deployments.length > 0 && <h1 class="unseen">Deployments</h1>}
         {deployments.length === 0 ? <Empty {...props} /> : <Board {...props} />}
       </div>
     </Layout>
@@ -156,7 +156,9 @@ function groups(deployments: readonly DeploymentView[]): readonly GroupOfCards[]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([, members = []]) => {
       const [first] = members;
-      return first ? [{ repository: first.repository, environment: first.environment, deployments: members }] : [];
+      if (!first) return [];
+      const sorted = members.toSorted((a, b) => a.name.localeCompare(b.name, "en"));
+      return [{ repository: first.repository, environment: first.environment, deployments: sorted }];
     });
 }
 
@@ -189,42 +191,51 @@ function Group({ group, environments, mayAct, now, filter }: HomeProps & { group
 }
 
 function Empty({ mayAct, publicUrl }: HomeProps): JSX.Element {
-  if (!mayAct) {
-    return (
-      <p class="lead">There is nothing here that you may see yet. Ask somebody of your team to add you as a viewer.</p>
-    );
-  }
   return (
     <div class="empty">
-      <p class="lead">Nothing is deployed yet. In the folder of a program of yours:</p>
-      <ol class="steps">
-        <li>
-          <p>Write its first deployment file. It looks at the folder, and tells you what it saw.</p>
-          <pre tabindex={0}>
-            <code>waybill init</code>
-          </pre>
-        </li>
-        <li>
-          <p>Commit, and push it here.</p>
-          <pre tabindex={0}>
-            <code>
-              {[
-                "git add deployments",
-                'git commit -m "Deploy with Waybill"',
-                `git remote add waybill ${publicUrl}/git/my-program.git`,
-                "git push waybill main",
-              ].join("\n")}
-            </code>
-          </pre>
-          <p class="hint">Git asks for a name, which may be anything, and a password, which is a token:</p>
-          <pre tabindex={0}>
-            <code>{`waybill login ${publicUrl}\nwaybill token create my-laptop`}</code>
-          </pre>
-        </li>
-        <li>
-          <p>The push tells what it does, and ends with the address. This page follows along.</p>
-        </li>
-      </ol>
+      <h1>Nothing is deployed yet</h1>
+      {mayAct ? (
+        <FirstSteps publicUrl={publicUrl} />
+      ) : (
+        <p class="lead">Or nothing that you may see: somebody of your team can add you as a viewer.</p>
+      )}
     </div>
   );
 }
+
+function FirstSteps({ publicUrl }: { publicUrl: string }): JSX.Element {
+  const push = [
+    "git add deployments",
+    'git commit -m "Deploy with Waybill"',
+    `git remote add waybill ${publicUrl}/git/my-program.git`,
+    "git push waybill HEAD:main",
+  ];
+  return (
+    <>
+      <p class="lead">Go to the folder of a program of yours, and type:</p>
+      <ol class="steps">
+        <li>
+          <p>Write its first deployment file. It looks at the folder and says what it saw.</p>
+          <Typed lines={["waybill init"]} />
+        </li>
+        <li>
+          <p>Commit it, and push it here.</p>
+          <Typed lines={push} />
+          <p class="hint">
+            Git asks for a name, which may be anything, and a password, which is a token:{" "}
+            <a href="/account">make one</a>.
+          </p>
+        </li>
+        <li>
+          <p>The push says what it does and ends with the address. This page follows along.</p>
+        </li>
+      </ol>
+    </>
+  );
+}
+
+const Typed = ({ lines }: { lines: readonly string[] }): JSX.Element => (
+  <pre tabindex={0}>
+    <code>{lines.join("\n")}</code>
+  </pre>
+);

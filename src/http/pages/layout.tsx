@@ -48,11 +48,11 @@ function Masthead({ visitor }: { visitor: Identity | null }): JSX.Element {
       </a>
       {visitor && (
         <div class="who">
-          <span>
-            <span class="unseen">Signed in as </span>
+          <a href="/account">
+            <span class="unseen">Your account: </span>
             {visitor.name}
             <span class="role">{visitor.role}</span>
-          </span>
+          </a>
           <form method="post" action="/sign-out">
             <button class="quiet" type="submit">
               Sign out
