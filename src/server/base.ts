@@ -1,0 +1,83 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bareUrl, type PublicOrigin } from "../access/origin.ts";
+import { makeCipher, type Cipher } from "../core/cipher.ts";
+import type { Log } from "../core/log.ts";
+import { packageRoot } from "../core/package-root.ts";
+import { defaultOrigin, ensureGateway, type GatewayHandle } from "../gateway/launch.ts";
+import { makeGit, type Git } from "../git/git.ts";
+import type { RemoteKeys } from "../release/connect.ts";
+import type { ServerSettings } from "../spec/server-settings.ts";
+import { openDatabase, type Database } from "../store/database.ts";
+import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
+import { makeRemoteKeys } from "../store/remote-keys.ts";
+import type { Closers } from "./closers.ts";
+import type { DataFolder } from "./data-folder.ts";
+import type { ServeOptions } from "./options.ts";
+
+/** What every room stands on: the database, the repositories, the entrance. */
+export interface Base {
+  readonly db: Database;
+  readonly cipher: Cipher;
+  readonly git: Git;
+  readonly remoteKeys: RemoteKeys;
+  readonly gateway: GatewayHandle;
+  readonly origin: PublicOrigin;
+  readonly url: string;
+}
+
+interface BaseParts {
+  readonly options: ServeOptions;
+  readonly settings: ServerSettings;
+  readonly folder: DataFolder;
+  readonly log: Log;
+  readonly closers: Closers;
+}
+
+export async function openBase({ options, settings, folder, log, closers }: BaseParts): Promise<Base> {
+  const databaseUrl = await findDatabase(folder, closers);
+  const database = await openDatabase(databaseUrl);
+  closers.add(() => database.close());
+  const origin = originOf(settings, options.port);
+  const cipher = makeCipher(folder.key);
+  const remoteKeys = makeRemoteKeys(db, cipher);
+  const git = makeGit({
+    folder: folder.repositories,
+    log,
+    credentialsFor: (name) => remoteKeys.credentials(name),
+    // For tests only: a file URL reads what the server can read.
+    allowFileUrls: process.env["WAYBILL_ALLOW_FILE_URLS"] === "true",
+  });
+  closers.add(() => git.close());
+  const gateway = await ensureGateway({
+    dataFolder: folder.path,
+    port: options.port,
+    databaseUrl,
+    version: packageVersion(),
+    log,
+    origin,
+  });
+  closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
+  return { db: database.db, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
+}
+
+/** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */
+async function findDatabase(folder: DataFolder, closers: Closers): Promise<string> {
+  const given = process.env["DATABASE_URL"];
+  if (given !== undefined && given !== "") return given;
+  const embedded = await startEmbeddedPostgres(folder.postgres);
+  closers.add(() => embedded.stop());
+  return embedded.url;
+}
+
+/** A domain of one's own is reached over TLS, which ends before this server; `localhost` is not. */
+function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
+  if (domain === undefined) return defaultOrigin(port);
+  const isLocal = /^localhost(?::\d+)?$/.test(domain);
+  return { scheme: isLocal ? "http" : "https", domain };
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
+  return version;
+}

@@ -1,0 +1,111 @@
+import type { Access } from "../access/access.ts";
+import { mayDeploy } from "../access/permission.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { makeHttpApp } from "../http/app.ts";
+import { listen } from "../http/listen.ts";
+import { makeGitEndpoint } from "../intake/git-endpoint.ts";
+import { makePoller } from "../intake/poller.ts";
+import { makeWebhookIntake } from "../intake/webhook.ts";
+import { makeDeliveryStore } from "../store/deliveries.ts";
+import type { RouteStore } from "../store/routes.ts";
+import type { LocalTarget } from "../targets/local/target.ts";
+import type { Secrets } from "../targets/secrets.ts";
+import type { Base } from "./base.ts";
+import type { Closers } from "./closers.ts";
+import type { DataFolder } from "./data-folder.ts";
+import type { makeReleaseRoom } from "./release-room.ts";
+
+interface DoorsParts {
+  readonly base: Base;
+  readonly folder: DataFolder;
+  readonly access: Access;
+  readonly routes: RouteStore;
+  readonly secrets: Secrets;
+  readonly target: LocalTarget;
+  readonly room: ReturnType<typeof makeReleaseRoom>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly closers: Closers;
+  /** Aborted when the server stops. */
+  readonly stopping: AbortController;
+}
+
+const defaultPollIntervalMs = 30_000;
+
+/** Every way in: Git, webhooks, polling, the API and the pages. */
+export async function openDoors(parts: DoorsParts): Promise<void> {
+  const { base, folder, clock, log, closers } = parts;
+  const gitEndpoint = makeGitEndpoint({
+    git: base.git,
+    gate: parts.room.gate,
+    authorise: (identity, action) => action === "read" || mayDeploy(identity),
+    hooksFolder: folder.hooks,
+    log,
+    clock,
+  });
+  closers.add(() => gitEndpoint.close());
+  const webhooks = makeWebhookIntake({
+    deliveries: makeDeliveryStore(base.db),
+    secretFor: (name) => base.remoteKeys.webhookSecrets(name),
+    look: async (name) => void (await parts.room.watcher.look(name)),
+    log,
+    clock,
+  });
+  closers.add(() => webhooks.close());
+  await openHttp(parts, { gitEndpoint, webhooks });
+  await webhooks.processPending();
+  startPolling(parts);
+}
+
+interface Entrances {
+  readonly gitEndpoint: ReturnType<typeof makeGitEndpoint>;
+  readonly webhooks: ReturnType<typeof makeWebhookIntake>;
+}
+
+async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<void> {
+  const { base, access, routes, secrets, target, room, clock, log, closers, stopping } = parts;
+  const app = makeHttpApp({
+    release: room.release,
+    access,
+    accessRule: async (stack) => (await routes.list(stack))[0]?.access ?? null,
+    git: gitEndpoint,
+    webhooks: {
+      async receive(request, repository) {
+        const { status, isRepeated } = await webhooks.receive(request, repository);
+        return Response.json({ accepted: true, repeated: isRepeated }, { status });
+      },
+    },
+    logs: (stack, request) => target.logs(stack, request),
+    secrets,
+    clock,
+    log,
+    publicUrl: base.url,
+    signal: stopping.signal,
+  });
+  // On a port of its own: the gateway is the only one that people reach.
+  const hostname = "127.0.0.1";
+  const listening = await listen(app, { port: 0, hostname });
+  closers.add(() => listening.close());
+  closers.add(() => stopping.abort(new Error("the server is stopping")));
+  await routes.setEndpoint({ hostname, port: listening.port });
+}
+
+function startPolling({ base: { git }, room, clock, log, closers, stopping }: DoorsParts): void {
+  const poller = makePoller({
+    async repositories() {
+      const all = await Promise.all((await git.list()).map((name) => git.open(name)));
+      return all.filter(({ isMirror }) => isMirror).map(({ name }) => name);
+    },
+    hasChanged: async (name, signal) => (await git.open(name)).hasChanged(signal),
+    look: async (name) => void (await room.watcher.look(name)),
+    clock,
+    intervalMs: Number(process.env["WAYBILL_POLL_INTERVAL_MS"] ?? defaultPollIntervalMs),
+    log,
+  });
+  const polling = poller.run(stopping.signal);
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await polling;
+  });
+}
