@@ -14,6 +14,8 @@ import { makeSlots } from "./slots.ts";
 export interface GitEndpoint {
   /** Serves `/git/NAME.git/…` to whoever `identity` is. Answers errors as text, which Git shows to the user. */
   handle(request: Request, identity: Identity): Promise<Response>;
+  /** How many Git processes are at work. */
+  running(): number;
   /** Ends all requests in progress; pushes that were accepted are told that the server stops. */
   close(): Promise<void>;
 }
@@ -98,9 +100,10 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
 
   return {
     handle,
+    running: () => running.size,
     async close() {
       stopping.abort(new Error("the server stops"));
-      for (const backend of running) backend.kill();
+      for (const backend of running) backend.stop();
       await Promise.all([...running].map(({ ended }) => ended));
     },
   };

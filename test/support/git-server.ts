@@ -5,6 +5,8 @@ import { pipeline } from "node:stream/promises";
 
 export interface TestServer {
   readonly url: string;
+  /** Cuts all connections, as a client that goes away does; new ones are taken. */
+  hangUp(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -17,6 +19,7 @@ export async function serveFetch(handle: (request: Request) => Promise<Response>
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    hangUp: async () => server.closeAllConnections(),
     close: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

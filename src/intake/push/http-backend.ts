@@ -23,7 +23,8 @@ export interface Backend {
   readonly channel: Duplex | null;
   /** Resolves when the process and all of its output have ended. */
   readonly ended: Promise<void>;
-  kill(): void;
+  /** Ends it: a push tells its pusher why before it goes. */
+  stop(): void;
 }
 
 // http-backend's headers are a handful of lines.
@@ -60,7 +61,22 @@ export function startBackend(program: string, call: BackendCall): Backend {
       });
     },
   );
-  return { response, channel: channel instanceof Duplex ? channel : null, ended, kill: () => child.kill() };
+  return { response, channel: channel instanceof Duplex ? channel : null, ended, stop: () => stop(child) };
+}
+
+// A hook that lost its server ends in milliseconds.
+const stopTimeoutMs = 3_000;
+
+/** http-backend that is killed waits for receive-pack, which waits for its hook, which waits for us: end that first. */
+function stop(child: ChildProcess): void {
+  const channel = child.stdio[3];
+  if (!channel) {
+    child.kill();
+    return;
+  }
+  channel.destroy();
+  const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+  child.once("close", () => clearTimeout(timer));
 }
 
 function pipesOf({ stdin, stdout, stderr }: ChildProcess): { stdin: Writable; stdout: Readable; stderr: Readable } {
@@ -73,6 +89,8 @@ function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Re
     const value = request.headers.get(name);
     return value === null ? {} : { [variable]: value };
   };
+  // No CONTENT_LENGTH: told a length, http-backend spins for ever when the body ends before it (http-backend.c,
+  // pipe_fixed_length); not told, it lets Git read the body itself, to its end. HTTP's own framing bounds it.
   return {
     GIT_PROJECT_ROOT: projectRoot,
     GIT_HTTP_EXPORT_ALL: "1",
@@ -82,7 +100,6 @@ function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Re
     REMOTE_USER: user,
     REMOTE_ADDR: "127.0.0.1",
     ...header("content-type", "CONTENT_TYPE"),
-    ...header("content-length", "CONTENT_LENGTH"),
     ...header("content-encoding", "HTTP_CONTENT_ENCODING"),
     ...header("git-protocol", "HTTP_GIT_PROTOCOL"),
     ...header("git-protocol", "GIT_PROTOCOL"),
