@@ -38,7 +38,6 @@ const hintAfterMs = 5_000;
 const maxBodyBytes = 300;
 // A program may hold its answer back (a stream, a long poll): listening is then all there is to see.
 const heldAnswerMs = 2_000;
-const loopbackAddresses = ["127.0.0.1", "::1"];
 
 /** Waits until the program answers, ends, or its start timeout has passed. Rejects only when aborted. */
 export async function awaitReadiness(wait: ReadinessRequest): Promise<Readiness> {
@@ -92,18 +91,23 @@ async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Pro
   const port = ports[0]?.actual ?? 0;
   const path = spec.health?.path ?? null;
   const timeoutMs = (spec.health?.timeoutSeconds ?? 5) * 1_000;
-  for (const hostname of loopbackAddresses) {
-    if (!(await accepts(hostname, port))) continue;
-    if (spec.health?.protocol === "grpc") return { kind: "answers", hostname };
-    return ask({
-      hostname,
-      port,
-      path,
-      signal,
-      timeoutMs: path === null ? Math.min(timeoutMs, heldAnswerMs) : timeoutMs,
-    });
-  }
-  return { kind: "silent" };
+  const hostname = await listeningAddress(port);
+  if (hostname === null) return { kind: "silent" };
+  if (spec.health?.protocol === "grpc") return { kind: "answers", hostname };
+  return ask({
+    hostname,
+    port,
+    path,
+    signal,
+    timeoutMs: path === null ? Math.min(timeoutMs, heldAnswerMs) : timeoutMs,
+  });
+}
+
+async function listeningAddress(port: number): Promise<string | null> {
+  if (await accepts("127.0.0.1", port)) return "127.0.0.1";
+  if (!(await accepts("::1", port))) return null;
+  // A program that listens on every address may have begun between the two looks.
+  return (await accepts("127.0.0.1", port)) ? "127.0.0.1" : "::1";
 }
 
 function accepts(hostname: string, port: number): Promise<boolean> {

@@ -191,6 +191,7 @@ export class Supervisor {
       stoppedBecause: null,
     };
     writeRecord(folder, record);
+    this.#dependencies.log.debug({ instance: id }, "instance made");
     const runner = this.#makeRunner(record);
     runner.start();
     return runner;

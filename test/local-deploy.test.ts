@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { Agent, createServer, request, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { makeLocalHarness, workloadOf, type LocalHarness } from "../../../test/support/local-target.ts";
-import { makeTestEngine } from "../../../test/support/stacks.ts";
-import type { Traffic } from "../route.ts";
-import type { Workload } from "../workload.ts";
+import { makeLocalHarness, workloadOf, type LocalHarness } from "./support/local-target.ts";
+import { makeTestEngine } from "./support/stacks.ts";
+import type { Traffic } from "../src/targets/route.ts";
+import type { Workload } from "../src/targets/workload.ts";
 
 const server = (answer: string): string => `
   const http = require("node:http");
