@@ -5,9 +5,17 @@ import { wholeNumber, type Json, type Run } from "./options.ts";
 
 /** Commands that run a server, prepare a folder for one, or tell one what to watch. */
 export function addServerCommands(program: Command, run: Run): void {
+  serverOptions(program.command("demo").description("run a server with a sample repository, to try it out")).action(
+    (options: ServeFlags & Json) =>
+      run(async (context) => (await import("../commands/demo.ts")).demoUntilStopped(context, options), options),
+  );
   serverOptions(program.command("serve").description("run the server")).action((options: ServeFlags & Json) =>
     run(async (context) => (await import("../commands/serve.ts")).serveUntilStopped(context, options), options),
   );
+  program
+    .command("init")
+    .description("look at this folder and write its first deployment file")
+    .action((options: Json) => run(async (context) => (await import("../commands/init.ts")).init(context), options));
   program
     .command("connect <url>")
     .description("watch a repository hosted elsewhere")
