@@ -13,7 +13,7 @@ import type { Problem, SourceFile } from "./problem.ts";
 import type { RepositorySettings } from "./repository-settings.ts";
 import { defaultSettings } from "./repository-settings.ts";
 import { makeCalendar } from "./rules/calendar.ts";
-import { parameterProblems } from "./rules/parameter-check.ts";
+import { parameterProblems } from "./parameters/parameters.ts";
 import { deploymentSchema } from "./schema/deployment.ts";
 import { makeValidators } from "./schema/validator.ts";
 import { readText } from "./text/source-text.ts";
@@ -56,11 +56,14 @@ export function makeChecker(context: SpecContext): Checker {
   return { check: (files) => check(files, tools, memory) };
 }
 
+// Compiling takes longer than checking a hundred files; what is compiled depends on the schema alone.
+const validators = makeValidators(deploymentSchema);
+
 function makeTools(context: SpecContext): Tools {
   return {
     context,
     calendar: makeCalendar(),
-    validators: makeValidators(deploymentSchema),
+    validators,
     parameterProblems,
   };
 }

@@ -7,7 +7,7 @@ import { formatPath } from "../problem.ts";
 import type { Calendar } from "../rules/calendar.ts";
 import type { Draft, Inspection } from "../rules/draft.ts";
 import { prune } from "../rules/draft.ts";
-import type { ParameterCheck } from "../rules/job.ts";
+import type { ParameterCheck } from "../parameters/parameters.ts";
 import { checkJob } from "../rules/job.ts";
 import { didYouMean, nearest } from "../rules/nearest.ts";
 import { checkReplicas, checkRouting } from "../rules/routing.ts";

@@ -34,6 +34,7 @@ interface Written {
 }
 
 const defaultExpirySeconds = 72 * 3600;
+const validators = makeValidators(repositorySchema);
 
 /** Checks waybill.yaml. */
 export function checkSettings({ path, bytes }: SourceFile, tools: Tools): CheckedSettings {
@@ -58,8 +59,7 @@ export function checkSettings({ path, bytes }: SourceFile, tools: Tools): Checke
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return say({ ...at, code: "FIELD_TYPE", message: `waybill.yaml is a map, found ${show(value)}` });
   }
-  const validator = makeValidators(repositorySchema)("#");
-  const findings = explain(validator.errors(value), value, { name: "waybill.yaml" });
+  const findings = explain(validators("#").errors(value), value, { name: "waybill.yaml" });
   findings.push(...findSettingsProblems(prune(value, findings) as Drafted<Written>, tools));
   const problems = inOrder(positioned({ path, text, index: 0 }, findings));
   return { settings: problems.length === 0 ? complete(value, tools) : undefined, problems };

@@ -1,5 +1,6 @@
 import type { Finding, Path } from "../problem.ts";
 import { formatPath } from "../problem.ts";
+import type { ParameterCheck } from "../parameters/parameters.ts";
 import type { ScheduleSpec } from "../deployment.ts";
 import type { Drafted, Inspection } from "./draft.ts";
 import { parseIsoDuration } from "./quantities.ts";
@@ -20,8 +21,6 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
   }
   checkParameters(inspection, problemsOf);
 }
-
-export type ParameterCheck = (schema: unknown, values: unknown) => readonly Finding[];
 
 const forms = ["cron", "interval", "rrule"] as const;
 

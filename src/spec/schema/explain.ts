@@ -16,7 +16,7 @@ export interface Subject {
 /** The schema's errors as findings in people's words: one for each value that is wrong, however many keywords say so. */
 export function explain(errors: readonly ErrorObject[], document: unknown, subject: Subject): Finding[] {
   const findings = new Map<string, Finding>();
-  for (const error of errors) {
+  for (const error of withoutBranches(errors)) {
     const finding = explainOne(error, pathOf(error.instancePath, document), subject);
     if (finding === undefined) continue;
     const own = finding.code === "FIELD_MISSING" ? finding.message : "";
@@ -24,6 +24,14 @@ export function explain(errors: readonly ErrorObject[], document: unknown, subje
     if (!findings.has(key)) findings.set(key, finding);
   }
   return [...findings.values()];
+}
+
+/** Why each branch of a choice did not fit says less than that none did. */
+function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const choices = errors.filter(({ keyword }) => keyword === "anyOf" || keyword === "oneOf");
+  if (choices.length === 0) return errors;
+  const prefixes = choices.map(({ schemaPath }) => `${schemaPath}/`);
+  return errors.filter(({ schemaPath }) => !prefixes.some((prefix) => schemaPath.startsWith(prefix)));
 }
 
 /** A JSON pointer (RFC 6901) as a path into `document`. */
@@ -148,6 +156,15 @@ function limitText(error: ErrorObject): string {
     case "maxItems":
     case "maxProperties":
       return `may have at most ${limit}`;
+    case "anyOf":
+    case "oneOf":
+      return "fits none, or more than one, of the shapes that its schema offers";
+    case "format":
+      return `must be of format ${String(error.params.format)}`;
+    case "not":
+      return "is ruled out by its schema";
+    case "multipleOf":
+      return `must be a multiple of ${String(error.params.multipleOf)}`;
     case "uniqueItems":
       return "holds the same thing twice";
     default:

@@ -22,13 +22,18 @@ export function decode(bytes: Uint8Array): Decoded {
   }
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!isUtf8(buffer)) return notUtf8(buffer);
-  const whole = buffer.toString("utf8");
-  const text = whole.startsWith("\ufeff") ? whole.slice(1) : whole;
+  const text = buffer.toString("utf8");
+  return { text: text.startsWith("\ufeff") ? text.slice(1) : text };
+}
+
+/** The first character that no YAML text may hold. */
+export function findForbidden(text: string): TextFault | undefined {
   const match = forbidden.exec(text);
-  if (match === null) return { text };
+  if (match === null) return undefined;
   const character = (text.codePointAt(match.index) ?? 0).toString(16).toUpperCase().padStart(4, "0");
   const name = character === "0000" ? "NUL (U+0000)" : `U+${character}`;
-  return faulty(text, match.index, "TEXT_CONTROL_CHARACTER", `${name} may not stand in a YAML file: delete it`);
+  const message = `${name} may not stand in a YAML file: delete it`;
+  return { offset: match.index, code: "TEXT_CONTROL_CHARACTER", message };
 }
 
 function faulty(text: string, offset: number, code: ProblemCode, message: string): Decoded {

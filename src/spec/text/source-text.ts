@@ -2,7 +2,7 @@ import type { Finding, Path, Problem } from "../problem.ts";
 import type { CarefulText } from "./careful.ts";
 import { parseCarefully } from "./careful.ts";
 import type { TextFault } from "./decode.ts";
-import { decode } from "./decode.ts";
+import { decode, findForbidden } from "./decode.ts";
 import type { Position } from "./position.ts";
 import { locate, positionAt } from "./position.ts";
 import { parseQuickly } from "./quick.ts";
@@ -30,7 +30,11 @@ export function readText(path: string, bytes: Uint8Array): SourceText {
   if ("fault" in decoded) return faultyText(path, decoded.text, decoded.fault);
   const { text } = decoded;
   const quick = parseQuickly(text);
-  if (quick === undefined) return carefulText(path, parseCarefully(text));
+  if (quick === undefined) {
+    // The quick reader leaves such a text alone.
+    const forbidden = findForbidden(text);
+    return forbidden === undefined ? carefulText(path, parseCarefully(text)) : faultyText(path, text, forbidden);
+  }
   let careful: SourceText | undefined;
   return {
     documents: quick.map((document) => ({ ...document, ambiguous: [] })),
