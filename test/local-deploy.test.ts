@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { Agent, createServer, request, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { makeLocalHarness, workloadOf, type LocalHarness } from "./support/local-target.ts";
+import { makeLocalHarness, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";
+import { workloadOf } from "./support/workloads.ts";
 import type { Traffic } from "../src/targets/route.ts";
 import type { Workload } from "../src/targets/workload.ts";
 

@@ -42,7 +42,7 @@ export function makeSource(workload: WorkloadOf<"service" | "worker" | "site">):
   const files = spec.kind === "site" ? {} : spec.files;
   const isAsInGit = spec.build === null && Object.keys(files).length === 0;
   return new Source(spec.name, {
-    repository: stack.repository,
+    stack: { ...stack },
     tree: workload.source ?? "",
     workingDir: isAsInGit ? "." : spec.workingDir,
     build: spec.build,

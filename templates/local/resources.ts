@@ -2,8 +2,14 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** What the local target can make: files, running programs, and host names. Served by the server itself. */
 
-export interface SourceArgs {
+export interface StackArgs {
   readonly repository: string;
+  readonly environment: string;
+  readonly deployment: string;
+}
+
+export interface SourceArgs {
+  readonly stack: StackArgs;
   /** A Git tree id. */
   readonly tree: string;
   readonly workingDir: string;
@@ -22,12 +28,6 @@ export class Source extends pulumi.CustomResource {
   constructor(name: string, args: SourceArgs, options?: pulumi.CustomResourceOptions) {
     super("waybill:local:Source", name, { ...args, key: undefined, folder: undefined }, options);
   }
-}
-
-export interface StackArgs {
-  readonly repository: string;
-  readonly environment: string;
-  readonly deployment: string;
 }
 
 export interface ProcessArgs {

@@ -8,8 +8,9 @@ import { makeSecretBox } from "../../src/engine/value/secret-box.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
 import type { Route } from "../../src/targets/route.ts";
-import { fakeSecrets, makeFakeTrees, noTraffic, realClock, workloadOf } from "./local-target.ts";
+import { fakeSecrets, makeFakeTrees, noTraffic, realClock } from "./local-target.ts";
 import { testKey } from "./stacks.ts";
+import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
 let effects = 0;

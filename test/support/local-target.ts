@@ -10,12 +10,8 @@ import { Secret } from "../../src/core/secret.ts";
 import { stackKey } from "../../src/core/stack.ts";
 import type { CreateRequest, Properties, Provider } from "../../src/engine/provider.ts";
 import type { Route, RouteTable, Traffic } from "../../src/targets/route.ts";
-import { defaultContext } from "../../src/spec/context.ts";
-import { formatProblem } from "../../src/spec/problem.ts";
-import { checkRepository } from "../../src/spec/repository.ts";
-import { resolve } from "../../src/spec/resolve.ts";
 import { makeLocalTarget, type LocalTarget } from "../../src/targets/local/target.ts";
-import type { SecretReader, TreeSource, Workload } from "../../src/targets/workload.ts";
+import type { SecretReader, TreeSource } from "../../src/targets/workload.ts";
 
 export const realClock: Clock = {
   now: () => new Date(),
@@ -166,17 +162,3 @@ export const processInputs = (changes: Properties): Properties => ({
   restart: null,
   ...changes,
 });
-
-/** A deployment file of the repository `shop` as a workload, the way release makes one. */
-export function workloadOf(yaml: string, changes: Partial<Workload> = {}): Workload {
-  const path = "deployments/web.yaml";
-  const { deployments, problems } = checkRepository(
-    [{ path, bytes: Buffer.from(`apiVersion: waybill/v1\n${yaml}`) }],
-    defaultContext,
-  );
-  const [written] = deployments;
-  if (!written) throw new TypeError(problems.map(formatProblem).join("\n"));
-  const stack = { repository: "shop", environment: "production", deployment: written.name };
-  const spec = resolve(written, stack.environment, defaultContext);
-  return { stack, spec, source: null, secrets: [], host: stack.deployment, restart: null, pause: null, ...changes };
-}

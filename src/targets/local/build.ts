@@ -9,6 +9,8 @@ export interface BuildRequest {
   readonly env: Readonly<Record<string, string>>;
   /** Keeps the whole output. */
   readonly log: string;
+  /** `NAME=value`, put into the environment: what the build leaves running is found by it. */
+  readonly marker: string;
   readonly signal: AbortSignal;
   /** Each line of output. */
   readonly onProgress: (message: string) => void;
@@ -19,13 +21,12 @@ const maxLineLength = 2_000;
 
 /** Runs a build command in a group of its own; rejects with BUILD_FAILED and its last lines. An abort kills the group. */
 export async function runBuild(request: BuildRequest): Promise<void> {
-  const { command, cwd, env, signal } = request;
+  const { command, cwd, env, signal, marker } = request;
   signal.throwIfAborted();
   const log = openSync(request.log, "a", 0o600);
-  const marker = `WAYBILL_BUILD=${request.log}`;
   const child = spawn("/bin/sh", ["-c", command], {
     cwd,
-    env: { ...env, WAYBILL_BUILD: request.log },
+    env: { ...env, ...parsed(marker) },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -47,6 +48,11 @@ export async function runBuild(request: BuildRequest): Promise<void> {
     killMarked(marker);
     closeSync(log);
   }
+}
+
+function parsed(marker: string): Record<string, string> {
+  const [name = "", ...value] = marker.split("=");
+  return { [name]: value.join("=") };
 }
 
 interface Ending {

@@ -22,7 +22,7 @@ const stack = { repository: "shop", environment: "production", deployment: "web"
 
 async function source(harness: LocalHarness, files: Readonly<Record<string, string>>): Promise<string> {
   const inputs = {
-    repository: "shop",
+    stack,
     tree: harness.trees.add(files),
     workingDir: ".",
     build: null,

@@ -1,12 +1,20 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { treeSha } from "../../core/names.ts";
+import type { StackName } from "../../core/stack.ts";
 import type { Provider, Properties } from "../../engine/provider.ts";
 import { treeKey, type TreeRequest, type Trees } from "./trees.ts";
 import { replacedBy, textOf } from "./properties.ts";
 
+export interface SourceProviderDependencies {
+  readonly trees: Trees;
+  readonly clock: Clock;
+  /** Called when a tree has lost a user. */
+  readonly onUnused: () => void;
+}
+
 /** `waybill:local:Source`: the files that a program runs from. Outputs: `key`, `folder`. */
-export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Clock }): Provider {
+export function makeSourceProvider({ trees, clock, onUnused }: SourceProviderDependencies): Provider {
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, operationId, name, signal, onProgress }) {
@@ -14,7 +22,7 @@ export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Cloc
       if (request.build !== null && trees.folderOf(treeKey(request)) === null) onProgress(`building: ${request.build}`);
       const { key, folder } = await trees.ensure(request, { signal, onProgress });
       const id = idOf(name, operationId);
-      trees.use(key, id, clock.now());
+      trees.use(key, { user: id, stack: stackOf(inputs), now: clock.now() });
       return { id, outputs: { ...inputs, key, folder } };
     },
     find({ inputs, operationId, name }) {
@@ -22,12 +30,13 @@ export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Cloc
       const folder = trees.folderOf(key);
       if (folder === null) return Promise.resolve(null);
       const id = idOf(name, operationId);
-      trees.use(key, id, clock.now());
+      trees.use(key, { user: id, stack: stackOf(inputs), now: clock.now() });
       return Promise.resolve({ id, outputs: { ...inputs, key, folder } });
     },
     update: ({ oldOutputs }) => Promise.resolve({ outputs: oldOutputs }),
     delete({ id, outputs }) {
       trees.unuse(textOf(outputs, "key"), id, clock.now());
+      onUnused();
       return Promise.resolve();
     },
   };
@@ -37,9 +46,17 @@ export function makeSourceProvider({ trees, clock }: { trees: Trees; clock: Cloc
 export const idOf = (name: string, operationId: string): string =>
   `${name}-${createHash("sha256").update(operationId).digest("hex").slice(0, 12)}`;
 
+const stackOf = (inputs: Properties): StackName => inputs["stack"] as unknown as StackName;
+
 function asRequest(inputs: Properties): TreeRequest {
-  const { repository, tree, workingDir, build, env, files } = inputs as unknown as Omit<TreeRequest, "tree"> & {
-    tree: string;
+  const { workingDir, build, env, files } = inputs as unknown as TreeRequest;
+  const { repository } = stackOf(inputs);
+  return {
+    repository,
+    tree: treeSha(textOf(inputs, "tree")),
+    workingDir,
+    build: build ?? null,
+    env: env ?? {},
+    files: files ?? {},
   };
-  return { repository, tree: treeSha(tree), workingDir, build: build ?? null, env: env ?? {}, files: files ?? {} };
 }

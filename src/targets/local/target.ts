@@ -10,6 +10,7 @@ import { program as workerProgram } from "../../../templates/local/worker.ts";
 import type { RouteTable, Traffic } from "../route.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
+import { makeGarbageCollector } from "./garbage.ts";
 import { notices, refusals } from "./notices.ts";
 import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
@@ -67,8 +68,9 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     clock,
     log,
   });
+  const garbage = makeGarbageCollector({ trees, supervisor, log });
   const byType: Readonly<Record<string, Provider>> = {
-    "waybill:local:Source": makeSourceProvider({ trees, clock }),
+    "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
     "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log }),
     "waybill:local:Route": makeRouteProvider({ routes }),
   };
@@ -79,10 +81,19 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     status: (stack) => supervisor.status(stack),
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, clock }, stack, request),
-    adopt: () => supervisor.adopt(),
+    async adopt() {
+      await Promise.all([trees.cleanUp(), supervisor.adopt()]);
+      garbage.collect();
+    },
     retired: () => supervisor.retired(),
-    detach: () => supervisor.detach(),
-    stopAll: () => supervisor.stopAll(),
+    async detach() {
+      await supervisor.detach();
+      await garbage.settled();
+    },
+    async stopAll() {
+      await supervisor.stopAll();
+      await garbage.settled();
+    },
   };
 }
 

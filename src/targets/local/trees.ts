@@ -1,11 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import {
-  chmodSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -13,8 +12,11 @@ import {
 import { dirname, join, resolve, sep } from "node:path";
 import { WaybillError } from "../../core/errors.ts";
 import type { TreeSha } from "../../core/names.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
 import type { TreeSource } from "../workload.ts";
 import { runBuild } from "./build.ts";
+import { killMarked } from "./processes/process-table.ts";
+import { makeReadOnly, removeFolder } from "./tree-folder.ts";
 
 /** What makes a source tree: the same request is the same files, kept once. */
 export interface TreeRequest {
@@ -51,6 +53,8 @@ interface Pointer {
   readonly usedAt: string;
   /** Ids of the resources that use it. */
   readonly users: readonly string[];
+  /** Keys of the stacks that have used it. */
+  readonly stacks: readonly string[];
 }
 
 /** The tree's own id where its files are as Git has them, otherwise a digest of all that goes into them. */
@@ -75,7 +79,6 @@ export class Trees {
   constructor(dependencies: TreesDependencies) {
     this.#dependencies = dependencies;
     mkdirSync(dependencies.folder, { recursive: true, mode: 0o700 });
-    this.#cleanUp();
   }
 
   /** Makes the tree, or waits for whoever is making it. The build ends when nobody waits for it any more. */
@@ -107,10 +110,12 @@ export class Trees {
   }
 
   /** While a tree has a user it is not removed. */
-  use(key: string, user: string, now: Date): void {
+  use(key: string, { user, stack, now }: { user: string; stack: StackName; now: Date }): void {
     const pointer = this.#pointer(key);
     if (!pointer) return;
-    this.#point(key, { ...pointer, usedAt: now.toISOString(), users: [...new Set([...pointer.users, user])] });
+    const users = [...new Set([...pointer.users, user])];
+    const stacks = [...new Set([...pointer.stacks, stackKey(stack)])];
+    this.#point(key, { ...pointer, usedAt: now.toISOString(), users, stacks });
   }
 
   unuse(key: string, user: string, now: Date): void {
@@ -120,21 +125,34 @@ export class Trees {
     this.#point(key, { ...pointer, usedAt: now.toISOString(), users });
   }
 
-  /** Keys without a user, the one used last first. */
-  unused(): readonly { readonly key: string; readonly usedAt: string }[] {
-    return this.#keys()
+  /** Removes trees without a user, but for each stack's newest `kept`: going back to those takes no build. */
+  async removeUnused(kept: number): Promise<void> {
+    const unused = this.#keys()
       .flatMap((key) => {
         const pointer = this.#pointer(key);
-        return pointer && pointer.users.length === 0 ? [{ key, usedAt: pointer.usedAt }] : [];
+        return pointer && pointer.users.length === 0 && !this.#work.has(key) ? [{ key, ...pointer }] : [];
       })
       .sort((a, b) => b.usedAt.localeCompare(a.usedAt));
+    const counts = new Map<string, number>();
+    for (const { key, folder, stacks } of unused) {
+      const isKept = stacks.some((stack) => (counts.get(stack) ?? 0) < kept);
+      for (const stack of stacks) counts.set(stack, (counts.get(stack) ?? 0) + 1);
+      if (isKept) continue;
+      rmSync(this.#pointerPath(key), { force: true });
+      await removeFolder(join(this.#dependencies.folder, folder));
+    }
   }
 
-  remove(key: string): void {
-    const pointer = this.#pointer(key);
-    if (!pointer || this.#work.has(key)) return;
-    rmSync(this.#pointerPath(key), { force: true });
-    removeReadOnly(join(this.#dependencies.folder, pointer.folder));
+  /** Removes what an interrupted server left: folders to which nothing points. To be called before any `ensure`. */
+  async cleanUp(): Promise<void> {
+    const complete = new Set(this.#keys().flatMap((key) => [`${key}.json`, this.#pointer(key)?.folder ?? ""]));
+    const left = readdirSync(this.#dependencies.folder).filter((name) => !complete.has(name));
+    for (const name of left) {
+      const path = join(this.#dependencies.folder, name);
+      // Its build may still be running.
+      killMarked(buildMarker(path));
+      await removeFolder(path);
+    }
   }
 
   buildLog(key: string): string | null {
@@ -169,11 +187,11 @@ export class Trees {
       writeFiles(folder, request);
       if (request.build !== null) await this.#build(place, folder, request, options);
       options.signal.throwIfAborted();
-      makeReadOnly(folder);
-      this.#point(key, { folder: name, usedAt: new Date(0).toISOString(), users: [] });
+      await makeReadOnly(folder);
+      this.#point(key, { folder: name, usedAt: new Date(0).toISOString(), users: [], stacks: [] });
       return { key, folder };
     } catch (error) {
-      removeReadOnly(place);
+      await removeFolder(place);
       throw error;
     }
   }
@@ -191,9 +209,10 @@ export class Trees {
       cwd,
       env: { ...this.#dependencies.buildEnvironment, HOME: home, TMPDIR: temporary, ...request.env },
       log: join(place, "build.log"),
+      marker: buildMarker(place),
       ...options,
     });
-    for (const path of [temporary, home]) removeReadOnly(path);
+    await Promise.all([temporary, home].map(removeFolder));
   }
 
   #pointerPath(key: string): string {
@@ -221,50 +240,25 @@ export class Trees {
       .filter((name) => name.endsWith(".json"))
       .map((name) => name.slice(0, -".json".length));
   }
-
-  /** Removes what an interrupted server left: folders to which nothing points. */
-  #cleanUp(): void {
-    const complete = new Set(this.#keys().flatMap((key) => [`${key}.json`, this.#pointer(key)?.folder ?? ""]));
-    for (const name of readdirSync(this.#dependencies.folder)) {
-      if (!complete.has(name)) removeReadOnly(join(this.#dependencies.folder, name));
-    }
-  }
 }
 
 function writeFiles(folder: string, { workingDir, files }: TreeRequest): void {
   for (const [path, { content, mode }] of Object.entries(files)) {
     const target = resolve(folder, workingDir, path);
-    if (!target.startsWith(folder + sep)) {
-      throw new WaybillError(
-        "TARGET_UNSUPPORTED",
-        `files: ${path} lies outside the source, and programs on this machine share its folders: use a relative path`,
-      );
-    }
+    if (!target.startsWith(folder + sep)) throw outside(path);
     mkdirSync(dirname(target), { recursive: true });
+    // A link of the repository may lead anywhere.
+    if (!(realpathSync(dirname(target)) + sep).startsWith(realpathSync(folder) + sep)) throw outside(path);
     rmSync(target, { force: true });
     writeFileSync(target, content, { mode: Number.parseInt(mode, 8) });
   }
 }
 
-/** Links are left as they are: what they point to inside the tree is visited by itself. */
-function makeReadOnly(path: string): void {
-  const status = lstatSync(path);
-  if (status.isSymbolicLink()) return;
-  if (status.isDirectory()) for (const name of readdirSync(path)) makeReadOnly(join(path, name));
-  // oxlint-disable-next-line no-bitwise
-  chmodSync(path, status.mode & 0o555);
-}
+/** Every process of a build carries this in its environment. */
+const buildMarker = (place: string): string => `WAYBILL_BUILD=${place}`;
 
-function removeReadOnly(path: string): void {
-  const status = lstatSync(path, { throwIfNoEntry: false });
-  if (!status) return;
-  if (status.isDirectory()) makeFoldersWritable(path);
-  rmSync(path, { recursive: true, force: true });
-}
-
-function makeFoldersWritable(path: string): void {
-  chmodSync(path, 0o700);
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) makeFoldersWritable(join(path, entry.name));
-  }
-}
+const outside = (path: string): WaybillError =>
+  new WaybillError(
+    "TARGET_UNSUPPORTED",
+    `files: ${path} lies outside the source, and programs on this machine share its folders: use a relative path`,
+  );

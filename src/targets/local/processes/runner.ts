@@ -82,9 +82,11 @@ export class InstanceRunner {
     this.#loop = this.#run(() => Promise.resolve(null));
   }
 
-  /** Takes over what another server started, and starts it again where it ended meanwhile. */
-  adopt(): void {
-    this.#loop = this.#run(() => this.#takeOver());
+  /** Takes over what another server started, and starts it again where it ended meanwhile. Resolves when it is known. */
+  async adopt(): Promise<void> {
+    const known = Promise.withResolvers<void>();
+    this.#loop = this.#run(() => this.#takeOver().finally(known.resolve));
+    await known.promise;
   }
 
   /** Resolves when the instance has answered for the first time; rejects with the reason when it does not. */

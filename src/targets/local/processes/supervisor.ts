@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
@@ -54,13 +54,14 @@ export class Supervisor {
 
   /** Takes over every recorded instance, ends those whose stop was interrupted, and starts those that died. */
   async adopt(): Promise<void> {
-    const records = this.records().filter(({ id }) => !this.#runners.has(id));
+    const { folder } = this.#dependencies;
+    const records = readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !this.#runners.has(entry.name))
+      .flatMap((entry) => readRecord(instanceFolder(join(folder, entry.name))) ?? []);
+    // All are known before the first is started, or it could be given a port that another one holds.
+    const runners = records.map((record) => this.#makeRunner(record));
     await Promise.all(
-      records.map(async (record) => {
-        const runner = this.#makeRunner(record);
-        if (record.desired === "running") runner.adopt();
-        else await runner.finishStop();
-      }),
+      runners.map((runner) => (runner.record.desired === "running" ? runner.adopt() : runner.finishStop())),
     );
   }
 
@@ -112,24 +113,16 @@ export class Supervisor {
     return this.#runners.get(id)?.record ?? null;
   }
 
-  /** Every instance whose folder is there, in the order of their creation. */
-  records(): readonly InstanceRecord[] {
-    return readdirSync(this.#dependencies.folder, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .flatMap((entry) => readRecord(instanceFolder(join(this.#dependencies.folder, entry.name))) ?? [])
-      .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
-  }
-
+  /** Every kept instance of the stack, running or not, in the order of their creation. */
   of(stack: StackName): readonly InstanceRecord[] {
-    return this.records().filter(({ spec }) => stackKey(spec.stack) === stackKey(stack));
+    return this.#records().filter(({ spec }) => stackKey(spec.stack) === stackKey(stack));
   }
 
   /** The newest instance that has answered says how the stack is; before there is one, the newest. Null: none runs. */
   status(stack: StackName): WorkloadStatus | null {
-    const running = [...this.#runners.values()]
-      .filter(({ record }) => stackKey(record.spec.stack) === stackKey(stack) && record.desired === "running")
-      .sort((a, b) => b.record.createdAt.localeCompare(a.record.createdAt));
-    return (running.find(({ record }) => record.readyAt !== null) ?? running[0])?.status ?? null;
+    const running = this.of(stack).filter(({ desired }) => desired === "running");
+    const shown = running.findLast(({ readyAt }) => readyAt !== null) ?? running.at(-1);
+    return (shown && this.#runners.get(shown.id)?.status) ?? null;
   }
 
   onStatus(listener: (change: StatusChange) => void): () => void {
@@ -140,12 +133,20 @@ export class Supervisor {
     return instanceFolder(join(this.#dependencies.folder, id)).log;
   }
 
-  /** Removes what is kept of a stopped instance. */
-  forget(id: string): void {
-    if (this.#runners.get(id)?.record.desired === "running") return;
-    this.#runners.delete(id);
-    this.#logSizes.delete(id);
-    rmSync(join(this.#dependencies.folder, id), { recursive: true, force: true });
+  /** Removes what is kept of stopped instances, but for the newest `kept` of each stack. */
+  forgetAllBut(kept: number): void {
+    const counts = new Map<string, number>();
+    for (const { id, spec, desired } of [...this.#records()].reverse()) {
+      if (desired === "running") continue;
+      const count = (counts.get(stackKey(spec.stack)) ?? 0) + 1;
+      counts.set(stackKey(spec.stack), count);
+      const folder = instanceFolder(join(this.#dependencies.folder, id));
+      // While the private folder is there, it is still being stopped.
+      if (count <= kept || existsSync(folder.private)) continue;
+      this.#runners.delete(id);
+      this.#logSizes.delete(id);
+      rmSync(folder.path, { recursive: true, force: true });
+    }
   }
 
   /** Ends the supervision; the programs run on. */
@@ -162,6 +163,12 @@ export class Supervisor {
     await this.retired();
     await Promise.all([...this.#runners.values()].map((runner) => runner.suspend()));
     await this.#ticking;
+  }
+
+  #records(): readonly InstanceRecord[] {
+    return [...this.#runners.values()]
+      .map(({ record }) => record)
+      .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
   }
 
   async #runnerFor(id: string, spec: InstanceSpec): Promise<InstanceRunner> {
