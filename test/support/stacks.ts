@@ -44,15 +44,17 @@ export function makeMemoryStore() {
 export function makeTestEngine({
   provider = makeRecordingProvider(),
   memory = makeMemoryStore(),
+  store = memory.store,
   providers = {},
 }: {
   readonly provider?: ReturnType<typeof makeRecordingProvider>;
   readonly memory?: ReturnType<typeof makeMemoryStore>;
+  readonly store?: StateStore;
   readonly providers?: Readonly<Record<string, Provider>>;
 } = {}) {
   const engine: Engine = makeEngine({
     providers: { test: provider.provider, ...providers },
-    state: memory.store,
+    state: store,
     secrets: makeSecretBox(testKey),
     clock: realClock,
     log: silentLog,
