@@ -1,8 +1,7 @@
 // The gateway's process: settings → database → gateway → listening. It outlives the server that started it.
 import { pino } from "pino";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Server as NetServer } from "node:net";
-import type { Clock } from "./core/clock.ts";
+import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
 import { listenForControl, makeDrained } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
@@ -15,16 +14,11 @@ import {
   type GatewaySettings,
 } from "./gateway/control/state-file.ts";
 import { makeGateway, type Gateway } from "./gateway/gateway.ts";
-import { makeGatewayDatabase } from "./store/gateway-database.ts";
+import { makeGatewayDatabase } from "./store/gateway/connection.ts";
 
 const firstLoadMs = 10_000;
 const handedOverDrainMs = 10 * 60_000;
 const stopDrainMs = 2_000;
-
-const clock: Clock = {
-  now: () => new Date(),
-  sleep: (delayMs, signal) => sleep(delayMs, undefined, signal ? { signal } : {}),
-};
 
 const log = pino({ base: { pid: process.pid, room: "gateway" } });
 

@@ -84,9 +84,16 @@ const isWebSocket = ({ headers, method }: IncomingMessage): boolean =>
  */
 function withoutUpgrade(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
   const lines = [...pairsOf(request.rawHeaders)]
-    .filter(([name]) => !["upgrade", "connection", "http2-settings"].includes(name.toLowerCase()))
-    .map(([name, value]) => `${name}: ${value}\r\n`);
+    .filter(([name]) => !["upgrade", "http2-settings"].includes(name.toLowerCase()))
+    .map(([name, value]) => `${name}: ${name.toLowerCase() === "connection" ? withoutOffer(value) : value}\r\n`);
   const text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n${lines.join("")}\r\n`;
   socket.unshift(Buffer.concat([Buffer.from(text, "latin1"), head]));
   server.emit("connection", socket);
 }
+
+const withoutOffer = (options: string): string =>
+  options
+    .split(",")
+    .map((option) => option.trim())
+    .filter((option) => !/^(?:upgrade|http2-settings)$/i.test(option))
+    .join(", ");

@@ -10,6 +10,10 @@ export interface Target {
   readonly path: string;
 }
 
+// Node undoes this transfer coding and no other: a body in another would go on as if it were plain.
+const isCodedOtherwise = ({ headers }: Pick<IncomingMessage, "headers">): boolean =>
+  headers["transfer-encoding"] !== undefined && headers["transfer-encoding"].trim().toLowerCase() !== "chunked";
+
 // RFC 9112, section 3.2.2: an absolute-form target names the host, whatever the Host header says.
 const absolute = /^http:\/\/([^/?#@]*)([/?].*)?$/i;
 // Headers of which a second one would be read by us in one way and by the application in another.
@@ -23,6 +27,7 @@ export function targetOf(request: Pick<IncomingMessage, "url" | "rawHeaders" | "
     if (seen.has(lower) && singular.has(lower)) return null;
     seen.add(lower);
   }
+  if (isCodedOtherwise(request)) return null;
   const raw = request.url ?? "";
   const [, authority, rest = "/"] = absolute.exec(raw) ?? [];
   const host = authority ?? request.headers.host ?? "";

@@ -1,7 +1,7 @@
 import { sql, type Generated, type SqlBool } from "kysely";
 import type { Role } from "../access/permission.ts";
 import type { AccessStore, NewLink, NewSession, NewToken, Token, User } from "../access/account.ts";
-import { readCredentials, recordUse } from "./credentials.ts";
+import { readCredentials, recordUse } from "./gateway/credentials.ts";
 import type { Database } from "./database.ts";
 
 export interface AccessSchema {

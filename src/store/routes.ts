@@ -3,7 +3,7 @@ import { WaybillError } from "../core/errors.ts";
 import { stackKey } from "../core/stack.ts";
 import type { Endpoint, StateSource } from "../gateway/mirror.ts";
 import type { AccessRule, Route, RouteTable, Upstream } from "../targets/route.ts";
-import { readCredentials, recordUse } from "./credentials.ts";
+import { readCredentials, recordUse } from "./gateway/credentials.ts";
 import type { Database } from "./database.ts";
 
 export interface RouteSchema {

@@ -5,19 +5,15 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeAccess, type Access } from "../../src/access/access.ts";
-import type { Clock } from "../../src/core/clock.ts";
+import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { StackName } from "../../src/core/stack.ts";
 import { defaultOrigin, ensureGateway, type GatewayHandle, type GatewayOptions } from "../../src/gateway/launch.ts";
 import { makeAccessStore } from "../../src/store/access.ts";
 import { makeRouteStore, type RouteStore } from "../../src/store/routes.ts";
 import type { AccessRule, Route } from "../../src/targets/route.ts";
 import { testDatabase } from "./postgres.ts";
-
-export const realClock: Clock = {
-  now: () => new Date(),
-  sleep: (delayMs, signal) => sleep(delayMs, undefined, signal ? { signal } : {}),
-};
 
 export const signedIn: AccessRule = { visibility: "signed-in", viewers: [], public: [] };
 export const open: AccessRule = { visibility: "public", viewers: [], public: [] };
@@ -61,7 +57,6 @@ export interface Answer {
 export const bootstrap = "bootstrap-token-for-tests-0123456789";
 
 export async function startGateway(): Promise<GatewayUnderTest> {
-  const { Secret } = await import("../../src/core/secret.ts");
   const database = await testDatabase();
   const dataFolder = mkdtempSync(join(tmpdir(), "waybill-gateway-"));
   const port = await freePort();
@@ -71,7 +66,7 @@ export async function startGateway(): Promise<GatewayUnderTest> {
   const store = makeAccessStore(database.db);
   const access = await makeAccess({
     store,
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
     origin,
     bootstrapToken: new Secret(bootstrap),

@@ -79,7 +79,7 @@ export function makeHttpForwarder(): HttpForwarder {
 function forward(pool: Pool, forwarding: Forwarding): Promise<Outcome> {
   const { request, response, path, headers, headersTimeoutMs } = forwarding;
   return new Promise((resolve) => {
-    const body = hasBody(request) ? makeBody(request) : null;
+    const body = hasBody(request) ? makeBody(request, response) : null;
     const relay = makeRelay(forwarding, () => body?.isTouched() ?? false, settle);
 
     function settle(outcome: Outcome): void {
@@ -178,10 +178,12 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
 /** The request's body, read only as fast as it is sent on. Unlike the request itself it can be given up alone. */
-function makeBody(request: IncomingMessage) {
+function makeBody(request: IncomingMessage, response: ServerResponse) {
   let isTouched = false;
   async function* chunks(): AsyncGenerator<Buffer> {
     isTouched = true;
+    // Only now is it known that somebody reads: a client that asked first has not sent its body for nothing.
+    if (request.headers.expect !== undefined) response.writeContinue();
     for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
   }
   return { stream: Readable.from(chunks(), { objectMode: false }), isTouched: () => isTouched };

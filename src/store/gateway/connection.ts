@@ -1,11 +1,11 @@
 import { Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
-import type { Log } from "../core/log.ts";
-import { messageOf } from "../core/errors.ts";
-import type { Change, Mirror, StateSource } from "../gateway/mirror.ts";
-import { followNotifications } from "./notifications.ts";
-import { makeGatewaySource } from "./routes.ts";
-import type { Schema } from "./schema.ts";
+import type { Log } from "../../core/log.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Change, Mirror, StateSource } from "../../gateway/mirror.ts";
+import { followNotifications } from "../notifications.ts";
+import { makeGatewaySource } from "../routes.ts";
+import type { Schema } from "../schema.ts";
 
 /** The gateway's own connections: it outlives the database server, which may come back at another address. */
 export interface GatewayDatabase {

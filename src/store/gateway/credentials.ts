@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { lesserRole, type Role } from "../access/permission.ts";
-import type { Credential } from "../access/proof/credential.ts";
-import type { Database } from "./database.ts";
+import { lesserRole, type Role } from "../../access/permission.ts";
+import type { Credential } from "../../access/proof/credential.ts";
+import type { Database } from "../database.ts";
 
 /** Credentials by hash; without hashes all that are good on a deployment's host and have not expired. */
 export async function readCredentials(db: Database, hashes?: readonly string[]): Promise<Credential[]> {
