@@ -27,7 +27,8 @@ export interface TestApp {
   readonly release: FakeRelease;
   readonly dependencies: HttpDependencies;
   readonly secrets: Map<string, string>;
-  readonly log: LogLine[];
+  /** Adds a line to every deployment's log. */
+  readonly say: (line: LogLine) => void;
   /** A request as a program with this person's token sends it; nobody's for null. */
   call(person: Person | null, method: string, path: string, body?: unknown): Promise<Response>;
   /** As this person's browser sends it, from our own page unless `from` says otherwise. */
@@ -45,7 +46,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
   const release = makeFakeRelease(world);
   const stopping = new AbortController();
   const secrets = new Map<string, string>();
-  const log: LogLine[] = sampleLog();
+  const log = makeFakeLog(sampleLog());
   const dependencies: HttpDependencies = {
     release,
     access: fakeAccess(url),
@@ -56,7 +57,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
         : { visibility: "viewers", viewers: [], public: [] },
     git: { handle: async (request, identity) => new Response(`${identity.name} ${new URL(request.url).pathname}`) },
     webhooks: { receive: async (_request, repository) => Response.json({ repository }, { status: 202 }) },
-    logs: (_stack, { lines, follow, signal }) => readFakeLog(log, { lines, follow, signal }),
+    logs: (_stack, { lines, follow, signal }) => log.read({ lines, follow, signal }),
     secrets: fakeSecrets(secrets),
     clock: { now: () => new Date(), sleep: () => Promise.resolve() },
     log: silentLog,
@@ -69,7 +70,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
     release,
     dependencies,
     secrets,
-    log,
+    say: (line) => log.say(line),
     call: async (person, method, path, body) =>
       app.request(path, {
         method,
@@ -102,13 +103,36 @@ export const sampleLog = (): LogLine[] =>
     text,
   }));
 
-async function* readFakeLog(
-  log: readonly LogLine[],
-  { lines, follow, signal }: { lines: number; follow: boolean; signal: AbortSignal },
-): AsyncGenerator<LogLine> {
-  yield* lines === 0 ? [] : log.slice(-lines);
-  if (follow && !signal.aborted)
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+function makeFakeLog(kept: LogLine[]) {
+  const heard = new EventTarget();
+  return {
+    say(line: LogLine): void {
+      kept.push(line);
+      heard.dispatchEvent(new Event("line"));
+    },
+    async *read({
+      lines,
+      follow,
+      signal,
+    }: {
+      lines: number;
+      follow: boolean;
+      signal: AbortSignal;
+    }): AsyncGenerator<LogLine> {
+      let next = Math.max(0, kept.length - lines);
+      for (;;) {
+        while (next < kept.length) {
+          const line = kept[next++];
+          if (line) yield line;
+        }
+        if (!follow || signal.aborted) return;
+        await new Promise<void>((resolve) => {
+          heard.addEventListener("line", () => resolve(), { once: true });
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+      }
+    },
+  };
 }
 
 function fakeSecrets(kept: Map<string, string>): HttpDependencies["secrets"] {
