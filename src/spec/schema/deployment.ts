@@ -92,7 +92,7 @@ function kindDefinitions(kind: Kind): Record<string, Schema> {
   const fields = fieldsOfKind[kind];
   const identity = {
     ...refs(["apiVersion"]),
-    kind: { ...identityFields.kind, const: kind, enum: [kind] },
+    kind: field(kindMeaning[kind], [kind], { const: kind, enum: [kind] }),
     ...refs(["name"]),
   };
   const environments = field(
