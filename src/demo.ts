@@ -118,7 +118,7 @@ export function demoLines({ url, signIn, sample }: RunningDemo): readonly string
     "",
     "Change a line and push:",
     `  cd ${folder}`,
-    `  sed -i.bak 's/Hello from Waybill/Hello, world/' deployments/web.yaml && rm deployments/web.yaml.bak`,
+    `  sed -i.bak 's/Hello from Waybill/Hello world/' deployments/web.yaml && rm deployments/web.yaml.bak`,
     `  git commit -am "Greet the world" && git push`,
     "",
     "Take it back, by deleting the snapshot's tag:",

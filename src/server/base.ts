@@ -40,7 +40,7 @@ export async function openBase({ options, settings, folder, log, closers }: Base
   closers.add(() => database.close());
   const origin = originOf(settings, options.port);
   const cipher = makeCipher(folder.key);
-  const remoteKeys = makeRemoteKeys(db, cipher);
+  const remoteKeys = makeRemoteKeys(database.db, cipher);
   const git = makeGit({
     folder: folder.repositories,
     log,
