@@ -53,10 +53,10 @@ export function makeWebhookIntake({ deliveries, secretFor, look, log, clock }: W
     const release = await slots.take();
     try {
       const body = await readBody(request, limits);
-      const text = Buffer.from(body).toString("utf8");
-      for (const secret of secrets) {
-        const webhooks = new Webhooks({ secret: secret.reveal() });
-        if (text !== "" && (await webhooks.verify(text, signature))) return digestOf(body);
+      for (const text of signedTexts(request, body)) {
+        for (const secret of secrets) {
+          if (await new Webhooks({ secret: secret.reveal() }).verify(text, signature)) return digestOf(body);
+        }
       }
       throw unsigned();
     } finally {
@@ -98,12 +98,22 @@ function readHeaders({ headers }: Request): Headers {
   const id = headers.get("x-github-delivery") ?? "";
   const event = headers.get("x-github-event") ?? "";
   const signature = headers.get("x-hub-signature-256") ?? "";
-  const type = headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   if (!/^[\w-]{1,100}$/.test(id)) throw invalid("X-GitHub-Delivery must be an id of up to 100 letters and digits");
   if (!/^[a-z_]{1,50}$/.test(event)) throw invalid("X-GitHub-Event must name an event, such as push");
-  if (!contentTypes.includes(type)) throw invalid(`Content-Type must be ${contentTypes.join(" or ")}`);
+  if (!contentTypes.includes(typeOf(headers))) throw invalid(`Content-Type must be ${contentTypes.join(" or ")}`);
   if (!/^sha256=[0-9a-f]{64}$/.test(signature)) throw unsigned();
   return { id, event, signature };
+}
+
+const typeOf = (headers: Request["headers"]): string =>
+  headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+
+/** What a sender may have signed: the body, and of a form also the payload in it, which is what Gitea signs. */
+function signedTexts({ headers }: Request, body: Uint8Array): string[] {
+  const text = Buffer.from(body).toString("utf8");
+  const isForm = typeOf(headers) === "application/x-www-form-urlencoded";
+  const payload = isForm ? (new URLSearchParams(text).get("payload") ?? "") : "";
+  return [text, payload].filter((candidate) => candidate !== "");
 }
 
 const digestOf = (body: Uint8Array): string => createHash("sha256").update(body).digest("hex");
