@@ -3,7 +3,7 @@ import { Secret } from "../core/secret.ts";
 import type { Preview, Program, ProgramOptions, UpResult } from "./engine.ts";
 import { runProgram } from "./program/program.ts";
 import type { Json } from "./provider.ts";
-import { makeDeployment } from "./stack/deployment.ts";
+import { makeDeployment, type Deployment } from "./stack/deployment.ts";
 import { makeInvoke } from "./stack/invocation.ts";
 import type { Operation } from "./stack/operation.ts";
 import { recover } from "./stack/recovery.ts";
@@ -17,7 +17,7 @@ const cancelGraceMs = 30_000;
 
 /** Recovers what was interrupted, runs the program, deletes what it no longer declares. A preview only says so. */
 export async function applyProgram(operation: Operation, program: Program, options: ProgramOptions): Promise<UpResult> {
-  const { report, redaction, journal, signal, clock } = operation;
+  const { report, redaction, journal, signal } = operation;
   const deployment = makeDeployment(operation);
   await recover(operation);
   const { config = {}, secretConfig = [] } = options;
@@ -29,13 +29,22 @@ export async function applyProgram(operation: Operation, program: Program, optio
     redact: (text: string) => redaction.clean(text),
   };
   await runProgram({ ...operation, config, secretConfig, monitor }, program);
-  if (signal.aborted) await Promise.race([deployment.idle(), clock.sleep(cancelGraceMs)]);
-  else await deployment.idle();
-  if (!report.hasFailures()) await removeRest(operation);
+  await untilIdle(operation, deployment);
+  if (!report.hasFailures() && !signal.aborted) await removeRest(operation);
   await journal.flush();
   throwFailure(operation);
   const outputs = deployment.outputs() ?? {};
   return { ...summary(operation), outputs: Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, shown(v)])) };
+}
+
+async function untilIdle({ signal, clock }: Operation, deployment: Deployment): Promise<void> {
+  if (!signal.aborted) return deployment.idle();
+  const over = new AbortController();
+  try {
+    await Promise.race([deployment.idle(), clock.sleep(cancelGraceMs, over.signal)]);
+  } finally {
+    over.abort();
+  }
 }
 
 export async function destroyStack(operation: Operation): Promise<Preview> {

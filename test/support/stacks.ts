@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { CustomResource, type CustomResourceOptions, type Input, type Inputs, type Output } from "@pulumi/pulumi";
 import { makeEngine, type Engine } from "../../src/engine/engine.ts";
 import type { Provider } from "../../src/engine/provider.ts";
@@ -14,10 +15,7 @@ export const testKey = Buffer.alloc(32, 7);
 
 export const realClock = {
   now: () => new Date(),
-  sleep: (delayMs: number) =>
-    new Promise<void>((resolve) => {
-      setTimeout(resolve, delayMs).unref();
-    }),
+  sleep: (delayMs: number, signal?: AbortSignal) => setTimeout(delayMs, undefined, signal ? { signal } : {}),
 };
 
 /** A state store in memory that keeps to the rule about serials, and counts. */

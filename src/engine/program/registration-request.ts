@@ -48,7 +48,7 @@ const unservedOptions = (request: RegisterResourceRequest): Record<string, boole
   "the option envVarMappings": request.getEnvvarmappingsMap().getLength() > 0,
   "the option pluginDownloadURL": request.getPlugindownloadurl() !== "",
   "parameterized packages": request.getPackageref() !== "",
-  "a customTimeouts of read": (request.getCustomtimeouts()?.toObject() as { read?: string } | undefined)?.read !== "",
+  "a customTimeouts of read": (request.getCustomtimeouts()?.getRead() ?? "") !== "",
 });
 
 /** Throws for the first feature in use. */

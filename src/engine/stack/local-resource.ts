@@ -30,6 +30,7 @@ export function registerProvider(
   const isKnown = !operation.isPreview || !containsUnknown(inputs);
   const id = old?.id ?? (isKnown ? randomUUID() : unknownValue);
   settle(operation, { urn, registration, old, own: { custom: true, id, outputs: inputs } });
+  operation.providers.changed(`${urn}::${id}`);
   return { outcome: "done", urn, id: isKnown ? id : "", outputs: inputs };
 }
 

@@ -17,6 +17,8 @@ import type { Journal } from "./journal.ts";
 export interface ProviderSet {
   /** `URN::ID` of the package's default provider, which becomes part of the stack. */
   defaultReference(packageName: string, version: string): string;
+  /** Its configuration is another from now on. */
+  changed(reference: string): void;
   /** Null: its configuration is not known yet, as may be at preview. */
   get(reference: string): Promise<Provider | null>;
   /** Throws PROGRAM_UNSUPPORTED for a package that nobody serves. */
@@ -70,9 +72,11 @@ export function makeProviderSet(dependencies: ProviderSetDependencies): Provider
       const known = defaults.get(key);
       if (known !== undefined) return known;
       const reference = settleDefault(dependencies, packageName, version);
+      configured.delete(reference);
       defaults.set(key, reference);
       return reference;
     },
+    changed: (reference) => void configured.delete(reference),
     get: (reference) => {
       const known = configured.get(reference);
       if (known) return known;

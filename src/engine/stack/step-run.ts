@@ -19,7 +19,7 @@ import { removeForReplacement } from "./replacement.ts";
 import { planStep, type StepPlan } from "./step-plan.ts";
 
 /** A custom resource on its way: everything that planning it and carrying the plan out need. */
-export interface Step {
+interface Declared {
   readonly urn: string;
   readonly registration: Registration;
   readonly old: ResourceState | null;
@@ -42,18 +42,18 @@ export async function runStep(
   const providerReference = registration.provider || operation.providers.defaultReference(packageOf(type), version);
   const provider = await operation.providers.get(providerReference);
   const inputs = await check(operation, { urn, registration, old, provider });
-  const step: Step = { urn, registration, old, provider, providerReference, inputs };
-  const plan = await plannedStep(operation, step);
+  const declared: Declared = { urn, registration, old, provider, providerReference, inputs };
+  const plan = await plannedStep(operation, declared);
   report.step(urn, plan.op, "detailedDiff" in plan ? plan.detailedDiff : {});
-  return carryOut(operation, step, plan);
+  return carryOut(operation, declared, plan);
 }
 
-async function carryOut(operation: Operation, step: Step, plan: StepPlan): Promise<Registered> {
-  if (plan.op === "create") return create(operation, step, null);
-  if (plan.op === "same") return keep(operation, step);
-  if (plan.op === "update") return update(operation, step, plan);
-  if (plan.deleteBeforeReplace) await removeForReplacement(operation, step);
-  return create(operation, step, operation.journal.find(step.urn) ?? null);
+async function carryOut(operation: Operation, declared: Declared, plan: StepPlan): Promise<Registered> {
+  if (plan.op === "create") return create(operation, declared, null);
+  if (plan.op === "same") return keep(operation, declared);
+  if (plan.op === "update") return update(operation, declared, plan);
+  if (plan.deleteBeforeReplace) await removeForReplacement(operation, declared);
+  return create(operation, declared, operation.journal.find(declared.urn) ?? null);
 }
 
 function dropped(operation: Operation, resource: ResourceState): null {
@@ -61,7 +61,7 @@ function dropped(operation: Operation, resource: ResourceState): null {
   return null;
 }
 
-type Unchecked = Pick<Step, "urn" | "registration" | "old" | "provider">;
+type Unchecked = Pick<Declared, "urn" | "registration" | "old" | "provider">;
 
 async function check(operation: Operation, { urn, registration, old, provider }: Unchecked): Promise<Properties> {
   const inputs = old
@@ -81,8 +81,8 @@ async function check(operation: Operation, { urn, registration, old, provider }:
   return markedLike(checked.inputs, inputs);
 }
 
-async function plannedStep(operation: Operation, step: Step): Promise<StepPlan> {
-  const { urn, registration, old, provider, inputs, providerReference } = step;
+async function plannedStep(operation: Operation, declared: Declared): Promise<StepPlan> {
+  const { urn, registration, old, provider, inputs, providerReference } = declared;
   if (old === null) return { op: "create" };
   const providerDiff =
     provider?.diff && old.pendingReplacement !== true
@@ -98,11 +98,11 @@ async function plannedStep(operation: Operation, step: Step): Promise<StepPlan> 
   return planStep({ registration, old, newInputs: inputs, providerDiff, providerReference });
 }
 
-function keep(operation: Operation, step: Step): Registered {
-  const { urn, registration, old } = step;
+function keep(operation: Operation, declared: Declared): Registered {
+  const { urn, registration, old } = declared;
   const outputs = withSecrets(old?.outputs ?? {}, registration.additionalSecretOutputs);
   const id = old?.id ?? "";
-  operation.journal.settle(old, { ...described(step, old), id, outputs });
+  operation.journal.settle(old, { ...described(declared, old), id, outputs });
   return { outcome: "done", urn, id, outputs };
 }
 
@@ -112,22 +112,22 @@ function withSecrets(outputs: Properties, names: readonly string[]): Properties 
 }
 
 /** Create-before-delete: `replaced` stays as it is until the new one is there, and is then marked for deletion. */
-async function create(operation: Operation, step: Step, replaced: ResourceState | null): Promise<Registered> {
+async function create(operation: Operation, declared: Declared, replaced: ResourceState | null): Promise<Registered> {
   const { journal, isPreview } = operation;
-  const { urn, inputs, registration } = step;
-  if (isPreview) return previewCreate(operation, step, replaced);
+  const { urn, inputs, registration } = declared;
+  if (isPreview) return previewCreate(operation, declared, replaced);
   const time = operation.clock.now().toISOString();
-  const goal: ResourceState = { ...described(step, null), created: time, modified: time };
+  const goal: ResourceState = { ...described(declared, null), created: time, modified: time };
   const pending: PendingOperation = { resource: goal, type: "creating" };
   await beginEffect(operation, pending);
   const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.create });
   const op = replaced === null ? "create" : "replace";
   try {
-    const provider = providerOf(step);
+    const provider = providerOf(declared);
     const made = await narrated(operation, { urn, op }, () =>
       provider.create({ ...context, inputs: revealedAll(inputs), preview: false }),
     );
-    const state = withOutputs(operation, step, { ...goal, id: made.id }, made.outputs);
+    const state = withOutputs(operation, declared, { ...goal, id: made.id }, made.outputs);
     await journal.end(pending, () => {
       settleReplaced(journal, replaced);
       journal.settle(null, state);
@@ -137,7 +137,7 @@ async function create(operation: Operation, step: Step, replaced: ResourceState 
     await journal.end(pending, () => {
       if (!(error instanceof PartialCreate)) return;
       settleReplaced(journal, replaced);
-      journal.settle(null, partial(operation, step, goal, error));
+      journal.settle(null, partial(operation, declared, goal, error));
     });
     throw error;
   }
@@ -149,19 +149,23 @@ function settleReplaced(journal: Journal, replaced: ResourceState | null): void 
   else journal.amend(replaced, { ...replaced, delete: true });
 }
 
-async function update(operation: Operation, step: Step, plan: StepPlan & { op: "update" }): Promise<Registered> {
+async function update(
+  operation: Operation,
+  declared: Declared,
+  plan: StepPlan & { op: "update" },
+): Promise<Registered> {
   const { journal, isPreview } = operation;
-  const { urn, inputs, registration, old } = step;
+  const { urn, inputs, registration, old } = declared;
   if (old === null) throw new WaybillError("BUG", `${urn} is to be updated and does not exist`);
-  if (isPreview) return previewUpdate(operation, step, plan);
+  if (isPreview) return previewUpdate(operation, declared, plan);
   const time = operation.clock.now().toISOString();
   const id = old.id ?? "";
-  const goal: ResourceState = { ...described(step, old), id, modified: time };
+  const goal: ResourceState = { ...described(declared, old), id, modified: time };
   const pending: PendingOperation = { resource: goal, type: "updating" };
   await beginEffect(operation, pending);
   const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.update });
   try {
-    const provider = providerOf(step);
+    const provider = providerOf(declared);
     const { outputs } = await narrated(operation, { urn, op: "update" }, () =>
       provider.update({
         ...context,
@@ -173,14 +177,14 @@ async function update(operation: Operation, step: Step, plan: StepPlan & { op: "
         preview: false,
       }),
     );
-    const state = withOutputs(operation, step, goal, outputs);
+    const state = withOutputs(operation, declared, goal, outputs);
     await journal.end(pending, () => journal.settle(old, state));
     return { outcome: "done", urn, id, outputs: state.outputs ?? {} };
   } catch (error) {
     // Part of the update may have happened: the next apply must not take the old inputs for what is there.
     const reason = operation.redaction.clean(messageOf(error));
     const next =
-      error instanceof PartialCreate ? partial(operation, step, goal, error) : { ...old, initErrors: [reason] };
+      error instanceof PartialCreate ? partial(operation, declared, goal, error) : { ...old, initErrors: [reason] };
     await journal.end(pending, () => journal.settle(old, next));
     throw error;
   }
@@ -192,44 +196,52 @@ async function beginEffect(operation: Operation, pending: PendingOperation): Pro
   await operation.journal.begin(pending);
 }
 
-function providerOf({ provider, providerReference }: Step): Provider {
+function providerOf({ provider, providerReference }: Declared): Provider {
   if (provider) return provider;
   throw new WaybillError("BUG", `the provider ${providerReference} is still not configured when it is needed`);
 }
 
-function withOutputs(operation: Operation, step: Step, state: ResourceState, plain: Properties): ResourceState {
-  const outputs = markedLike(plain, step.inputs, step.registration.additionalSecretOutputs);
+function withOutputs(operation: Operation, declared: Declared, state: ResourceState, plain: Properties): ResourceState {
+  const outputs = markedLike(plain, declared.inputs, declared.registration.additionalSecretOutputs);
   operation.redaction.learn(outputs);
   return { ...state, outputs };
 }
 
-function partial(operation: Operation, step: Step, goal: ResourceState, error: PartialCreate): ResourceState {
+function partial(operation: Operation, declared: Declared, goal: ResourceState, error: PartialCreate): ResourceState {
   const initErrors = error.reasons.map((reason) => operation.redaction.clean(reason));
-  return { ...withOutputs(operation, step, { ...goal, id: error.id }, error.outputs), initErrors };
+  return { ...withOutputs(operation, declared, { ...goal, id: error.id }, error.outputs), initErrors };
 }
 
-async function previewCreate(operation: Operation, step: Step, replaced: ResourceState | null): Promise<Registered> {
-  const { urn, provider, inputs, registration } = step;
+async function previewCreate(
+  operation: Operation,
+  declared: Declared,
+  replaced: ResourceState | null,
+): Promise<Registered> {
+  const { urn, provider, inputs, registration } = declared;
   const outputs =
     provider?.previews === true && !containsUnknown(inputs)
       ? await provider
-          .create({ ...effectContext(operation, previewEffect(step)), inputs: revealedAll(inputs), preview: true })
+          .create({ ...effectContext(operation, previewEffect(declared)), inputs: revealedAll(inputs), preview: true })
           .then((made) => markedLike(made.outputs, inputs, registration.additionalSecretOutputs))
       : inputs;
   settleReplaced(operation.journal, replaced);
-  operation.journal.settle(null, { ...described(step, null), id: unknownValue, outputs });
+  operation.journal.settle(null, { ...described(declared, null), id: unknownValue, outputs });
   return { outcome: "done", urn, id: "", outputs };
 }
 
-async function previewUpdate(operation: Operation, step: Step, plan: StepPlan & { op: "update" }): Promise<Registered> {
-  const { urn, provider, inputs, registration, old } = step;
+async function previewUpdate(
+  operation: Operation,
+  declared: Declared,
+  plan: StepPlan & { op: "update" },
+): Promise<Registered> {
+  const { urn, provider, inputs, registration, old } = declared;
   const [id, oldOutputs] = [old?.id ?? "", old?.outputs ?? {}];
   const stable = Object.fromEntries(Object.entries(oldOutputs).filter(([key]) => plan.stables.includes(key)));
   const outputs =
     provider?.previews === true && !containsUnknown(inputs)
       ? await provider
           .update({
-            ...effectContext(operation, previewEffect(step)),
+            ...effectContext(operation, previewEffect(declared)),
             id,
             oldInputs: revealedAll(old?.inputs ?? {}),
             oldOutputs: revealedAll(oldOutputs),
@@ -239,15 +251,15 @@ async function previewUpdate(operation: Operation, step: Step, plan: StepPlan & 
           })
           .then((updated) => markedLike(updated.outputs, inputs, registration.additionalSecretOutputs))
       : { ...stable, ...inputs };
-  operation.journal.settle(old, { ...described(step, old), id, outputs });
+  operation.journal.settle(old, { ...described(declared, old), id, outputs });
   return { outcome: "done", urn, id, outputs };
 }
 
-const previewEffect = ({ urn, inputs }: Step) => ({ urn, inputs, key: "preview", timeoutSeconds: undefined });
+const previewEffect = ({ urn, inputs }: Declared) => ({ urn, inputs, key: "preview", timeoutSeconds: undefined });
 
 /** The resource's state but for its id and outputs. Absent fields stay absent: an unchanged resource must be equal. */
-function described(step: Step, old: ResourceState | null): ResourceState {
-  const { urn, registration, inputs, providerReference } = step;
+function described(declared: Declared, old: ResourceState | null): ResourceState {
+  const { urn, registration, inputs, providerReference } = declared;
   const { parent, dependencies, additionalSecretOutputs, timeouts } = registration;
   const ownDependencies = Object.entries(registration.propertyDependencies).filter(([, urns]) => urns.length > 0);
   return {
