@@ -24,8 +24,8 @@ export function Account(props: AccountProps): JSX.Element {
     <Layout title="Your account" visitor={visitor}>
       <div class="door">
         <h1>{isWelcome ? `Welcome, ${visitor.name}` : visitor.name}</h1>
-        {visitor.kind === "user" && <Password {...props} />}
         {!isWelcome && <Tokens {...props} />}
+        {visitor.kind === "user" && <Password {...props} />}
         <p>
           <a href="/">{isWelcome ? "Later. Show me the deployments" : "All deployments"}</a>
         </p>
@@ -36,11 +36,23 @@ export function Account(props: AccountProps): JSX.Element {
 
 function Password({ visitor, isWelcome, problem }: AccountProps): JSX.Element {
   return (
-    <>
+    <section aria-labelledby="password-title">
       {isWelcome && <p class="lead">The link was for this once. With a password you can come back.</p>}
+      <h2 id="password-title" class={isWelcome ? "unseen" : undefined}>
+        Password
+      </h2>
       <form method="post" action="/account/password">
         {problem?.form === "password" && <Problem text={problem.text} />}
-        <input type="hidden" name="username" autocomplete="username" value={visitor.name} />
+        {/* Tells a password manager whose password it is. */}
+        <input
+          class="unseen"
+          name="username"
+          autocomplete="username"
+          value={visitor.name}
+          readonly
+          tabindex={-1}
+          aria-hidden="true"
+        />
         <label>
           New password
           <input
@@ -60,7 +72,7 @@ function Password({ visitor, isWelcome, problem }: AccountProps): JSX.Element {
           Keep this password
         </button>
       </form>
-    </>
+    </section>
   );
 }
 
