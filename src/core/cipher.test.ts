@@ -18,3 +18,17 @@ test("a changed byte is noticed", () => {
   assert.throws(() => cipher.decrypt(sealed.slice(0, -1) + last));
   assert.throws(() => cipher.decrypt("x"), /not a value encrypted/);
 });
+
+test("a value is readable in its own scope alone", () => {
+  const cipher = makeCipher(Buffer.alloc(32, 7));
+  const sealed = cipher.encrypt("word", "shop/production");
+  assert.equal(cipher.decrypt(sealed, "shop/production"), "word");
+  assert.throws(() => cipher.decrypt(sealed, "shop/staging"));
+  assert.throws(() => cipher.decrypt(sealed));
+});
+
+test("a shortened tag is refused", () => {
+  const cipher = makeCipher(Buffer.alloc(32, 7));
+  const bytes = Buffer.from(cipher.encrypt("").slice(3), "base64url");
+  assert.throws(() => cipher.decrypt(`v1:${bytes.subarray(0, 16).toString("base64url")}`));
+});

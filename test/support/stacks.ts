@@ -3,7 +3,7 @@ import { CustomResource, type CustomResourceOptions, type Input, type Inputs, ty
 import { makeEngine, type Engine } from "../../src/engine/engine.ts";
 import type { Provider } from "../../src/engine/provider.ts";
 import type { StackState, StateStore } from "../../src/engine/state.ts";
-import { makeSecretBox } from "../../src/engine/value/secret-box.ts";
+import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { StackName } from "../../src/core/stack.ts";
 import { makeRecordingProvider } from "./recording-provider.ts";
@@ -44,16 +44,18 @@ export function makeTestEngine({
   memory = makeMemoryStore(),
   store = memory.store,
   providers = {},
+  key = testKey,
 }: {
   readonly provider?: ReturnType<typeof makeRecordingProvider>;
   readonly memory?: ReturnType<typeof makeMemoryStore>;
   readonly store?: StateStore;
+  readonly key?: Uint8Array;
   readonly providers?: Readonly<Record<string, Provider>>;
 } = {}) {
   const engine: Engine = makeEngine({
     providers: { test: provider.provider, ...providers },
     state: store,
-    secrets: makeSecretBox(testKey),
+    secrets: makeCipher(key),
     clock: realClock,
     log: silentLog,
   });

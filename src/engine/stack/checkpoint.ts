@@ -69,12 +69,21 @@ export function decodeCheckpoint(state: unknown, { scope, secrets }: Sealing): C
   const opened = ({ plaintext, ciphertext }: { readonly [key: string]: Json }): Json => {
     if (typeof plaintext === "string") return JSON.parse(plaintext) as Json;
     if (typeof ciphertext !== "string" || secrets === null) throw invalid(scope, "a secret has no text");
-    return JSON.parse(secrets.decrypt(ciphertext, scope)) as Json;
+    return JSON.parse(decrypted(ciphertext, scope, secrets)) as Json;
   };
   return {
     resources: resources.map((resource) => withProperties(resource, open)),
     pending: pending.map(({ resource, type }) => ({ resource: withProperties(resource, open), type })),
   };
+}
+
+function decrypted(ciphertext: string, scope: string, secrets: SecretBox): string {
+  try {
+    return secrets.decrypt(ciphertext, scope);
+  } catch (cause) {
+    const found = "a secret was encrypted with another key or for another stack";
+    throw invalid(scope, found, cause);
+  }
 }
 
 function withProperties(resource: ResourceState, change: (value: Json) => Json): ResourceState {
@@ -86,10 +95,11 @@ function withProperties(resource: ResourceState, change: (value: Json) => Json):
   };
 }
 
-const invalid = (scope: string, found: string): WaybillError =>
+const invalid = (scope: string, found: string, cause?: unknown): WaybillError =>
   new WaybillError(
     "STATE_INVALID",
     `the state of ${scope} cannot be used: ${found}. Wanted is Pulumi's deployment format version 3, as \`pulumi stack export --show-secrets\` prints it`,
+    { cause },
   );
 
 function checked(state: unknown, scope: string): UntypedDeployment {
