@@ -2,6 +2,8 @@ import type { RepositoryName } from "../core/names.ts";
 import type { Log } from "../core/log.ts";
 import { readUrl } from "./bare-repository.ts";
 import { makeObjectCache, type ObjectCache } from "./objects/cache.ts";
+import { makeObjectProcess, type ObjectProcess } from "./objects/process.ts";
+import { makeQuarantineProcess } from "./objects/quarantine.ts";
 import type { Remote } from "./remote/address.ts";
 import { makeMirror } from "./remote/mirror.ts";
 import { makeRepository, type Repository } from "./repository.ts";
@@ -14,6 +16,12 @@ export interface OpenRepositories {
   closeAll(): Promise<void>;
 }
 
+/** What all readers of one repository share. */
+interface Reader {
+  readonly cache: ObjectCache;
+  readonly process: ObjectProcess;
+}
+
 export interface OpenRepositoriesOptions {
   readonly remoteFor: (name: RepositoryName, url: string) => Promise<Remote>;
   readonly log: Log;
@@ -21,31 +29,33 @@ export interface OpenRepositoriesOptions {
 
 export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions): OpenRepositories {
   const opened = new Map<RepositoryName, Promise<Repository>>();
-  const caches = new Map<RepositoryName, ObjectCache>();
+  const shared = new Map<RepositoryName, Reader>();
 
-  function cacheOf(name: RepositoryName): ObjectCache {
-    const cache = caches.get(name) ?? makeObjectCache();
-    caches.set(name, cache);
-    return cache;
+  function readerOf(name: RepositoryName, path: string): Reader {
+    const reader = shared.get(name) ?? { cache: makeObjectCache(), process: makeObjectProcess({ path, env: {} }) };
+    shared.set(name, reader);
+    return reader;
   }
 
   async function openNew(name: RepositoryName, path: string): Promise<Repository> {
     const url = await readUrl(path);
     const mirror = url === null ? null : makeMirror({ path, remote: () => remoteFor(name, url), log });
-    return makeRepository({ path, name, cache: cacheOf(name), mirror });
+    return makeRepository({ path, name, mirror, ...readerOf(name, path) });
   }
 
   async function close(name: RepositoryName): Promise<void> {
     const repository = await opened.get(name)?.catch(() => undefined);
     opened.delete(name);
-    caches.delete(name);
+    const reader = shared.get(name);
+    shared.delete(name);
+    await reader?.process.close();
     await repository?.close();
   }
 
   return {
     close,
     closeAll: async () => {
-      await Promise.all([...opened.keys()].map(close));
+      await Promise.all([...shared.keys()].map(close));
     },
     open(name, path) {
       const known = opened.get(name);
@@ -55,6 +65,10 @@ export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions
       opening.catch(() => opened.delete(name));
       return opening;
     },
-    openQuarantine: (name, path, env) => makeRepository({ path, name, cache: cacheOf(name), mirror: null, env }),
+    openQuarantine(name, path, env) {
+      const { cache, process: accepted } = readerOf(name, path);
+      const process = makeQuarantineProcess({ path, env, accepted });
+      return makeRepository({ path, name, cache, process, mirror: null, env });
+    },
   };
 }

@@ -7,6 +7,7 @@ import type { FetchResult, Mirror } from "./remote/mirror.ts";
 import type { ObjectCache } from "./objects/cache.ts";
 import type { CommitInfo } from "./objects/format.ts";
 import { makeObjects } from "./objects/objects.ts";
+import type { ObjectProcess } from "./objects/process.ts";
 import { readRefs, type RefView } from "./refs.ts";
 import type { SnapshotTag } from "./snapshot-tag.ts";
 import { readFiles, treeAt, type SourceFiles } from "./source-files.ts";
@@ -46,13 +47,15 @@ export interface RepositoryOptions {
   readonly path: string;
   readonly name: RepositoryName;
   readonly cache: ObjectCache;
+  /** Reads its objects; closed with it. */
+  readonly process: ObjectProcess;
   readonly mirror: Mirror | null;
   /** Where objects are that were pushed and not accepted yet. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function makeRepository({ path, name, cache, mirror, env = {} }: RepositoryOptions): Repository {
-  const objects = makeObjects({ path, cache, env });
+export function makeRepository({ path, name, cache, process, mirror, env = {} }: RepositoryOptions): Repository {
+  const objects = makeObjects({ path, cache, process });
 
   function requireMirror(): Mirror {
     if (mirror) return mirror;

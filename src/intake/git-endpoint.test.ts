@@ -119,6 +119,65 @@ test("a refused push changes no ref, keeps no object, and shows why", async () =
   await assert.rejects(demo.commitInfo([sha]), { code: "GIT_FAILED" });
 });
 
+test("what a push brings can be read before it is accepted, be it single files, a pack or large", async () => {
+  const read: [number, number, number][] = [];
+  const gate: PushGate = {
+    async check({ updates, objects }) {
+      const commit = commitSha(updates[0]?.after ?? "");
+      const { files } = await objects.readFiles(commit);
+      const [info] = await objects.commitInfo([commit]);
+      const before = info?.parents[0] ?? commit;
+      read.push([
+        files.length,
+        Math.max(...files.map(({ bytes }) => bytes.length)),
+        (await objects.readFiles(before)).files.length,
+      ]);
+      assert.equal(await objects.isAncestor(before, commit), true);
+      return { accept: true, lines: [] };
+    },
+    follow,
+  };
+  await using w = await world(gate);
+  const push = async (files: Record<string, string>): Promise<void> => {
+    await w.clone.write(files);
+    await w.clone.commit("x");
+    const { exitCode, stderr } = await w.clone.tryGit("push", w.url("demo"), "main");
+    assert.equal(exitCode, 0, stderr);
+  };
+  await push({ "deployments/a.yaml": "1" });
+  await push(Object.fromEntries(Array.from({ length: 150 }, (_, n) => [`deployments/b${n}.yaml`, `${n}`])));
+  await push({ "deployments/c.yaml": randomBytes(400_000).toString("hex") });
+  assert.deepEqual(read, [
+    [1, 1, 1],
+    [151, 3, 1],
+    [152, 800_000, 151],
+  ]);
+});
+
+test("50 pushes in a row are each checked and followed, and the last one stays", async () => {
+  const checked: string[] = [];
+  const followed: string[] = [];
+  const gate: PushGate = {
+    async check({ updates }) {
+      checked.push(...updates.map(({ after }) => after ?? ""));
+      return { accept: true, lines: [] };
+    },
+    async *follow({ updates }) {
+      followed.push(...updates.map(({ after }) => after ?? ""));
+      yield "live";
+    },
+  };
+  await using w = await world(gate);
+  const commits: string[] = [];
+  for (let n = 0; n < 50; n += 1) {
+    commits.push(await w.clone.commit(`push ${n}`));
+    const { exitCode, stderr } = await w.clone.tryGit("push", w.url("demo"), "main");
+    assert.equal(exitCode, 0, stderr);
+  }
+  assert.deepEqual(checked, commits);
+  assert.deepEqual(followed, commits);
+});
+
 test("a gate that fails refuses the push and tells nothing of its defect", async () => {
   const gate: PushGate = { check: () => Promise.reject(new Error("secret detail")), follow };
   await using w = await world(gate);

@@ -3,7 +3,7 @@ import { WaybillError } from "../../core/errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import type { ObjectCache } from "./cache.ts";
 import { parseCommit, parseTree, type CommitInfo, type TreeEntry } from "./format.ts";
-import { makeObjectProcess, type Consume, type ObjectHeader } from "./process.ts";
+import type { Consume, ObjectHeader, ObjectProcess } from "./process.ts";
 
 /** A blob that is larger than the caller takes. */
 export interface TooLarge {
@@ -34,15 +34,13 @@ export interface Objects {
 export interface ObjectsOptions {
   readonly path: string;
   readonly cache: ObjectCache;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly process: ObjectProcess;
 }
 
 // Commits and trees are read whole. No honest one comes near this.
 const maxStructureBytes = 64 * 1024 * 1024;
 
-export function makeObjects({ path, cache, env = {} }: ObjectsOptions): Objects {
-  const process = makeObjectProcess({ path, env });
-
+export function makeObjects({ path, cache, process }: ObjectsOptions): Objects {
   async function ask<Value>(name: string, consume: Consume<Value>): Promise<Value> {
     const found = await process.ask(name, consume);
     if (found !== null) return found;

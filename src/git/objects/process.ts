@@ -139,7 +139,8 @@ async function answer(questions: Question[], source: ByteSource): Promise<void> 
   }
 }
 
-function parseHeader(line: string): ObjectHeader | null {
+/** Reads `ID SP TYPE SP SIZE`; null for anything else. */
+export function parseHeader(line: string): ObjectHeader | null {
   const [id = "", type, size] = line.split(" ");
   if (type === "commit" || type === "tree" || type === "blob" || type === "tag") {
     return { id, type, sizeBytes: Number(size) };
