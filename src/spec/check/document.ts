@@ -6,7 +6,7 @@ import type { Finding, Path } from "../problem.ts";
 import { formatPath } from "../problem.ts";
 import type { Calendar } from "../rules/calendar.ts";
 import type { Draft, Inspection } from "../rules/draft.ts";
-import { prune } from "../rules/draft.ts";
+import { isWrittenIn, prune } from "../rules/draft.ts";
 import type { ParameterCheck } from "../parameters/parameters.ts";
 import { checkJob } from "../rules/job.ts";
 import { didYouMean, nearest } from "../rules/nearest.ts";
@@ -87,6 +87,7 @@ function ruleProblems(draft: Draft, document: UncheckedDocument, tools: Tools): 
     context: tools.context,
     calendar: tools.calendar,
     report: (path, code, message, at = "value") => findings.push({ path, at, code, message }),
+    isWritten: (path) => isWrittenIn(document.value, path),
   };
   checkName(inspection, document);
   checkWorkload(inspection, draft, []);
@@ -117,8 +118,8 @@ function checkName({ draft, report }: Inspection, { value, derivedName }: Unchec
   report([], "NAME_INVALID", `the file's name ${show(derivedName)} is not a deployment's name (${wanted}): add "name"`);
 }
 
-function checkCommand({ draft, report }: Inspection): void {
-  if (draft.kind === "site" || draft.command !== undefined) return;
+function checkCommand({ draft, report, isWritten }: Inspection): void {
+  if (draft.kind === "site" || isWritten(["command"])) return;
   if (draft.source?.image !== undefined || draft.components !== undefined) return;
   report([], "FIELD_MISSING", `a ${draft.kind} needs "command": add it`);
 }
@@ -159,7 +160,7 @@ function overlayProblems({ draft, document, known }: OverlayCheck, tools: Tools)
     const needsParameters = Object.hasOwn(over, "parameters") || Object.hasOwn(over, "schedules");
     const ruled = ruleProblems(
       shape.length === 0 ? merged : { ...(prune(merged, shape) as object), kind: draft.kind },
-      document,
+      { ...document, value: merged },
       needsParameters ? tools : { ...tools, parameterProblems: () => [] },
     );
     for (const finding of [...shape, ...ruled]) {

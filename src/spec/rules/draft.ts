@@ -24,6 +24,17 @@ export interface Inspection {
   readonly context: SpecContext;
   readonly calendar: Calendar;
   readonly report: Report;
+  /** Whether there is something at a path, right or wrong: what is wrong is not missing too. */
+  readonly isWritten: (path: Path) => boolean;
+}
+
+export function isWrittenIn(document: unknown, path: Path): boolean {
+  let value = document;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return false;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return true;
 }
 
 export type Report = (path: Path, code: ProblemCode, message: string, at?: Finding["at"]) => void;

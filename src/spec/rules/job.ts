@@ -24,8 +24,9 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
 
 const forms = ["cron", "interval", "rrule"] as const;
 
-function checkTimes({ report, calendar }: Inspection, schedule: Drafted<ScheduleSpec>, at: Path): void {
-  const given = forms.filter((form) => schedule[form] !== undefined);
+function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at: Path): void {
+  const { report, calendar } = inspection;
+  const given = forms.filter((form) => inspection.isWritten([...at, form]));
   if (given.length === 0) {
     report(at, "FIELD_MISSING", `${formatPath(at)} needs "cron", "interval" or "rrule": add one`);
   } else if (given.length > 1) {
@@ -57,26 +58,22 @@ function anchorFault(anchor: string): string | undefined {
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
   const { parameters } = draft;
-  if (parameters === undefined && !(draft.schedules ?? []).some((schedule) => schedule?.parameters !== undefined))
-    return;
+  const schedules = draft.schedules ?? [];
+  if (parameters === undefined && !schedules.some((schedule) => schedule?.parameters !== undefined)) return;
   const schema = parameters?.schema ?? {};
   const values = parameters?.values ?? {};
-  const isBroken = relay(problemsOf(schema, values), ["parameters"], report);
-  for (const [index, schedule] of (draft.schedules ?? []).entries()) {
-    if (schedule?.parameters === undefined || isBroken) continue;
-    const found = problemsOf(schema, { ...values, ...schedule.parameters });
-    relay(found, ["schedules", index, "parameters"], report);
+  const found = problemsOf(schema, values);
+  const isSchemaBroken = found.some(({ code }) => code !== "PARAMETER_INVALID");
+  for (const { path, at, code, message } of found) {
+    report(["parameters", isSchemaBroken ? "schema" : "values", ...path], code, message, at);
   }
-}
-
-/** Reports findings of parameters where they stand. True when the schema itself is at fault. */
-function relay(findings: readonly Finding[], at: Path, report: Inspection["report"]): boolean {
-  let isSchemaBroken = false;
-  for (const { path, code, message, at: where } of findings) {
-    const isSchema = code !== "PARAMETER_INVALID";
-    isSchemaBroken ||= isSchema;
-    const base = at[0] === "schedules" ? at : [...at, isSchema ? "schema" : "values"];
-    report([...base, ...path], code, message, where);
+  if (isSchemaBroken) return;
+  const told = new Set(found.map(({ message }) => message));
+  for (const [index, schedule] of schedules.entries()) {
+    if (schedule?.parameters === undefined) continue;
+    for (const { path, at, code, message } of problemsOf(schema, { ...values, ...schedule.parameters })) {
+      // What is wrong with the job's own values is wrong in each of its schedules.
+      if (!told.has(message)) report(["schedules", index, "parameters", ...path], code, message, at);
+    }
   }
-  return isSchemaBroken;
 }

@@ -30,8 +30,9 @@ export function recurrenceFault(rule: string): string | undefined {
   const body = rule.trim().replace(/^RRULE:/i, "");
   for (const part of body.split(";")) {
     const [name = "", value, ...rest] = part.toUpperCase().split("=");
+    const [, property] = /^(DTSTART|TZID)\b/.exec(name) ?? [];
+    if (property !== undefined) return `${property} has a field of its own: write anchor and timezone`;
     if (value === undefined || value === "" || rest.length > 0) return `${quoted(part)} is not NAME=VALUE`;
-    if (name === "DTSTART" || name === "TZID") return `${name} has fields of its own: write anchor and timezone`;
     if (parts.has(name)) return `${name} stands twice`;
     const fault = partFault(name, value);
     if (fault !== undefined) return fault;

@@ -32,7 +32,8 @@ function checkComponent(inspection: Inspection, component: Drafted<ComponentSpec
   checkWorkload(inspection, component, at);
   checkReplicas(inspection, component.replicas, [...at, "replicas"]);
   const hasImage = (component.source ?? draft.source)?.image !== undefined;
-  if (component.command === undefined && draft.command === undefined && !hasImage) {
+  const hasCommand = inspection.isWritten([...at, "command"]) || inspection.isWritten(["command"]);
+  if (!hasCommand && !hasImage) {
     report(at, "FIELD_MISSING", `${formatPath(at)} needs "command": add it`);
   }
   if (component.kind !== "worker") return;

@@ -113,7 +113,7 @@ function reserved(name: string): string {
   return `variable ${name} is set by Waybill itself: ${remedy}`;
 }
 
-function checkFiles({ report }: Inspection, workload: Workload, path: Path): void {
+function checkFiles({ report, isWritten }: Inspection, workload: Workload, path: Path): void {
   const given = new Set<string>();
   for (const name of Object.keys(workload.files ?? {})) {
     given.add(name);
@@ -125,7 +125,8 @@ function checkFiles({ report }: Inspection, workload: Workload, path: Path): voi
     const isBoth = secret.env !== undefined && secret.file !== undefined;
     if (isBoth) report(at, "FIELD_CONFLICT", "a secret is handed over as env or as file: keep one, or list it twice");
     if (secret.file === undefined) {
-      if (secret.env === undefined) report(at, "FIELD_MISSING", `${formatPath(at)} needs "env" or "file": add one`);
+      const isOne = isWritten([...at, "env"]) || isWritten([...at, "file"]);
+      if (!isOne) report(at, "FIELD_MISSING", `${formatPath(at)} needs "env" or "file": add one`);
       continue;
     }
     if (!isCleanAbsolute(secret.file)) checkInside(report, secret.file, [...at, "file"]);

@@ -67,14 +67,21 @@ function explainOne(error: ErrorObject, path: Path, subject: Subject): Finding |
     case "pattern":
       return wrongShape(error, path, label);
     case "false schema":
-      return value("FIELD_CONFLICT", `${label} may not stand beside what is there: keep one of the two`);
+      return value("FIELD_CONFLICT", `${label} may not stand beside ${rivalOf(error)}: keep one of the two`);
     case "propertyNames":
     case "if":
       // Said already by the errors within.
       return undefined;
+    case "uniqueItems":
+      return value("FIELD_VALUE", `${label} holds the same thing twice`);
     default:
       return value("FIELD_VALUE", `${label} ${limitText(error)}, found ${show(error.data)}`);
   }
+}
+
+/** The field that rules this one out. */
+function rivalOf({ schemaPath }: ErrorObject): string {
+  return /dependentSchemas\/([^/]+)\//.exec(schemaPath)?.[1] ?? "what is there";
 }
 
 function unknownKey(error: ErrorObject, path: Path, subject: Subject): Finding {
@@ -165,8 +172,6 @@ function limitText(error: ErrorObject): string {
       return "is ruled out by its schema";
     case "multipleOf":
       return `must be a multiple of ${String(error.params.multipleOf)}`;
-    case "uniqueItems":
-      return "holds the same thing twice";
     default:
       return error.message ?? "is not allowed";
   }

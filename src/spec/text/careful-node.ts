@@ -63,7 +63,12 @@ function read(reader: Reader, node: Node): unknown {
   if (anchor !== undefined && reader.repeating === 0) reader.anchors.set(anchor, node);
   const tag = (node as Scalar).tag;
   if (tag !== undefined) {
-    return fault(reader, node, "YAML_TAG", `tags are not read: remove ${shorten(tag)}`);
+    return fault(
+      reader,
+      node,
+      "YAML_TAG",
+      `tags are not read: remove ${shorten(tag.replace("tag:yaml.org,2002:", "!!"))}`,
+    );
   }
   if (isScalar(node)) return readScalar(reader, node);
   reader.open.add(node);

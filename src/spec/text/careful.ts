@@ -128,6 +128,9 @@ function syntaxFault(error: Document.Parsed["errors"][number]): TextFault {
   if (error.code === "TAB_AS_INDENT") {
     return { offset, code: "YAML_TAB", message: "a tab may not indent a line: use spaces" };
   }
+  if (error.code === "BLOCK_AS_IMPLICIT_KEY") {
+    return { offset, code: "YAML_INVALID", message: 'a value may not hold ": " or end in ":" without quotes' };
+  }
   const message = error.message.charAt(0).toLowerCase() + error.message.slice(1);
   return { offset, code: "YAML_INVALID", message: message.replaceAll(/\s+/g, " ").slice(0, 300) };
 }
