@@ -75,9 +75,11 @@ export function makeIdentification({ mirror, source, cookies, clock, log }: Part
   return {
     identify(appearance, label) {
       const { token, sessions } = presentedBy(appearance, cookies);
-      const isOurAuthorization = token !== null && (token.isWaybills || mirror.credential(token.hash) !== null);
+      // The operator's own token may look like anything: it is known by being held.
+      const isHeld = token !== null && mirror.credential(token.hash) !== null;
+      const isOurAuthorization = isHeld || token?.isWaybills === true;
       const hashes = [
-        ...(isOurAuthorization ? [token.hash] : []),
+        ...(token !== null && (isHeld || token.isWhole) ? [token.hash] : []),
         // A cookie does not speak for what another site's page sends.
         ...(isForged(appearance) ? [] : sessions),
       ];

@@ -25,7 +25,10 @@ export async function followNotifications(
     try {
       await followOnce({ url, channel }, { ...follower, onConnected: connected }, signal);
     } catch (error) {
-      log.warn({ error: messageOf(error), retryMs }, "notifications lost; what is held stays in force");
+      const report = { error: messageOf(error), retryMs };
+      // Once for each loss: a database may stay away for days.
+      if (retryMs === firstRetryMs) log.warn(report, "notifications lost; what is held stays in force");
+      else log.debug(report, "PostgreSQL is still away");
     }
     await pause(retryMs, signal);
     retryMs = Math.min(retryMs * 2, longestRetryMs);

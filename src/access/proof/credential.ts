@@ -1,6 +1,6 @@
 import type { Identity } from "../../core/identity.ts";
 import type { Cookies } from "./cookie.ts";
-import { hashOf, tokenPrefix } from "./token.ts";
+import { hashOf, isToken, tokenPrefix } from "./token.ts";
 
 /** What a hash in the store stands for. */
 export interface Credential {
@@ -19,8 +19,11 @@ export interface Credential {
 export interface Presented {
   /** Of the session cookies: usually one. */
   readonly sessions: readonly string[];
-  /** Of the Authorization header, whatever it holds. */
-  readonly token: { readonly hash: string; readonly isWaybills: boolean } | null;
+  /**
+   * Of the Authorization header, whatever it holds. `isWaybills`: it has our tokens' prefix, and is no application's.
+   * `isWhole`: its checksum is right, so that it is worth looking up.
+   */
+  readonly token: { readonly hash: string; readonly isWaybills: boolean; readonly isWhole: boolean } | null;
 }
 
 // A browser sends a handful of cookies of one name at most; more is somebody filling up the look-ups.
@@ -35,7 +38,10 @@ export function presentedBy(
   const token = tokenOf(headers.authorization ?? "");
   return {
     sessions: values.filter((value) => value !== "").map(hashOf),
-    token: token === null ? null : { hash: hashOf(token), isWaybills: token.startsWith(tokenPrefix) },
+    token:
+      token === null
+        ? null
+        : { hash: hashOf(token), isWaybills: token.startsWith(tokenPrefix), isWhole: isToken(token) },
   };
 }
 

@@ -35,23 +35,32 @@ export function spawnGateway({ execPath, entry, settingsFile, dataFolder, listen
   });
   closeSync(output);
   return new Promise<number>((resolve, reject) => {
-    const fail = (what: string): void => {
-      child.kill("SIGKILL");
-      const detail = `${what}. Its log, ${logFile}, ends with:\n${tailOf(logFile)}`;
-      reject(new WaybillError("GATEWAY_UNAVAILABLE", `the gateway did not start: ${detail}`));
-    };
     const timer = setTimeout(() => fail(`not ready after ${startTimeoutMs / 1000} s`), startTimeoutMs);
     child.once("error", (error) => fail(error.message));
     child.once("exit", (code, signal) => fail(`it ended with ${signal ?? `status ${code}`}`));
     child.on("message", (message: FromGateway) => {
       if (message.kind === "loaded") tell(child, listener);
       if (message.kind === "failed") fail(message.message);
-      if (message.kind !== "ready" || child.pid === undefined) return;
-      clearTimeout(timer);
-      leaveAlone(child);
-      resolve(child.pid);
+      if (message.kind === "ready" && child.pid !== undefined) {
+        leaveAlone();
+        resolve(child.pid);
+      }
     });
-    child.once("exit", () => clearTimeout(timer));
+
+    function leaveAlone(): void {
+      clearTimeout(timer);
+      for (const event of ["exit", "error", "message"]) child.removeAllListeners(event);
+      child.on("error", () => undefined);
+      if (child.connected) child.disconnect();
+      child.unref();
+    }
+
+    function fail(what: string): void {
+      leaveAlone();
+      child.kill("SIGKILL");
+      const detail = `${what}. Its log, ${logFile}, ends with:\n${tailOf(logFile)}`;
+      reject(new WaybillError("GATEWAY_UNAVAILABLE", `the gateway did not start: ${detail}`));
+    }
   });
 }
 
@@ -59,12 +68,6 @@ function tell(child: ChildProcess, listener: NetServer | null): void {
   const message: ToGateway = { kind: listener === null ? "bind" : "take" };
   if (listener === null) child.send(message);
   else child.send(message, listener);
-}
-
-function leaveAlone(child: ChildProcess): void {
-  child.removeAllListeners("exit");
-  if (child.connected) child.disconnect();
-  child.unref();
 }
 
 /** Nothing of this process's environment but what a Node program and a PostgreSQL client need: no token, no secret. */

@@ -58,7 +58,9 @@ function segmentsOf(path: string): string[] | null {
   }
   if (/[\0\\]/.test(decoded)) return null;
   const segments = decoded.split("/").filter((segment) => segment !== "");
-  return segments.some((segment) => segment.startsWith(".")) ? null : segments;
+  // RFC 8615: what lies there is meant to be found.
+  const hidden = segments.filter((segment, at) => segment.startsWith(".") && !(at === 0 && segment === ".well-known"));
+  return hidden.length > 0 ? null : segments;
 }
 
 function redirectToSlash({ request, response, path }: FileRequest): true {
@@ -78,6 +80,8 @@ function stream(root: string, found: string, { request, response, isPublic }: Fi
     send(request, encodeURI(found).replaceAll(/[?#]/g, encodeURIComponent), {
       root,
       index: false,
+      // Judged above, where .well-known is known.
+      dotfiles: "allow",
       lastModified: false,
       cacheControl: false,
     })
