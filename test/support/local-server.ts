@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { makeEngine } from "../../src/engine/engine.ts";
 import type { StackState, StateStore } from "../../src/engine/state.ts";
-import { makeSecretBox } from "../../src/engine/value/secret-box.ts";
+import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
 import type { Route } from "../../src/targets/route.ts";
@@ -61,7 +61,7 @@ const target = makeLocalTarget({
 const engine = makeEngine({
   providers: target.providers,
   state,
-  secrets: makeSecretBox(testKey),
+  secrets: makeCipher(testKey),
   clock: realClock,
   log: silentLog,
 });
