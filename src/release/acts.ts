@@ -5,7 +5,8 @@ import type { Defined, Definitions } from "./define/definitions.ts";
 import { fold, rollbackTarget } from "./snapshots/fold.ts";
 import type { NewTag, Place } from "./snapshots/record.ts";
 import type { EnvironmentRef, Release } from "./release.ts";
-import { presentOf, type SecretVersions } from "./snapshots/settle.ts";
+import { presentOf } from "./snapshots/history.ts";
+import type { SecretVersions } from "./snapshots/settle.ts";
 import { trailerNames, type Snapshot } from "./snapshots/snapshot.ts";
 import type { ReleaseStore } from "./store.ts";
 import type { Watcher } from "./snapshots/watch.ts";
@@ -72,7 +73,7 @@ async function requireLive(store: ReleaseStore, environment: EnvironmentRef): Pr
 
 async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Place): Promise<NewTag> {
   const { environment, to, only, note, actor } = request;
-  const snapshots = presentOf(await parts.store.snapshots(request));
+  const snapshots = place.history.present();
   const folded = fold(snapshots);
   const live = (only === null ? undefined : folded.exceptions.get(only)) ?? folded.base;
   if (!live) throw new WaybillError("NOT_FOUND", `${environment} has no snapshot to roll back`);

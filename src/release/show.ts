@@ -1,6 +1,6 @@
 import type { DeploymentRow, EnvironmentRow, SnapshotRow } from "./store.ts";
 import { fold } from "./snapshots/fold.ts";
-import { presentOf } from "./snapshots/settle.ts";
+import { presentOf } from "./snapshots/history.ts";
 import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
 
 /** Rows as the outside sees them. */

@@ -41,7 +41,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const driver = makeDriver({ store, deployer, steps, clock, log, maxParallel: maxParallelApplies });
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
-  const recorder = makeRecorder({ store, settler, clock });
+  const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, events, log, signal });
   const notices = makeNotices(deployer);
   const gate: PushGate = {

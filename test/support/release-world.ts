@@ -37,7 +37,7 @@ export async function releaseWorld() {
   const driver = makeDriver({ store, deployer, steps, clock, log: silentLog, maxParallel: 4 });
   const definitions = makeDefinitions({ context: defaultContext });
   const settler = makeSettler({ store, definitions, secrets, driver });
-  const recorder = makeRecorder({ store, settler, clock });
+  const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({
     git,
     store,

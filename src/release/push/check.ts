@@ -1,5 +1,6 @@
 import { commitSha, type CommitSha } from "../../core/names.ts";
 import type { Push, RefUpdate } from "../../intake/push-gate.ts";
+import type { RefView } from "../../git/refs.ts";
 import { parseTagName } from "../../git/snapshot-tag.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
@@ -8,7 +9,8 @@ import { hostProblems } from "../define/hosts.ts";
 import { planChanges, reasonToWait, type Plan } from "../plan.ts";
 import { planLines } from "./plan-lines.ts";
 import type { Notices } from "../define/notices.ts";
-import { presentOf, type Settler } from "../snapshots/settle.ts";
+import { presentOf } from "../snapshots/history.ts";
+import type { Settler } from "../snapshots/settle.ts";
 import type { ReleaseStore } from "../store.ts";
 
 export interface Verdict {
@@ -26,9 +28,10 @@ interface CheckParts {
 /** Decides about each ref of a push; the push is accepted only as a whole. */
 export function makePushCheck(parts: CheckParts): (push: Push) => Promise<Verdict> {
   return async (push) => {
-    const defaultBranch = await defaultBranchOf(push);
+    const refs = await push.objects.refs();
+    const defaultBranch = defaultBranchOf(push, refs);
     const verdicts: Verdict[] = [];
-    for (const update of push.updates) verdicts.push(await checkUpdate(parts, { push, update, defaultBranch }));
+    for (const update of push.updates) verdicts.push(await checkUpdate(parts, { push, update, refs, defaultBranch }));
     return {
       accept: verdicts.every(({ accept }) => accept),
       lines: verdicts.flatMap(({ lines }) => lines),
@@ -40,8 +43,7 @@ const accepted: Verdict = { accept: true, lines: [] };
 const refused = (...lines: readonly string[]): Verdict => ({ accept: false, lines });
 
 /** The repository's own, or, when that is not there yet, the one branch that the push brings. */
-async function defaultBranchOf({ objects, updates }: Push): Promise<string> {
-  const { head, branches } = await objects.refs();
+function defaultBranchOf({ updates }: Push, { head, branches }: RefView): string {
   if (branches.has(head)) return head;
   const pushed = updates.filter(({ ref, after }) => ref.startsWith("refs/heads/") && after !== null);
   const names = pushed.map(({ ref }) => ref.slice("refs/heads/".length));
@@ -51,6 +53,8 @@ async function defaultBranchOf({ objects, updates }: Push): Promise<string> {
 interface Update {
   readonly push: Push;
   readonly update: RefUpdate;
+  /** Before the push. */
+  readonly refs: RefView;
   readonly defaultBranch: string;
 }
 
@@ -94,12 +98,12 @@ function checkDeletion(rows: Awaited<ReturnType<ReleaseStore["snapshots"]>>, tag
 }
 
 async function checkBranch(parts: CheckParts, request: Update, branch: string): Promise<Verdict> {
-  const { push, update, defaultBranch } = request;
+  const { push, update, refs, defaultBranch } = request;
   if (update.after === null) {
     return { accept: true, lines: [`${branch} is deleted. What it deployed keeps running.`] };
   }
   const head = commitSha(update.after);
-  const settingsHead = branch === defaultBranch ? head : (await push.objects.refs()).branches.get(defaultBranch);
+  const settingsHead = branch === defaultBranch ? head : refs.branches.get(defaultBranch);
   const checked = await parts.definitions.check(push.objects, head, defaultBranch);
   const settings = settingsHead
     ? (await parts.definitions.check(push.objects, settingsHead, defaultBranch)).settings

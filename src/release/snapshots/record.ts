@@ -5,13 +5,15 @@ import type { Repository } from "../../git/repository.ts";
 import type { SnapshotTag } from "../../git/snapshot-tag.ts";
 import { fold } from "./fold.ts";
 import { planChanges, type Change } from "../plan.ts";
-import { presentOf, type Settler, type SettleRequest } from "./settle.ts";
+import type { History } from "./history.ts";
+import type { Settler, SettleRequest } from "./settle.ts";
 import { readSnapshot, trailerNames, type Snapshot } from "./snapshot.ts";
-import type { ReleaseStore, SnapshotRow } from "../store.ts";
+import type { SnapshotRow } from "../store.ts";
 
 /** An environment of one repository, at the moment of a look. */
 export interface Place extends SettleRequest {
   readonly repo: Repository;
+  readonly history: History;
   readonly branch: string | null;
 }
 
@@ -30,19 +32,16 @@ export interface Recorder {
 }
 
 interface RecorderParts {
-  readonly store: ReleaseStore;
   readonly settler: Pick<Settler, "defined">;
   readonly clock: Clock;
 }
 
 const serverEmail = "waybill@localhost";
 
-export function makeRecorder({ store, settler, clock }: RecorderParts): Recorder {
-  async function record(place: Place, tag: SnapshotTag): Promise<SnapshotRow> {
-    const rows = await store.snapshots(place);
-    const earlier = presentOf(rows).filter(({ number }) => number < tag.number);
-    const snapshot = readSnapshot(tag, await goesBackFrom(place.repo, tag, earlier));
-    const [commit] = await place.repo.commitInfo([tag.commit]);
+export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
+  async function save(place: Place, snapshot: Snapshot): Promise<SnapshotRow> {
+    const earlier = earlierThan(place, snapshot);
+    const [commit] = await place.repo.commitInfo([snapshot.commit]);
     const row: SnapshotRow = {
       ...snapshot,
       branch: place.branch,
@@ -51,15 +50,15 @@ export function makeRecorder({ store, settler, clock }: RecorderParts): Recorder
       changes: await changesOf(settler, place, { earlier, snapshot }),
       isDeleted: false,
     };
-    await store.saveSnapshot(place, row);
+    await place.history.save(row);
     return row;
   }
 
   return {
-    record,
+    record: async (place, tag) =>
+      save(place, readSnapshot(tag, await goesBackFrom(place.repo, tag, earlierThan(place, tag)))),
     async create(place, { commit, actor, message, trailers }) {
-      const rows = await store.snapshots(place);
-      const number = Math.max(0, ...rows.map((row) => row.number)) + 1;
+      const number = Math.max(0, ...place.history.all().map((row) => row.number)) + 1;
       const tag = await place.repo.createSnapshot({
         environment: environmentName(place.environment),
         number,
@@ -69,10 +68,14 @@ export function makeRecorder({ store, settler, clock }: RecorderParts): Recorder
         message,
         trailers: { [trailerNames.actor]: actor, ...trailers },
       });
-      return record(place, tag);
+      // Our own tags say themselves what they are.
+      return save(place, readSnapshot(tag, null));
     },
   };
 }
+
+const earlierThan = ({ history }: Place, { number }: { readonly number: number }): readonly SnapshotRow[] =>
+  history.present().filter((row) => row.number < number);
 
 /** The tag that was live before, when the new one's commit lies behind it. */
 async function goesBackFrom(

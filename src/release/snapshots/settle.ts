@@ -4,8 +4,9 @@ import type { Definition } from "../define/definition.ts";
 import type { Definitions, Objects } from "../define/definitions.ts";
 import type { Driver } from "../apply/drive.ts";
 import { fold, type Folded } from "./fold.ts";
+import type { Snapshot } from "./snapshot.ts";
 import type { EnvironmentRef } from "../release.ts";
-import type { DesiredRow, ReleaseStore, SnapshotRow } from "../store.ts";
+import type { DesiredRow, ReleaseStore } from "../store.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
 import { digestOf } from "../define/definition.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
@@ -17,7 +18,7 @@ export interface SecretVersions {
 
 export interface Settler {
   /** Makes the rows say what the environment's tags say, and wakes the driver where they differ. */
-  settle(environment: SettleRequest): Promise<Settled>;
+  settle(environment: SettleRequest, snapshots: readonly Snapshot[]): Promise<Settled>;
   /** What the tags define, by deployment; problems when a commit among them cannot be applied. */
   defined(request: SettleRequest, folded: Folded): Promise<DefinedEnvironment>;
 }
@@ -62,9 +63,9 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     return { definitions: all, problems };
   }
 
-  async function settle(request: SettleRequest): Promise<Settled> {
+  async function settle(request: SettleRequest, snapshots: readonly Snapshot[]): Promise<Settled> {
     const { repository, environment } = request;
-    const folded = fold(presentOf(await store.snapshots(request)));
+    const folded = fold(snapshots);
     if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], problem: null };
     const { definitions: target, problems } = await defined(request, folded);
     const [first] = problems;
@@ -103,10 +104,6 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
 
   return { settle, defined };
 }
-
-/** Without what was deleted. */
-export const presentOf = (rows: readonly SnapshotRow[]): readonly SnapshotRow[] =>
-  rows.filter(({ isDeleted }) => !isDeleted);
 
 function followed(folded: Folded, deployment: string): { number: number; commit: CommitSha } {
   const snapshot = folded.exceptions.get(deployment) ?? folded.base ?? folded.exceptions.values().next().value;

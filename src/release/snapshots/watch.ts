@@ -13,7 +13,8 @@ import { compareTags, decideHead, takesBack } from "./look.ts";
 import { reasonToWait } from "../plan.ts";
 import type { NewTag, Place, Recorder } from "./record.ts";
 import type { EnvironmentRef, ReleaseEvent } from "../release.ts";
-import { presentOf, type Settler } from "./settle.ts";
+import { openHistory, presentOf, type History } from "./history.ts";
+import type { Settler } from "./settle.ts";
 import { trailerNames } from "./snapshot.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
 
@@ -66,7 +67,7 @@ export function makeWatcher(parts: WatcherParts): Watcher {
     const repo = await git.open(repositoryName(ref.repository));
     const refs = await repo.refs();
     const row = (await store.environments(ref.repository)).find(({ environment }) => environment === ref.environment);
-    return { ...ref, repo, objects: repo, defaultBranch: refs.head, branch: row?.branch ?? null };
+    return placeIn(ref, { repo, refs, branch: row?.branch ?? null, history: await openHistory(store, ref) });
   }
 
   const publish = ({ repository, environment }: EnvironmentRef): void =>
@@ -78,14 +79,15 @@ export function makeWatcher(parts: WatcherParts): Watcher {
       inTurn(ref.repository, async () => {
         const place = await placeOf(ref);
         const row = await recorder.create(place, await decide(place));
-        await settler.settle(place);
+        await settler.settle(place, place.history.present());
         await pushBack(parts, place.repo);
         publish(ref);
         return row;
       }),
     settle: (ref) =>
       inTurn(ref.repository, async () => {
-        const { unsettled } = await settler.settle(await placeOf(ref));
+        const place = await placeOf(ref);
+        const { unsettled } = await settler.settle(place, place.history.present());
         publish(ref);
         return unsettled;
       }),
@@ -134,7 +136,9 @@ async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promi
   const names = new Set([...branches.keys(), ...recorded.keys(), ...refs.snapshots.map((tag) => tag.environment)]);
   const environments: EnvironmentOutcome[] = [];
   for (const environment of [...names].toSorted()) {
-    const place = placeIn({ repository: name, environment }, repo, refs, branches.get(environment) ?? null);
+    const ref = { repository: name, environment };
+    const history = await openHistory(store, ref);
+    const place = placeIn(ref, { repo, refs, branch: branches.get(environment) ?? null, history });
     const row = recorded.get(environment) ?? null;
     const outcome = await lookAtEnvironment(parts, { place, refs, row, actor });
     environments.push(outcome);
@@ -150,12 +154,20 @@ async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promi
   return { environments, troubles };
 }
 
-const placeIn = (ref: EnvironmentRef, repo: Repository, refs: RefView, branch: string | null): Place => ({
+interface PlaceParts {
+  readonly repo: Repository;
+  readonly refs: RefView;
+  readonly branch: string | null;
+  readonly history: History;
+}
+
+const placeIn = (ref: EnvironmentRef, { repo, refs, branch, history }: PlaceParts): Place => ({
   ...ref,
   repo,
   objects: repo,
   defaultBranch: refs.head,
   branch,
+  history,
 });
 
 const moved = (tag: string): string =>
@@ -201,7 +213,7 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
   const head = await followHead(parts, look);
   if (head.snapshot) snapshots.push(head.snapshot);
   const kept = head.waiting === undefined ? (row?.waiting ?? null) : head.waiting;
-  const live = fold(presentOf(await store.snapshots(place))).base;
+  const live = fold(place.history.present()).base;
   // A person's tag on the waiting commit is what it waited for.
   const waiting = kept && kept.commit === live?.commit ? null : kept;
   await store.saveEnvironment({
@@ -211,7 +223,7 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
     observedHead: head.observed ?? row?.observedHead ?? null,
     waiting,
   });
-  const { unsettled, problem } = await settler.settle(place);
+  const { unsettled, problem } = await settler.settle(place, place.history.present());
   return {
     environment: place.environment,
     snapshots,
@@ -223,11 +235,11 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
 
 /** Records tags that are new, and turns the deletion of the newest into a revert: a tag of its own. */
 async function followTags(
-  { store, recorder }: WatcherParts,
+  { recorder }: WatcherParts,
   { place, refs, actor }: Look,
 ): Promise<{ snapshots: SnapshotRow[]; troubles: string[] }> {
   const tags = refs.snapshots.filter(({ environment }) => environment === place.environment);
-  const rows = await store.snapshots(place);
+  const rows = place.history.all();
   const news = compareTags(tags, rows);
   const snapshots: SnapshotRow[] = [];
   for (const tag of news.added) snapshots.push(await recorder.record(place, tag));
@@ -240,7 +252,7 @@ async function followTags(
   ];
   if (isAllGone) return { snapshots, troubles };
   const takenBack = news.deleted.toSorted((a, b) => b.number - a.number)[0];
-  for (const row of news.deleted) await store.saveSnapshot(place, { ...row, isDeleted: true });
+  for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
   if (back && takenBack && news.added.length === 0) {
     const revert = await recorder.create(place, {
       commit: back.commit,
@@ -261,11 +273,10 @@ interface HeadOutcome {
 }
 
 async function followHead(parts: WatcherParts, { place, refs, row, actor }: Look): Promise<HeadOutcome> {
-  const { store } = parts;
   // A vanished branch deletes nothing: it is as if it had not moved.
   const head = place.branch === null ? undefined : refs.branches.get(place.branch);
   if (!head) return { observed: null, snapshot: null };
-  const folded = fold(presentOf(await store.snapshots(place)));
+  const folded = fold(place.history.present());
   const decision = decideHead({ head, row, live: folded.base, holdReason: folded.hold?.reason ?? null });
   switch (decision.type) {
     case "nothing":
@@ -288,7 +299,7 @@ interface Consideration {
 }
 
 async function considerHead(parts: WatcherParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
-  const { store, definitions, settler, recorder } = parts;
+  const { definitions, settler, recorder } = parts;
   const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
   const [problem] = after.problems;
   if (problem) {
@@ -296,7 +307,7 @@ async function considerHead(parts: WatcherParts, { place, head, actor }: Conside
     const reason = `its files have problems: ${formatProblem(problem)}${more}`;
     return { observed: head, snapshot: null, waiting: { commit: head, reason } };
   }
-  const before = await settler.defined(place, fold(presentOf(await store.snapshots(place))));
+  const before = await settler.defined(place, fold(place.history.present()));
   if (before.definitions.size === 0 && after.definitions.size === 0) return { observed: head, snapshot: null };
   const reason = reasonToWait(before.definitions, after.definitions);
   if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };

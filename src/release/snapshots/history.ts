@@ -1,0 +1,29 @@
+import type { EnvironmentRef } from "../release.ts";
+import type { ReleaseStore, SnapshotRow } from "../store.ts";
+
+/** The snapshots of one environment during one look: read once, written through. */
+export interface History {
+  /** Every snapshot ever seen, the deleted ones too, in the order of their numbers. */
+  all(): readonly SnapshotRow[];
+  /** Without the deleted ones: what counts. */
+  present(): readonly SnapshotRow[];
+  save(row: SnapshotRow): Promise<void>;
+}
+
+type SnapshotStore = Pick<ReleaseStore, "snapshots" | "saveSnapshot">;
+
+export async function openHistory(store: SnapshotStore, environment: EnvironmentRef): Promise<History> {
+  let rows = await store.snapshots(environment);
+  return {
+    all: () => rows,
+    present: () => presentOf(rows),
+    async save(row) {
+      await store.saveSnapshot(environment, row);
+      const others = rows.filter(({ number }) => number !== row.number);
+      rows = [...others, row].toSorted((a, b) => a.number - b.number);
+    },
+  };
+}
+
+export const presentOf = (rows: readonly SnapshotRow[]): readonly SnapshotRow[] =>
+  rows.filter(({ isDeleted }) => !isDeleted);
