@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { packageRoot } from "../src/core/package-root.ts";
+import { workingCopy, type WorkingCopy } from "./support/repository.ts";
+import { freePort, newToken, startServerProcess, type ServerProcess } from "./support/server-process.ts";
+
+// Kill -9 of the server after each durable effect of a deploy: a start brings the same end state, nothing is doubled,
+// and the deployment answers all the while.
+
+const preload = [join(packageRoot, "test/support/crash-preload.mjs")];
+
+let folder: string;
+let data: string;
+let crashFile: string;
+let port: number;
+let work: WorkingCopy;
+const token = newToken();
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "waybill-crash-"));
+  await chmod(folder, 0o711);
+  data = join(folder, "data");
+  crashFile = join(folder, "crash");
+  port = await freePort();
+  work = await workingCopy(join(folder, "work"));
+  await work.git("remote", "add", "origin", `http://localhost:${port}/git/app.git`);
+  await work.git("config", "http.extraHeader", `Authorization: Bearer ${token}`);
+});
+
+after(async () => {
+  // The last start takes everything along that outlived the crashes.
+  await (await start(true)).stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const start = (stopWorkloads = false): Promise<ServerProcess> =>
+  startServerProcess({ data, port, token, stopWorkloads, preload, env: { WAYBILL_CRASH_FILE: crashFile } });
+
+const spec = `apiVersion: waybill/v1
+kind: service
+source: {path: app}
+command: node main.js
+access: {visibility: public}
+`;
+const program = (version: number): string =>
+  `require("node:http").createServer((request, response) => response.end("version ${version}")).listen(process.env.PORT);\n`;
+
+async function commit(version: number): Promise<string> {
+  await work.write({ "deployments/app.yaml": spec, "app/main.js": program(version) });
+  return work.commit(`version ${version}`);
+}
+
+function get(): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: "127.0.0.1", port, headers: { host: `app.localhost:${port}` }, agent: false });
+    outgoing.once("error", reject);
+    outgoing.once("response", (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => (body += text));
+      response.once("error", reject).once("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    outgoing.end();
+  });
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = Date.now() + 20_000;
+  while (!(await holds())) {
+    assert.ok(Date.now() < deadlineMs, `not within 20 s: ${what}`);
+    await sleep(25);
+  }
+}
+
+/** Programs that run from the data folder. */
+async function programs(): Promise<number> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const [cwd, command] = await Promise.all([
+        readlink(`/proc/${pid}/cwd`).catch(() => ""),
+        readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+      ]);
+      return cwd.startsWith(data) && command.includes("node\0main.js");
+    }),
+  );
+  return found.filter(Boolean).length;
+}
+
+const tags = async (): Promise<readonly string[]> =>
+  (await work.git("--git-dir", join(data, "repositories/app.git"), "tag", "--list", "waybill/*"))
+    .split("\n")
+    .filter(Boolean);
+
+async function crashAt(effect: number, version: number): Promise<{ crashed: boolean; wasAccepted: boolean }> {
+  const server = await start();
+  await writeFile(crashFile, String(effect));
+  const head = await commit(version);
+  const tagsBefore = (await tags()).length;
+  await work.tryGit("push", "--quiet", "origin", "main");
+  await until("the effect or the end of the deploy", async () => {
+    return server.child.signalCode !== null || (await get()).body === `version ${version}`;
+  });
+  // Effects go on after the new version answers: the old one is drained.
+  for (let wait = 0; wait < 20 && server.child.signalCode === null; wait += 1) await sleep(25);
+  await rm(crashFile, { force: true });
+  const crashed = server.child.signalCode === "SIGKILL";
+  await server.stop();
+  const received = await work.tryGit("--git-dir", join(data, "repositories/app.git"), "rev-parse", "main");
+  const wasAccepted = received.stdout.trim() === head;
+  const next = await start();
+  // What Git took is deployed without anybody's doing; what it did not take can be pushed again.
+  if (!wasAccepted) await work.git("push", "--quiet", "origin", "main");
+  await until(`version ${version} after a crash at effect ${effect}`, async () => {
+    return (await get()).body === `version ${version}` && (await programs()) === 1;
+  });
+  await sleep(100);
+  assert.equal(await programs(), 1, `programs after a crash at effect ${effect}`);
+  assert.equal((await tags()).length, tagsBefore + 1, `snapshots after a crash at effect ${effect}`);
+  await next.stop();
+  return { crashed, wasAccepted };
+}
+
+test(
+  "a kill between any two durable effects of a deploy changes nothing but the time it takes",
+  { timeout: 400_000 },
+  async (t) => {
+    if (process.platform !== "linux") return t.skip("counting programs needs /proc");
+    const first = await start();
+    await commit(0);
+    await work.git("push", "--quiet", "origin", "main");
+    await until("version 0", async () => (await get()).body === "version 0");
+    await first.stop();
+
+    const stopped = new AbortController();
+    const watching = watchAnswers(stopped.signal);
+    let crashes = 0;
+    let accepted = 0;
+    let isThrough = false;
+    for (let effect = 1; !isThrough; effect += 1) {
+      const { crashed, wasAccepted } = await crashAt(effect, effect);
+      isThrough = !crashed;
+      if (crashed) crashes += 1;
+      if (crashed && wasAccepted) accepted += 1;
+    }
+    stopped.abort();
+    const { count, failures } = await watching;
+    t.diagnostic(`${crashes} crashes, ${accepted} of them after the push was accepted; ${count} requests meanwhile`);
+    assert.ok(accepted >= 10, `only ${accepted} points after the push was accepted`);
+    assert.deepEqual(failures, []);
+  },
+);
+
+/** Asks the deployment all the time; it must answer through every crash. */
+async function watchAnswers(signal: AbortSignal): Promise<{ count: number; failures: string[] }> {
+  const failures: string[] = [];
+  let count = 0;
+  while (!signal.aborted) {
+    count += 1;
+    await get().then(
+      ({ status, body }) => status !== 200 && failures.push(`${status} ${body.slice(0, 200)}`),
+      (error: Error) => failures.push(error.message),
+    );
+    await sleep(20);
+  }
+  return { count, failures };
+}

@@ -1,0 +1,70 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { packageRoot } from "../../src/core/package-root.ts";
+
+export interface ServerProcess {
+  readonly port: number;
+  readonly token: string;
+  readonly child: ChildProcess;
+  /** Ends it as a service manager does, and answers its exit status. */
+  stop(): Promise<number | null>;
+}
+
+interface ServerProcessOptions {
+  readonly data: string;
+  readonly port: number;
+  readonly token: string;
+  readonly stopWorkloads?: boolean;
+  /** Modules that Node loads first. */
+  readonly preload?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export const newToken = (): string => randomBytes(24).toString("hex");
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
+
+/** `waybill serve` as users start it, in a process of its own; answers when it says `ready`. */
+export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
+  const { data, port, token, stopWorkloads = true, preload = [], env = {} } = options;
+  const imports = [join(packageRoot, "scripts/tsx.mjs"), ...preload].flatMap((file) => ["--import", file]);
+  const flags = ["serve", "--data", data, "--port", String(port), ...(stopWorkloads ? ["--stop-workloads"] : [])];
+  const child = spawn(process.execPath, [...imports, join(packageRoot, "src/main.ts"), ...flags], {
+    env: { ...process.env, WAYBILL_BOOTSTRAP_TOKEN: token, WAYBILL_LOG_LEVEL: "warn", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => said.push(text));
+  const exited = once(child, "exit");
+  const lines = createInterface({ input: child.stdout });
+  const isReady = await Promise.race([untilReady(lines), exited.then(() => false)]);
+  if (!isReady) throw new Error(`the server ended before it was ready: ${said.join("").slice(-2000)}`);
+  return {
+    port,
+    token,
+    child,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+      const [code] = (await exited) as [number | null];
+      return code;
+    },
+  };
+}
+
+async function untilReady(lines: AsyncIterable<string>): Promise<boolean> {
+  for await (const line of lines) if (line.startsWith("ready ")) return true;
+  return false;
+}
