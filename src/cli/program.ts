@@ -27,7 +27,15 @@ export async function runCommandLine(args: readonly string[], terminal: Terminal
 function report(error: WaybillError, terminal: Terminal, json: boolean): void {
   const { code, message } = error;
   if (json) return terminal.err(JSON.stringify({ error: { code, message } }));
-  terminal.err(`${painter(terminal)("red", "error")} ${code} ${printable(message)}`);
+  const mark = painter(terminal)("red", "error");
+  if (code === "SPEC_INVALID") {
+    // A line per problem, as compilers do it, so that editors find the place.
+    const lines = printable(message).split("\n");
+    for (const line of lines) terminal.err(line);
+    terminal.err(`${mark} ${code} nothing was changed: put this right first`);
+    return;
+  }
+  terminal.err(`${mark} ${code} ${printable(message)}`);
   if (error.verdict === "bug" && error.cause instanceof Error) terminal.err(error.cause.stack ?? "");
 }
 

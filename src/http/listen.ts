@@ -17,6 +17,7 @@ interface ListenOptions {
 }
 
 const defaultGraceMs = 5_000;
+const sweepMs = 25;
 // A push of a large repository may be silent for long while Git counts and compresses.
 const requestTimeoutMs = 0;
 
@@ -38,11 +39,14 @@ export async function listen(app: Hono, options: ListenOptions): Promise<Listeni
   const close = (): Promise<void> =>
     (closing ??= new Promise((resolve, reject) => {
       server.close((error) => (error ? reject(error) : resolve()));
-      if ("closeIdleConnections" in server) server.closeIdleConnections();
-      const cutOff = setTimeout(() => {
-        if ("closeAllConnections" in server) server.closeAllConnections();
-      }, options.graceMs ?? defaultGraceMs);
-      server.once("close", () => clearTimeout(cutOff));
+      if (!("closeIdleConnections" in server)) return;
+      // A connection kept alive is idle only once its last answer is out.
+      const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
+      const cutOff = setTimeout(() => server.closeAllConnections(), options.graceMs ?? defaultGraceMs);
+      server.once("close", () => {
+        clearInterval(sweep);
+        clearTimeout(cutOff);
+      });
     }));
   options.signal?.addEventListener("abort", () => void close(), { once: true });
   const { port } = server.address() as AddressInfo;

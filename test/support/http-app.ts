@@ -30,9 +30,14 @@ export interface TestApp {
   /** Adds a line to every deployment's log. */
   readonly say: (line: LogLine) => void;
   /** A request as a program with this person's token sends it; nobody's for null. */
-  call(person: Person | null, method: string, path: string, body?: unknown): Promise<Response>;
+  readonly call: (person: Person | null, method: string, path: string, body?: unknown) => Promise<Response>;
   /** As this person's browser sends it, from our own page unless `from` says otherwise. */
-  browse(person: Person | null, path: string, form?: Record<string, string>, from?: string): Promise<Response>;
+  readonly browse: (
+    person: Person | null,
+    path: string,
+    form?: Record<string, string>,
+    from?: string,
+  ) => Promise<Response>;
   readonly stop: () => void;
 }
 

@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeTestApp, publicUrl } from "../../test/support/http-app.ts";
+import { WaybillError } from "../core/errors.ts";
+import { compileDefinitions } from "../spec/schema/schema-check.ts";
+import { apiSchema } from "./body.ts";
+import { routeTable } from "./routes.ts";
+
+const definition = compileDefinitions(apiSchema);
+const ranker = "/api/v1/repositories/shop/environments/production/deployments/ranker";
+const production = "/api/v1/repositories/shop/environments/production";
+
+interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly requestId: string;
+}
+
+const problemOf = async (response: Response): Promise<Problem> => {
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
+  const problem = (await response.json()) as Problem;
+  assert.deepEqual(definition("Problem")(problem), []);
+  assert.equal(problem.status, response.status);
+  return problem;
+};
+
+const answers: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+  ["GET", "/healthz"],
+  ["GET", "/api/v1/me"],
+  ["POST", "/api/v1/rebuild"],
+  ["GET", "/api/v1/repositories"],
+  ["POST", "/api/v1/repositories", { url: "https://example.org/team/Other.git" }],
+  ["GET", "/api/v1/environments"],
+  ["GET", `${production}/snapshots`],
+  ["POST", `${production}/rollback`, { to: 6, note: "slow" }],
+  ["POST", `${production}/hold`, {}],
+  ["POST", `${production}/release`],
+  ["GET", "/api/v1/deployments"],
+  ["GET", ranker],
+  ["GET", `${ranker}/spec`],
+  ["POST", `${ranker}/pause`, { reason: "lunch" }],
+  ["POST", `${ranker}/resume`],
+  ["POST", `${ranker}/restart`],
+  ["POST", `${production}/plan`, { files: [{ path: "deployments/web.yaml", content: "kind: service\n" }], trees: {} }],
+  ["PUT", "/api/v1/repositories/shop/secrets/db", { value: "x" }],
+  ["GET", "/api/v1/repositories/shop/secrets"],
+  ["GET", "/api/v1/tokens"],
+  ["POST", "/api/v1/tokens", { name: "ci" }],
+  ["GET", "/api/v1/users"],
+  ["POST", "/api/v1/users", { name: "kim", role: "viewer" }],
+];
+
+test("every answer has the shape that its description promises", async () => {
+  const { app, call, dependencies, stop } = makeTestApp();
+  const promised = routeTable(dependencies).filter(({ answer }) => answer.schema !== undefined);
+  const seen = new Set<string>();
+  for (const [method, path, body] of answers) {
+    const response = await call("anna", method, path, body);
+    const route = promised.find((one) => one.method === method && matches(one.path, path));
+    assert.ok(route, `${method} ${path} promises a shape`);
+    seen.add(`${route.method} ${route.path}`);
+    assert.equal(response.status, route.answer.status, `${method} ${path}`);
+    assert.deepEqual(definition(route.answer.schema ?? "")(await response.json()), [], `${method} ${path}`);
+  }
+  assert.deepEqual(
+    promised.map((one) => `${one.method} ${one.path}`).filter((one) => !seen.has(one)),
+    [],
+  );
+  assert.ok(app);
+  stop();
+});
+
+const matches = (pattern: string, path: string): boolean =>
+  new RegExp(`^${pattern.replaceAll(/:\w+/g, "[^/]+")}$`).test(path);
+
+test("the description names every route of the API, and every schema that it speaks of", async () => {
+  const { call, dependencies } = makeTestApp();
+  const document = (await (await call(null, "GET", "/api/v1/openapi.json")).json()) as {
+    paths: Record<string, Record<string, unknown>>;
+    components: { schemas: Record<string, unknown> };
+  };
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const routes = routeTable(dependencies).filter(({ voice }) => voice === "api");
+  const table = routes.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+  // The description does not describe itself.
+  assert.deepEqual(described.sort(), table.filter((one) => !one.endsWith("openapi.json")).sort());
+  for (const [, name = ""] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+    assert.ok(Object.hasOwn(document.components.schemas, name), name);
+  }
+});
+
+test("lists come in pages, in one order", async () => {
+  const { call } = makeTestApp();
+  const names: string[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const response = await call(
+      "anna",
+      "GET",
+      `/api/v1/deployments?limit=4${cursor === "" ? "" : `&cursor=${cursor}`}`,
+    );
+    const page = (await response.json()) as {
+      deployments: { environment: string; name: string }[];
+      next: string | null;
+    };
+    assert.ok(page.deployments.length <= 4);
+    names.push(...page.deployments.map(({ environment, name }) => `${environment}/${name}`));
+    cursor = page.next;
+  }
+  assert.deepEqual(names, [
+    "production/docs",
+    "production/mailer",
+    "production/ranker",
+    "production/web",
+    "staging/ranker",
+    "staging/web",
+  ]);
+});
+
+test("a history comes newest first, page after page", async () => {
+  const { call } = makeTestApp();
+  type Page = { snapshots: { number: number }[]; next: string | null };
+  const first = (await (await call("jon", "GET", `${production}/snapshots?limit=3`)).json()) as Page;
+  assert.deepEqual(
+    first.snapshots.map(({ number }) => number),
+    [8, 7, 6],
+  );
+  const second = (await (
+    await call("jon", "GET", `${production}/snapshots?limit=3&cursor=${first.next}`)
+  ).json()) as Page;
+  assert.deepEqual(second, { ...second, next: null });
+  assert.deepEqual(
+    second.snapshots.map(({ number }) => number),
+    [5, 4],
+  );
+});
+
+test("a viewer's list holds what access rules admit; the rest does not exist", async () => {
+  const { call } = makeTestApp();
+  const { deployments } = (await (await call("vera", "GET", "/api/v1/deployments")).json()) as {
+    deployments: { name: string }[];
+  };
+  assert.deepEqual(
+    deployments.map(({ name }) => name),
+    ["ranker", "ranker"],
+  );
+  assert.equal((await call("vera", "GET", ranker)).status, 200);
+  const hidden = await problemOf(await call("vera", "GET", ranker.replace("ranker", "web")));
+  const absent = await problemOf(await call("vera", "GET", ranker.replace("ranker", "nope")));
+  assert.equal(hidden.code, "NOT_FOUND");
+  assert.equal(hidden.detail.replace("web", "nope"), absent.detail, "what is hidden and what is absent look the same");
+});
+
+const wrongQueries = [
+  ["limit=0", /^limit is "0", not a whole number from 1 to 500$/],
+  ["limit=1e3", /^limit is "1e3"/],
+  ["cursor=%25", /^cursor is not the `next` of an earlier page$/],
+  ["cursor=", /^cursor is not/],
+] as const;
+
+for (const [query, message] of wrongQueries) {
+  test(`?${query} is refused in words`, async () => {
+    const problem = await problemOf(await makeTestApp().call("anna", "GET", `/api/v1/deployments?${query}`));
+    assert.equal(problem.code, "REQUEST_INVALID");
+    assert.match(problem.detail, message);
+  });
+}
+
+const wrongBodies = [
+  ["an unknown key", '{"to": 6, "tow": 7}', /^body: must NOT have additional properties: tow$/],
+  ["a wrong type", '{"to": "6"}', /^body\/to: /],
+  ["__proto__", '{"__proto__": {"to": 6}}', /^body: must NOT have additional properties: __proto__$/],
+  ["an array", "[]", /^body: must be object$/],
+  ["no JSON", "{to: 6}", /^the body is not JSON$/],
+  ["invalid UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), /^the body is not UTF-8$/],
+] as const;
+
+for (const [what, body, message] of wrongBodies) {
+  test(`a body with ${what} is refused in words`, async () => {
+    const headers = { authorization: "Bearer jon", "content-type": "application/json" };
+    const { app, release } = makeTestApp();
+    const problem = await problemOf(await app.request(`${production}/rollback`, { method: "POST", headers, body }));
+    assert.equal(problem.status, 400);
+    assert.match(problem.detail, message);
+    assert.deepEqual(release.acts, []);
+  });
+}
+
+test("JSON in a form's clothes is refused: a form needs no permission to cross origins", async () => {
+  for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
+    const headers = { authorization: "Bearer jon", "content-type": type };
+    const response = await makeTestApp().app.request(`${production}/hold`, { method: "POST", headers, body: "{}" });
+    assert.match((await problemOf(response)).detail, /content-type is ".*", not application\/json/);
+  }
+});
+
+test("a body over its bound is refused while it still comes in", async () => {
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += 65_536;
+      controller.enqueue(new Uint8Array(65_536).fill(0x20));
+    },
+  });
+  const headers = { authorization: "Bearer jon", "content-type": "application/json" };
+  const init = { method: "POST", headers, body: endless, duplex: "half" } as const;
+  const problem = await problemOf(await makeTestApp().app.request(`${production}/hold`, init));
+  assert.equal(problem.code, "BODY_TOO_LARGE");
+  assert.equal(problem.status, 413);
+  assert.ok(sent <= 4 * 65_536, `${sent} bytes were read`);
+});
+
+test("a secret's value goes in and never comes out", async () => {
+  const { call, secrets, release } = makeTestApp();
+  const path = "/api/v1/repositories/shop/secrets/db";
+  const set = await call("jon", "PUT", path, { value: "hunter2", environment: "staging" });
+  assert.equal(secrets.get("shop/staging/db"), "hunter2");
+  assert.doesNotMatch(await set.text(), /hunter2/);
+  assert.doesNotMatch(await (await call("jon", "GET", "/api/v1/repositories/shop/secrets")).text(), /hunter2/);
+  assert.equal((await call("jon", "DELETE", `${path}?environment=staging`)).status, 204);
+  assert.equal((await call("jon", "DELETE", `${path}?environment=staging`)).status, 404);
+  assert.deepEqual(release.acts, ["secrets changed in shop/staging", "secrets changed in shop/staging"]);
+});
+
+test("a specification is downloaded as JSON or YAML", async () => {
+  const { call } = makeTestApp();
+  const json = await call("jon", "GET", `${ranker}/spec?format=json`);
+  assert.equal(json.headers.get("content-disposition"), 'attachment; filename="ranker.json"');
+  assert.equal(((await json.json()) as { name: string }).name, "ranker");
+  const yaml = await call("jon", "GET", `${ranker}/spec?format=yaml`);
+  assert.equal(yaml.headers.get("content-type"), "application/yaml");
+  assert.match(await yaml.text(), /^apiVersion: waybill\/v1\nname: ranker\n/);
+  assert.equal((await call("jon", "GET", `${ranker}/spec?format=xml`)).status, 400);
+});
+
+test("a name that cannot be one names nothing, whatever it is made of", async () => {
+  const { call } = makeTestApp();
+  for (const name of ["..%2f..%2fetc", "UPPER", "a--b", "%00", "x".repeat(80)]) {
+    assert.equal((await call("anna", "GET", ranker.replace("ranker", name))).status, 404, name);
+  }
+});
+
+test("Git is asked for a token in its own way, and is told in text what is wrong", async () => {
+  const { app, call } = makeTestApp();
+  const asked = await call(null, "GET", "/git/shop.git/info/refs?service=git-upload-pack");
+  assert.equal(asked.status, 401);
+  assert.match(asked.headers.get("www-authenticate") ?? "", /^Basic realm=/);
+  const refused = await call("vera", "GET", "/git/shop.git/info/refs");
+  assert.match(await refused.text(), /^FORBIDDEN vera has the role viewer; this needs the role member\n$/);
+  const authorization = `Basic ${Buffer.from("anything:jon").toString("base64")}`;
+  const answered = await app.request("/git/shop.git/git-receive-pack", {
+    method: "POST",
+    headers: { authorization },
+    body: "0000",
+  });
+  assert.equal(await answered.text(), "jon /git/shop.git/git-receive-pack");
+});
+
+test("every answer carries the strict headers", async () => {
+  const { browse, call } = makeTestApp();
+  const all = [
+    await browse("anna", "/"),
+    await browse(null, "/sign-in"),
+    await call(null, "GET", "/api/v1/me"),
+    await call("anna", "GET", "/nowhere"),
+  ];
+  for (const { headers } of all) {
+    assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'.*frame-ancestors 'none'/);
+    assert.doesNotMatch(headers.get("content-security-policy") ?? "", /unsafe/);
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+    assert.equal(headers.get("referrer-policy"), "same-origin");
+    assert.equal(headers.get("cache-control"), "no-store");
+  }
+});
+
+test("a defect is logged with its request's id, and its message stays here", async () => {
+  const logged: object[] = [];
+  const { dependencies } = makeTestApp();
+  const { makeHttpApp } = await import("./app.ts");
+  const release = {
+    ...dependencies.release,
+    deployments: () => Promise.reject(new Error("password=hunter2")),
+    environments: () =>
+      Promise.reject(new WaybillError("DATABASE_UNAVAILABLE", "PostgreSQL is away", { retryAfterMs: 2500 })),
+  };
+  const log = { ...dependencies.log, error: (fields: object) => void logged.push(fields) };
+  const app = makeHttpApp({ ...dependencies, release, log });
+  const headers = { authorization: "Bearer anna", "x-request-id": "r-1", host: new URL(publicUrl).host };
+  const problem = await problemOf(await app.request("/api/v1/deployments", { headers }));
+  assert.deepEqual([problem.code, problem.requestId], ["BUG", "r-1"]);
+  assert.doesNotMatch(problem.detail, /hunter2/);
+  assert.equal(logged.length, 1);
+  const page = await app.request("/deployments/shop/production/web", { headers });
+  assert.equal(page.status, 500);
+  assert.doesNotMatch(await page.text(), /hunter2/);
+  const away = await app.request("/api/v1/environments", { headers });
+  assert.equal(away.headers.get("retry-after"), "3");
+  assert.equal((await problemOf(away)).code, "DATABASE_UNAVAILABLE");
+});
+
+test("what a page shows is escaped", async () => {
+  const { browse, release } = makeTestApp();
+  const evil = `<script>alert(1)</script>"'`;
+  release.world.deployments = release.world.deployments.map((one) => ({
+    ...one,
+    reason: evil,
+    description: evil,
+    tags: { team: evil },
+  }));
+  for (const path of [
+    "/",
+    "/deployments/shop/production/ranker",
+    `/?environment=${encodeURIComponent(evil)}`,
+    `/${encodeURIComponent(evil)}`,
+  ]) {
+    const text = await (await browse("anna", path)).text();
+    assert.doesNotMatch(text, /<script>alert/, path);
+  }
+  assert.doesNotMatch(
+    await (await browse(null, `/sign-in?return=${encodeURIComponent(evil)}&state="><script>alert`)).text(),
+    /<script>alert/,
+  );
+});
+
+test("a form leads back to our own pages only", async () => {
+  const { browse } = makeTestApp();
+  const act = async (back: string): Promise<string | null> =>
+    (await browse("jon", "/deployments/shop/production/web/restart", { return: back })).headers.get("location");
+  assert.equal(await act("/?show=paused"), "/?show=paused");
+  for (const evil of [
+    "//evil.example",
+    "https://evil.example",
+    "/\\evil.example",
+    "/\t/evil.example",
+    "javascript:alert(1)",
+    "",
+  ]) {
+    assert.equal(await act(evil), "/deployments/shop/production/web", evil);
+  }
+});
