@@ -11,6 +11,7 @@ import { makeJudge } from "./judge.ts";
 import { makeListener } from "./listener.ts";
 import { makeMirror, type Mirror, type StateSource } from "./mirror.ts";
 import { makeHttpForwarder } from "./upstream/http.ts";
+import { makeUseLog } from "./use-log.ts";
 
 export interface Gateway {
   readonly mirror: Mirror;
@@ -41,14 +42,15 @@ export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts
   const inFlight = makeInFlight();
   const forwarder = makeHttpForwarder();
   const accessLog = makeAccessLog(accessLogFile, log);
-  const identification = makeIdentification({ mirror, source, cookies, clock, log });
+  const useLog = makeUseLog({ mirror, source, clock, log });
+  const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
   const judge = makeJudge({ mirror, identification, cookies, origin });
   const listener = makeListener({
     entrance: makeEntrance({ judge, forwarder, inFlight, accessLog, cookies, clock, log }),
     clock,
   });
   const timers = [
-    setInterval(() => void identification.flushUse(), useFlushMs).unref(),
+    setInterval(() => void useLog.flush(), useFlushMs).unref(),
     setInterval(() => forwarder.forget((upstream) => isUsed(mirror, inFlight, upstream)), poolSweepMs).unref(),
   ];
   return {
@@ -60,7 +62,7 @@ export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts
     async close(timeoutMs) {
       await listener.drain(timeoutMs);
       for (const timer of timers) clearInterval(timer);
-      await Promise.all([forwarder.close(), accessLog.close(), identification.flushUse()]);
+      await Promise.all([forwarder.close(), accessLog.close(), useLog.flush()]);
     },
   };
 }

@@ -1,12 +1,12 @@
 import type { Cookies } from "../access/proof/cookie.ts";
-import { isGood, presentedBy, type Credential } from "../access/proof/credential.ts";
+import { isGood, presentedBy } from "../access/proof/credential.ts";
 import { isForged } from "../access/proof/forgery.ts";
-import { idleSessionMs, useIntervalMs } from "../access/session-life.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import type { Log } from "../core/log.ts";
-import type { Mirror, StateSource } from "./mirror.ts";
+import type { Mirror } from "./mirror.ts";
+import type { UseLog } from "./use-log.ts";
 
 /** The parts of a request by which its sender is known. */
 export interface Appearance {
@@ -28,13 +28,11 @@ export interface Identified {
 export interface Identification {
   /** Who sends this to the deployment's host `label`; a promise only where the database must be asked. */
   identify(appearance: Appearance, label: string): Identified | Promise<Identified>;
-  /** Writes down which credentials were used; for a timer, and once more at the end. */
-  flushUse(): Promise<void>;
 }
 
 interface Parts {
   readonly mirror: Mirror;
-  readonly source: () => StateSource;
+  readonly useLog: UseLog;
   readonly cookies: Cookies;
   readonly clock: Clock;
   readonly log: Log;
@@ -44,19 +42,8 @@ interface Parts {
 const unknownForMs = 2_000;
 const maxUnknown = 10_000;
 
-export function makeIdentification({ mirror, source, cookies, clock, log }: Parts): Identification {
+export function makeIdentification({ mirror, useLog, cookies, clock, log }: Parts): Identification {
   const unknownUntilMs = new Map<string, number>();
-  const writtenAtMs = new Map<string, number>();
-  const used = new Set<string>();
-
-  function noteUse({ hash, kind, expiresAt, endsAt }: Credential, nowMs: number): void {
-    if (nowMs - (writtenAtMs.get(hash) ?? 0) < useIntervalMs) return;
-    writtenAtMs.set(hash, nowMs);
-    used.add(hash);
-    const extendedMs = Math.min(nowMs + idleSessionMs, endsAt?.getTime() ?? Infinity);
-    if (kind === "session" && expiresAt !== null && expiresAt.getTime() < extendedMs)
-      mirror.extend(hash, new Date(extendedMs));
-  }
 
   function isWorthAsking(hash: string, nowMs: number): boolean {
     return mirror.credential(hash) === null && (unknownUntilMs.get(hash) ?? 0) <= nowMs;
@@ -88,27 +75,13 @@ export function makeIdentification({ mirror, source, cookies, clock, log }: Part
         const known = hashes
           .map((hash) => mirror.credential(hash))
           .find((one) => one !== null && isGood(one, label, now));
-        if (known) noteUse(known, now.getTime());
+        if (known) useLog.note(known);
         return { identity: known?.identity ?? null, isOurAuthorization };
       };
       const wanted = hashes.filter((hash) => isWorthAsking(hash, now.getTime()));
       const first = answer();
       if (first.identity !== null || wanted.length === 0) return first;
       return Promise.all(wanted.map(ask)).then(answer);
-    },
-    async flushUse() {
-      if (used.size === 0) return;
-      const hashes = [...used];
-      used.clear();
-      if (writtenAtMs.size > maxUnknown) writtenAtMs.clear();
-      const now = clock.now();
-      try {
-        await source().recordUse(hashes, now, new Date(now.getTime() + idleSessionMs));
-      } catch (error) {
-        // Lost is only how far a session is extended: the next use within minutes writes it again.
-        for (const hash of hashes) writtenAtMs.delete(hash);
-        log.debug({ error: messageOf(error) }, "use of credentials could not be written");
-      }
     },
   };
 }
