@@ -47,6 +47,7 @@ export const errorTable = {
   // intake
   WEBHOOK_UNSIGNED: { verdict: "rejected", status: 401, summary: "a webhook is not signed by a secret that we know" },
   // git
+  GIT_TOO_OLD: { verdict: "rejected", summary: "this machine's Git is older than Waybill needs" },
   GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },
   SNAPSHOT_EXISTS: { verdict: "rejected", status: 409, summary: "a snapshot of that number exists" },
   TREE_UNSAFE: { verdict: "rejected", status: 422, summary: "a source folder holds what must not reach a disk" },

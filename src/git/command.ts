@@ -60,6 +60,22 @@ export async function requireGit(operation: string, args: readonly string[], cal
   throw new WaybillError("GIT_FAILED", `${operation}: git ended with status ${exitCode}: ${stderr || "no message"}`);
 }
 
+// The first that takes settings from GIT_CONFIG_COUNT: an older one would run without what isolates it.
+const oldest = { major: 2, minor: 31 };
+
+/** Throws GIT_TOO_OLD or GIT_FAILED unless this machine's Git is one that Waybill's settings reach. */
+export async function requireSupportedGit(): Promise<void> {
+  const version = (await requireGit("git --version", ["--version"], { cwd: "/" })).toString("utf8").trim();
+  const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(version) ?? [];
+  if (isOlder(Number(major), Number(minor))) {
+    const wanted = `Git ${oldest.major}.${oldest.minor} or newer is needed`;
+    throw new WaybillError("GIT_TOO_OLD", `${wanted}, but this machine has "${version}". Install a newer one.`);
+  }
+}
+
+export const isOlder = (major: number, minor: number): boolean =>
+  major < oldest.major || (major === oldest.major && minor < oldest.minor);
+
 export function cannotRun(cause: unknown): WaybillError {
   return new WaybillError("GIT_FAILED", `git cannot be run: ${messageOf(cause)}. Is Git installed and on PATH?`, {
     cause,

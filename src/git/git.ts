@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import { WaybillError } from "../core/errors.ts";
 import { createBare, setHead, type NewRepository } from "./bare-repository.ts";
+import { requireSupportedGit } from "./command.ts";
 import { makeOpenRepositories } from "./open-repositories.ts";
 import { remote, type RemoteOptions } from "./remote/address.ts";
 import type { Repository } from "./repository.ts";
@@ -44,12 +45,21 @@ export function makeGit({ folder, log, credentialsFor = async () => null, ...rem
   const pathOf = (name: RepositoryName): string => join(folder, `${name}.git`);
   const exists = (name: RepositoryName): boolean => existsSync(join(pathOf(name), "HEAD"));
 
+  let supported: Promise<void> | undefined;
+  /** Asked once; asked again after a failure, since a person may install Git meanwhile. */
+  function checkGit(): Promise<void> {
+    supported ??= requireSupportedGit();
+    supported.catch(() => (supported = undefined));
+    return supported;
+  }
+
   function requirePath(name: RepositoryName): string {
     if (exists(name)) return pathOf(name);
     throw new WaybillError("NOT_FOUND", `there is no repository ${name}`);
   }
 
   async function create(name: RepositoryName, start: NewRepository): Promise<Repository> {
+    await checkGit();
     if (exists(name)) throw new WaybillError("CONFLICT", `there is a repository ${name} already`);
     await createBare(pathOf(name), start);
     log.info({ repository: name, isMirror: start.url !== null }, "repository created");
@@ -59,7 +69,10 @@ export function makeGit({ folder, log, credentialsFor = async () => null, ...rem
   return {
     folder,
     exists,
-    open: async (name) => repositories.open(name, requirePath(name)),
+    async open(name) {
+      await checkGit();
+      return repositories.open(name, requirePath(name));
+    },
     openQuarantine: async (name, env) => repositories.openQuarantine(name, requirePath(name), env),
     createHosted: (name, defaultBranch) => create(name, { defaultBranch, url: null }),
     async createMirror(name, url, credentials) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { commitSha, environmentName, repositoryName } from "../core/names.ts";
+import { isOlder } from "./command.ts";
 import { testGit, type TestGit } from "../../test/support/test-git.ts";
 
 const tagger = { name: "Ann Author", email: "ann@example.org" };
@@ -245,4 +246,11 @@ test("repositories are listed, opened once, and gone when removed", async () => 
   assert.equal(git.exists(repositoryName("another")), false);
   await assert.rejects(git.open(repositoryName("another")), { code: "NOT_FOUND" });
   await assert.rejects(world.hosted.fetch(new AbortController().signal), { code: "CONFLICT" });
+});
+
+test("a Git that takes no settings by environment is refused", () => {
+  assert.equal(isOlder(2, 30), true);
+  assert.equal(isOlder(1, 99), true);
+  assert.equal(isOlder(2, 31), false);
+  assert.equal(isOlder(3, 0), false);
 });
