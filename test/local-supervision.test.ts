@@ -146,3 +146,14 @@ test("a program has its grace time, and no more", async () => {
     lines.push(line.text);
   assert.ok(lines.includes("not yet"), lines.join("\n"));
 });
+
+test("what was stopped with the server starts again with the next one", async () => {
+  const before = makeLocalHarness();
+  const { url } = await start(before, server);
+  await before.target.stopAll();
+  await assert.rejects(fetch(url));
+  await using harness = makeLocalHarness({ folder: before.folder });
+  await harness.target.adopt();
+  await until(() => harness.target.status(stack)?.state === "ready");
+  assert.ok((await fetch(url)).ok);
+});

@@ -72,7 +72,7 @@ export function makeSecrets({ store, cipher, clock }: SecretsDependencies): Secr
       const current = rows.find((row) => row.name === name && row.environment === environment);
       if (current && readIfOurs(cipher, current) === value.reveal()) return summaryOf(current);
       const scope = { repository, environment, name };
-      const sealed = seal(cipher, scope, value);
+      const sealed = cipher.encrypt(value.reveal(), scopeOf(scope));
       return summaryOf(await store.add({ ...scope, sealed, setBy: actor.name, setAt: clock.now() }, keptVersions));
     },
     async list(repository) {
@@ -120,14 +120,9 @@ const summaryOf = ({ repository, environment, name, version, setAt, setBy }: Sto
   updatedBy: setBy,
 });
 
-/** Whom a value is for is sealed along: a row copied to another name or repository is not opened. */
-function seal(
-  cipher: Cipher,
-  { repository, environment, name }: SecretScope & { name: string },
-  value: Secret,
-): string {
-  return cipher.encrypt(JSON.stringify([repository, environment, name, value.reveal()]));
-}
+/** Whom a value is for is bound in: a row copied to another name or repository is not opened. */
+const scopeOf = ({ repository, environment, name }: SecretScope & { readonly name: string }): string =>
+  JSON.stringify(["secret", repository, environment, name]);
 
 function open(cipher: Cipher, row: StoredSecret): string {
   const text = readIfOurs(cipher, row);
@@ -138,12 +133,10 @@ function open(cipher: Cipher, row: StoredSecret): string {
   );
 }
 
-function readIfOurs(cipher: Cipher, { repository, environment, name, sealed }: StoredSecret): string | null {
+function readIfOurs(cipher: Cipher, row: StoredSecret): string | null {
+  if (row.sealed === null) return null;
   try {
-    const parts = JSON.parse(cipher.decrypt(sealed ?? "")) as readonly unknown[];
-    const value = parts[3];
-    const isItsOwn = parts[0] === repository && parts[1] === environment && parts[2] === name;
-    return isItsOwn && typeof value === "string" ? value : null;
+    return cipher.decrypt(row.sealed, scopeOf(row));
   } catch {
     return null;
   }

@@ -9,7 +9,6 @@ import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
 import type { Route } from "../../src/targets/route.ts";
 import { fakeSecrets, makeFakeTrees, noTraffic, realClock } from "./local-target.ts";
-import { testKey } from "./stacks.ts";
 import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
@@ -61,7 +60,7 @@ const target = makeLocalTarget({
 const engine = makeEngine({
   providers: target.providers,
   state,
-  secrets: makeCipher(testKey),
+  secrets: makeCipher(Buffer.alloc(32, 7)),
   clock: realClock,
   log: silentLog,
 });

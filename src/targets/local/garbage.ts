@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
@@ -5,6 +6,8 @@ import type { Trees } from "./trees.ts";
 
 // As many revisions of a deployment as can be returned to at once, and whose logs can be read.
 const keptRevisions = 5;
+// What no revision uses any more: of a removed deployment nothing is left after this.
+const keptMs = 7 * 24 * 60 * 60 * 1_000;
 
 export interface GarbageCollector {
   /** Removes what no kept revision needs; calls that come meanwhile are one more round. */
@@ -13,15 +16,22 @@ export interface GarbageCollector {
   settled(): Promise<void>;
 }
 
-export function makeGarbageCollector(parts: { trees: Trees; supervisor: Supervisor; log: Log }): GarbageCollector {
-  const { trees, supervisor, log } = parts;
+export interface GarbageParts {
+  readonly trees: Trees;
+  readonly supervisor: Supervisor;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function makeGarbageCollector({ trees, supervisor, clock, log }: GarbageParts): GarbageCollector {
   let isWaiting = false;
   let last: Promise<void> = Promise.resolve();
   const round = async (): Promise<void> => {
     isWaiting = false;
     try {
-      supervisor.forgetAllBut(keptRevisions);
-      await trees.removeUnused(keptRevisions);
+      const limits = { kept: keptRevisions, before: new Date(clock.now().getTime() - keptMs) };
+      supervisor.forgetAllBut(limits);
+      await trees.removeUnused(limits);
     } catch (error) {
       log.warn({ error: messageOf(error) }, "old source trees cannot be removed");
     }

@@ -1,61 +1,56 @@
-import type { ResolvedDeployment, ResolvedReplicas, ResolvedSize } from "../../spec/resolved.ts";
+import type { ResolvedReplicas, ResolvedSecret, ResolvedService, ResolvedSize } from "../../spec/resolved.ts";
 import type { Workload } from "../workload.ts";
+import { secretFileVariable } from "./processes/environment.ts";
 
 /** What stands in the file and cannot be done on this target: applying it is refused with these words. */
 export function refusals({ spec, source }: Workload): readonly string[] {
   if (spec.kind === "job") return [];
-  const name = `deployments ${spec.name}`;
   if (spec.source.from === "image") {
-    return [`${name}: source.image needs a container runtime, and the local target runs programs from source`];
+    return ["source.image needs a container runtime, and the local target runs programs from source"];
   }
   if (spec.kind === "service" && Object.keys(spec.components).length > 0) {
-    return [`${name}: components are not run by the local target; make each a deployment of its own`];
+    return ["components are not run by the local target: make each a deployment of its own"];
   }
-  if (source === null) return [`${name}: its source tree is not known`];
-  if (spec.kind !== "site" && spec.command === null) return [`${name}: a program from source needs a command`];
+  if (source === null) return ["its source tree is not known"];
+  if (spec.kind !== "site" && spec.command === null) return ["a program from source needs a command"];
   return [];
 }
 
 /** What is accepted but done otherwise than the file says, in the user's words. */
 export function notices(workload: Workload): readonly string[] {
   const { spec } = workload;
-  if (spec.kind === "job") return [`${spec.name}: jobs are checked but not run yet by this server`];
-  const found = [...refusals(workload)];
-  if (spec.kind === "site") return found;
+  if (spec.kind === "job") return ["jobs are checked but not run yet by this server"];
+  if (spec.kind === "site") return refusals(workload);
   return [
-    ...found,
-    ...sizeNotices(spec.name, spec.size),
-    ...replicaNotices(spec.name, spec.replicas),
-    ...fileNotices(spec),
-    ...portNotices(spec),
+    ...refusals(workload),
+    ...sizeNotices(spec.size),
+    ...replicaNotices(spec.replicas),
+    ...secretNotices(spec.secrets),
+    ...(spec.kind === "service" ? portNotices(spec) : []),
   ];
 }
 
-function sizeNotices(name: string, { gpu, name: size }: ResolvedSize): readonly string[] {
+function sizeNotices({ gpu, name }: ResolvedSize): readonly string[] {
   if (!gpu) return [];
-  return [`${name}: size ${size ?? "with GPU"}: this machine's GPUs are not reserved by the local target`];
+  return [`size${name === null ? "" : ` ${name}`}: this machine's GPUs are not reserved by the local target`];
 }
 
-function replicaNotices(name: string, { min, max }: ResolvedReplicas): readonly string[] {
-  if (max > 1) return [`${name}: replicas: the local target runs one process, not ${Math.max(min, 1)} to ${max}`];
-  if (min === 0) return [`${name}: replicas.min 0: the local target does not put programs to sleep`];
+function replicaNotices({ min, max }: ResolvedReplicas): readonly string[] {
+  if (max > 1) return [`replicas: the local target runs one process, not ${Math.max(min, 1)} to ${max}`];
+  if (min === 0) return ["replicas.min 0: the local target does not put programs to sleep"];
   return [];
 }
 
-type Program = Exclude<ResolvedDeployment, { readonly kind: "job" | "site" }>;
-
-function fileNotices(spec: Program): readonly string[] {
-  return spec.secrets.flatMap((secret) => {
+function secretNotices(secrets: readonly ResolvedSecret[]): readonly string[] {
+  return secrets.flatMap((secret) => {
     if (!("file" in secret)) return [];
-    const variable = `WAYBILL_SECRET_FILE_${secret.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
-    return [`${spec.name}: secret ${secret.name}: on this machine the program finds ${secret.file} at $${variable}`];
+    return [`secret ${secret.name}: on this machine ${secret.file} is found at $${secretFileVariable(secret.name)}`];
   });
 }
 
-function portNotices(spec: Program): readonly string[] {
-  if (spec.kind !== "service") return [];
-  const further = new Set(spec.routes.map(({ port }) => port).filter((port) => port !== spec.port));
+function portNotices({ port, routes }: ResolvedService): readonly string[] {
+  const further = new Set(routes.map((route) => route.port).filter((other) => other !== port));
   return [...further].map(
-    (port) => `${spec.name}: port ${port}: on this machine the program must listen on $PORT_${port} instead`,
+    (other) => `port ${other}: on this machine the program must listen on $PORT_${other} instead`,
   );
 }

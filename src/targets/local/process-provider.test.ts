@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -186,4 +187,31 @@ test("a cancelled start leaves nothing running", async () => {
   await assert.rejects(starting, /a newer push came/);
   const [id = ""] = readdirSync(join(harness.folder, "instances")).filter((name) => name.startsWith("web"));
   assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${id}`), []);
+});
+
+test("a port that another program took meanwhile is exchanged", async () => {
+  await using harness = makeLocalHarness();
+  const squatter = `require("node:net").createServer().listen(process.argv[1]); setTimeout(() => process.exit(), 2000)`;
+  const first = `
+    const { spawn } = require("node:child_process"), fs = require("node:fs");
+    if (fs.existsSync(process.env.HOME + "/second")) { ${hello} } else {
+      fs.writeFileSync(process.env.HOME + "/second", "");
+      const port = process.env.PORT;
+      spawn(process.execPath, ["-e", ${JSON.stringify(squatter)}, port], { detached: true, stdio: "ignore", env: {} }).unref();
+      const look = () => require("node:net").connect(port, "127.0.0.1").on("connect", () => process.exit(1)).on("error", () => setTimeout(look, 5));
+      look();
+    }
+  `;
+  const key = await source(harness, { "server.js": first });
+  const { url } = await start(harness, { source: key, health: { path: "/", timeoutSeconds: 5, protocol: "http" } });
+  assert.equal(await (await fetch(url)).text(), "hello");
+});
+
+const python = spawnSync("python3", ["--version"]).status === 0;
+
+test("a Python program runs just so", { skip: !python && "python3 is not on this machine" }, async () => {
+  await using harness = makeLocalHarness();
+  const key = await source(harness, { "index.html": "from Python" });
+  const { url } = await start(harness, { source: key, command: 'python3 -m http.server "$PORT"' });
+  assert.equal(await (await fetch(url)).text(), "from Python");
 });

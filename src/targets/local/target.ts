@@ -68,7 +68,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     clock,
     log,
   });
-  const garbage = makeGarbageCollector({ trees, supervisor, log });
+  const garbage = makeGarbageCollector({ trees, supervisor, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
     "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log }),
@@ -98,9 +98,10 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
 }
 
 function chooseProgram(workload: Workload): () => Promise<Record<string, unknown>> {
+  const { spec, pause } = workload;
   const [refused] = refusals(workload);
-  if (refused !== undefined) throw new WaybillError("TARGET_UNSUPPORTED", refused);
-  const { spec } = workload;
+  const isResting = spec.state !== "running" || pause !== null;
+  if (refused !== undefined && !isResting) throw new WaybillError("TARGET_UNSUPPORTED", `${spec.name}: ${refused}`);
   switch (spec.kind) {
     case "service":
       return serviceProgram({ ...workload, spec });

@@ -153,11 +153,13 @@ test("trees without a user are removed, but for the newest of each stack", async
     keys.push(key);
   }
   const kept = (): readonly boolean[] => keys.map((key) => harness.trees.folderOf(key) !== null);
-  await harness.trees.removeUnused(2);
+  await harness.trees.removeUnused({ kept: 2, before: new Date(20) });
   assert.deepEqual(kept(), [true, true, true, true], "in use");
   for (const [at, key] of keys.entries()) harness.trees.unuse(key, `web-${at + 1}`, new Date(10 + at));
-  await harness.trees.removeUnused(2);
+  await harness.trees.removeUnused({ kept: 2, before: new Date(0) });
   assert.deepEqual(kept(), [false, false, true, true]);
-  await harness.trees.removeUnused(0);
+  await harness.trees.removeUnused({ kept: 2, before: new Date(12) });
+  assert.deepEqual(kept(), [false, false, false, true], "the others have not been used for long");
+  await harness.trees.removeUnused({ kept: 0, before: new Date(0) });
   assert.deepEqual(readdirSync(harness.folder), []);
 });

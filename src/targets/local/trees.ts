@@ -125,8 +125,8 @@ export class Trees {
     this.#point(key, { ...pointer, usedAt: now.toISOString(), users });
   }
 
-  /** Removes trees without a user, but for each stack's newest `kept`: going back to those takes no build. */
-  async removeUnused(kept: number): Promise<void> {
+  /** Removes trees without a user, but for each stack's newest: going back to those takes no build. */
+  async removeUnused({ kept, before }: { kept: number; before: Date }): Promise<void> {
     const unused = this.#keys()
       .flatMap((key) => {
         const pointer = this.#pointer(key);
@@ -134,8 +134,9 @@ export class Trees {
       })
       .sort((a, b) => b.usedAt.localeCompare(a.usedAt));
     const counts = new Map<string, number>();
-    for (const { key, folder, stacks } of unused) {
-      const isKept = stacks.some((stack) => (counts.get(stack) ?? 0) < kept);
+    for (const { key, folder, stacks, usedAt } of unused) {
+      const isYoung = Date.parse(usedAt) > before.getTime();
+      const isKept = isYoung && stacks.some((stack) => (counts.get(stack) ?? 0) < kept);
       for (const stack of stacks) counts.set(stack, (counts.get(stack) ?? 0) + 1);
       if (isKept) continue;
       rmSync(this.#pointerPath(key), { force: true });

@@ -1,16 +1,15 @@
 import type { Exit } from "./launch.ts";
-import type { ListeningSocket } from "./sockets.ts";
 
 /** Why an instance does not answer, as facts. */
 export type Trouble =
   | { readonly kind: "exited"; readonly exit: Exit; readonly uptimeMs: number; readonly wasMemory: boolean }
-  | { readonly kind: "silent"; readonly port: number; readonly waitedMs: number; readonly others: OtherSockets }
+  | { readonly kind: "silent"; readonly port: number; readonly waitedMs: number; readonly others: OtherPorts }
   | { readonly kind: "no answer"; readonly port: number; readonly path: string; readonly waitedMs: number }
   | { readonly kind: "unhealthy"; readonly path: string; readonly status: number; readonly body: string }
   | { readonly kind: "not startable"; readonly message: string };
 
-/** Null: the system does not tell. */
-export type OtherSockets = readonly ListeningSocket[] | null;
+/** Where the program listens; null where the system does not tell. */
+type OtherPorts = readonly number[] | null;
 
 const atOnceMs = 2_000;
 
@@ -49,7 +48,7 @@ function describeExit({ exit, uptimeMs, wasMemory }: Trouble & { kind: "exited" 
 
 function describeSilence({ port, waitedMs, others }: Trouble & { kind: "silent" }): string {
   const nothing = `nothing listens on port ${port} after ${seconds(waitedMs)}`;
-  const instead = [...new Set((others ?? []).map((socket) => socket.port))].filter((other) => other !== port);
+  const instead = (others ?? []).filter((other) => other !== port);
   if (instead.length === 0) return `${nothing}: the program must listen on the port in $PORT`;
   return `the program listens on port ${instead.join(", ")} instead of port ${port}: it must listen on the port in $PORT`;
 }

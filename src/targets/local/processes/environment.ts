@@ -11,8 +11,9 @@ export function searchPath(): string {
   return inherited.split(delimiter).includes(own) ? inherited : `${inherited}${delimiter}${own}`;
 }
 
-/** `ranker-db` → `RANKER_DB`. */
-const upperName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_");
+/** Where a program finds the path of a secret's file: `tls-ca` → `WAYBILL_SECRET_FILE_TLS_CA`. */
+export const secretFileVariable = (name: string): string =>
+  `WAYBILL_SECRET_FILE_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
 
 /**
  * Everything that a program finds in its environment: nothing is inherited from the server, whose own settings are no
@@ -65,7 +66,7 @@ async function secretEnvironment(
     const value = await secrets.reveal(spec.stack, use.name, use.version);
     if (use.env !== undefined) environment[use.env] = value.reveal();
     if (use.file !== undefined) {
-      environment[`WAYBILL_SECRET_FILE_${upperName(use.name)}`] = writeSecretFile(folder, use, value.reveal());
+      environment[secretFileVariable(use.name)] = writeSecretFile(folder, use, value.reveal());
     }
   }
   if (spec.secrets.some(({ file }) => file !== undefined)) environment["WAYBILL_SECRETS"] = folder;

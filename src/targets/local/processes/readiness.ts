@@ -4,7 +4,7 @@ import type { Clock } from "../../../core/clock.ts";
 import type { Trouble } from "./diagnosis.ts";
 import { markerOf, type InstanceRecord } from "./instance.ts";
 import type { Exit, StartedProcess } from "./launch.ts";
-import { listeningSockets } from "./sockets.ts";
+import { listeningPorts } from "./sockets.ts";
 
 export type Readiness =
   | { readonly ready: true; readonly hostname: string }
@@ -61,7 +61,7 @@ async function awaitService(wait: ReadinessRequest): Promise<Readiness> {
   ended.catch(() => undefined);
   let hasHinted = false;
   for (;;) {
-    const look = process.hasEnded() ? null : await lookAt(record, signal);
+    const look = await Promise.race([lookAt(record, signal), ended.then(() => null)]);
     const waitedMs = clock.now().getTime() - startedAt;
     if (process.hasEnded()) return { ready: false, trouble: exited(await ended, waitedMs) };
     if (look?.kind === "answers") return { ready: true, hostname: look.hostname };
@@ -84,7 +84,7 @@ function troubleOf(look: Look | null, at: { record: InstanceRecord; port: number
   const path = record.spec.health?.path ?? "/";
   if (look?.kind === "unhealthy") return { kind: "unhealthy", path, status: look.status, body: look.body };
   if (look?.kind === "no answer") return { kind: "no answer", port, path, waitedMs };
-  return { kind: "silent", port, waitedMs, others: listeningSockets(markerOf(record.id)) };
+  return { kind: "silent", port, waitedMs, others: listeningPorts(markerOf(record.id)) };
 }
 
 async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Promise<Look> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
@@ -133,16 +133,17 @@ export class Supervisor {
     return instanceFolder(join(this.#dependencies.folder, id)).log;
   }
 
-  /** Removes what is kept of stopped instances, but for the newest `kept` of each stack. */
-  forgetAllBut(kept: number): void {
+  /** Removes what is kept of stopped instances, but for the newest of each stack that ran lately. */
+  forgetAllBut({ kept, before }: { kept: number; before: Date }): void {
     const counts = new Map<string, number>();
     for (const { id, spec, desired } of [...this.#records()].reverse()) {
       if (desired === "running") continue;
       const count = (counts.get(stackKey(spec.stack)) ?? 0) + 1;
       counts.set(stackKey(spec.stack), count);
       const folder = instanceFolder(join(this.#dependencies.folder, id));
+      const isYoung = (statSync(folder.record, { throwIfNoEntry: false })?.mtimeMs ?? 0) > before.getTime();
       // While the private folder is there, it is still being stopped.
-      if (count <= kept || existsSync(folder.private)) continue;
+      if ((isYoung && count <= kept) || existsSync(folder.private)) continue;
       this.#runners.delete(id);
       this.#logSizes.delete(id);
       rmSync(folder.path, { recursive: true, force: true });
