@@ -1,6 +1,5 @@
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
-import type { Hono } from "hono";
 
 export interface Listening {
   /** The port in use: the one asked for, or a free one for 0. */
@@ -21,9 +20,14 @@ const sweepMs = 25;
 // A push of a large repository may be silent for long while Git counts and compresses.
 const requestTimeoutMs = 0;
 
-export async function listen(app: Hono, options: ListenOptions): Promise<Listening> {
+/** Anything that answers requests: the app, in the first place. */
+interface Answering {
+  readonly fetch: (request: Request) => Promise<Response> | Response;
+}
+
+export async function listen({ fetch }: Answering, options: ListenOptions): Promise<Listening> {
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch,
     // The process belongs to serve.ts: its globals stay as Node made them.
     overrideGlobalObjects: false,
     serverOptions: { requestTimeout: requestTimeoutMs },

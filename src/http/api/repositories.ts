@@ -47,7 +47,8 @@ export function repositoryRoutes({ release, publicUrl }: HttpDependencies): read
 
 /** `https://example.org/team/Shop.git` and `git@example.org:team/Shop.git` are both called `shop`. */
 export function nameFromUrl(url: string): string {
-  const last = /([^/:]+?)(?:\.git)?\/*$/.exec(url)?.[1] ?? "";
+  const path = URL.canParse(url) ? new URL(url).pathname : url;
+  const last = /([^/:]+?)(?:\.git)?\/*$/.exec(path)?.[1] ?? "";
   const name = last
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
