@@ -6,6 +6,8 @@ import type { Identity } from "../../core/identity.ts";
 import type { Log } from "../../core/log.ts";
 import type { RepositoryName } from "../../core/names.ts";
 import type { Git } from "../../git/git.ts";
+import type { RefView } from "../../git/refs.ts";
+import type { Repository } from "../../git/repository.ts";
 import { serveHooks, type HookCall, type HookReply } from "./hook-channel.ts";
 import type { Push, PushGate, RefUpdate } from "../push-gate.ts";
 
@@ -32,7 +34,10 @@ export interface PushesOptions {
   readonly signal: AbortSignal;
 }
 
-type PushStart = Pick<Push, "id" | "repository" | "identity">;
+interface PushStart extends Pick<Push, "id" | "repository" | "identity"> {
+  /** The refs before this push, read while Git is still taking in its objects. */
+  readonly refsBefore: Promise<RefView>;
+}
 
 const maxUpdates = 5_000;
 
@@ -42,9 +47,12 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
       reply.line(`waybill: the push changes ${updates.length} refs; at most ${maxUpdates} are taken at once`);
       return false;
     }
-    await nameHead(git, start.repository, updates);
+    const refsBefore = await start.refsBefore;
+    const head = headFor(refsBefore, updates);
+    if (head !== refsBefore.head) await git.setHead(start.repository, head);
     await using quarantine = disposable(await git.openQuarantine(start.repository, env));
-    const { accept, lines } = await gate.check({ ...start, updates, objects: quarantine.repository });
+    const objects: Repository = { ...quarantine.repository, refs: async () => ({ ...refsBefore, head }) };
+    const { accept, lines } = await gate.check({ ...pushOf(start), updates, objects });
     for (const line of lines) reply.line(line);
     return accept;
   }
@@ -52,7 +60,7 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
   async function follow(start: PushStart, updates: readonly RefUpdate[], reply: HookReply | null): Promise<void> {
     const objects = await git.open(start.repository);
     // Iterated to its end even when the pusher is gone: the deploy is not theirs to stop by closing a terminal.
-    for await (const line of gate.follow({ ...start, updates, objects }, signal)) reply?.line(line);
+    for await (const line of gate.follow({ ...pushOf(start), updates, objects }, signal)) reply?.line(line);
   }
 
   /** Refs that changed although Git ended before its last hook: they are followed all the same. */
@@ -63,7 +71,10 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
 
   return {
     async serve({ channel, identity, name, ended, onStored }) {
-      const start: PushStart = { id: randomUUID(), repository: name, identity };
+      const refsBefore = git.open(name).then((repository) => repository.refs());
+      // A failure is the check's to report, if there ever is one.
+      refsBefore.catch(() => undefined);
+      const start: PushStart = { id: randomUUID(), repository: name, identity, refsBefore };
       const startedAt = clock.now().getTime();
       let unfollowed: readonly RefUpdate[] = [];
 
@@ -101,14 +112,15 @@ function disposable<T extends { close(): Promise<void> }>(repository: T) {
   return { repository, [Symbol.asyncDispose]: () => repository.close() };
 }
 
+const pushOf = ({ id, repository, identity }: PushStart) => ({ id, repository, identity });
+
 /** The first push decides what the default branch is called, before the gate looks. */
-async function nameHead(git: Git, name: RepositoryName, updates: readonly RefUpdate[]): Promise<void> {
-  const branches = updates.filter(({ ref }) => ref.startsWith("refs/heads/"));
-  if (branches.length === 0 || branches.some(({ before }) => before !== null)) return;
-  const { head, branches: existing } = await (await git.open(name)).refs();
-  const pushed = branches.map(({ ref }) => ref.slice("refs/heads/".length));
-  if (existing.size > 0 || pushed.includes(head)) return;
-  await git.setHead(name, pushed.includes("master") ? "master" : (pushed[0] ?? head));
+function headFor({ head, branches }: RefView, updates: readonly RefUpdate[]): string {
+  const pushed = updates
+    .filter(({ ref }) => ref.startsWith("refs/heads/"))
+    .map(({ ref }) => ref.slice("refs/heads/".length));
+  if (branches.size > 0 || pushed.includes(head)) return head;
+  return pushed.includes("master") ? "master" : (pushed[0] ?? head);
 }
 
 async function changedRefs(
