@@ -145,6 +145,32 @@ test("somebody with nothing deployed is told exactly what to type", { skip }, as
   await page.close();
 });
 
+test("a repository that cannot be read, and a first commit that waits, are on the page", { skip }, async () => {
+  const world: World = {
+    ...emptyWorld(),
+    repositories: [
+      { name: "shop", url: "https://example.org/shop.git", defaultBranch: "main", problem: "the host is unknown" },
+    ],
+    environments: [
+      {
+        repository: "shop",
+        environment: "production",
+        branch: "main",
+        snapshot: null,
+        hold: null,
+        waiting: { commit: "9f2c41d7".repeat(5), reason: "it would delete 4 of 5 deployments" },
+      },
+    ],
+  };
+  const { page, url } = await visit("anna", { world });
+  await page.goto(url);
+  await page.getByText("The repository shop cannot be read: the host is unknown").waitFor();
+  await page.getByText("Commit 9f2c41d waits: it would delete 4 of 5 deployments").waitFor();
+  await page.getByRole("button", { name: "Release production" }).click();
+  await page.getByRole("heading", { name: "Nothing is deployed yet" }).waitFor();
+  await page.close();
+});
+
 test("a viewer sees what access rules admit, and no buttons", { skip }, async () => {
   const { page, url } = await visit("vera");
   await page.goto(url);

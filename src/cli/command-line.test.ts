@@ -192,6 +192,8 @@ test("tokens: only the token itself goes to standard output", async () => {
   assert.deepEqual(await json("token list"), { tokens: [] });
   assert.equal((await waybill("token revoke t1")).status, 0);
   assert.equal((await waybill("token create ci --role king")).status, 2);
+  const invited = await waybill("invite kim --role viewer --group search");
+  assert.match(invited.out, /\/sign-in\/link\?token=for-kim$/);
 });
 
 test("login keeps a token for its server, readable by nobody else", async () => {

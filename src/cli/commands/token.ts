@@ -49,3 +49,16 @@ export async function revokeToken(context: CommandContext, id: string): Promise<
   await client.send("DELETE", apiPath(["tokens", id]));
   answer(context, { revoked: id }, ["The token is revoked."]);
 }
+
+export interface InviteOptions {
+  readonly role?: string;
+  readonly group?: readonly string[];
+}
+
+export async function invite(context: CommandContext, name: string, { role, group }: InviteOptions): Promise<void> {
+  const client = await context.connect();
+  const body = { name, ...(role === undefined ? {} : { role }), ...(group === undefined ? {} : { groups: group }) };
+  const invited = await client.send<{ link: string; expiresAt: string }>("POST", apiPath(["users"]), body);
+  answer(context, invited, [invited.link]);
+  if (!context.json) context.terminal.err(`It signs ${name} in once, until ${invited.expiresAt.slice(0, 10)}.`);
+}

@@ -1,12 +1,22 @@
 import { Option, type Command } from "commander";
 import type { SecretOptions } from "../commands/secret.ts";
-import type { TokenOptions } from "../commands/token.ts";
+import type { InviteOptions, TokenOptions } from "../commands/token.ts";
 import { environmentOption, repositoryOption, wholeNumber, type Json, type Run } from "./options.ts";
+
+const roles = ["admin", "member", "viewer"] as const;
 
 /** Commands about who may do what, and about what must stay hidden. */
 export function addAccountCommands(program: Command, run: Run): void {
   addSecrets(program, run);
   addTokens(program, run);
+  program
+    .command("invite <name>")
+    .description("make a one-time link by which a person signs in and gets an account")
+    .addOption(new Option("--role <role>", "what the person may do (default: member)").choices([...roles]))
+    .option("--group <name...>", "groups, which access rules name")
+    .action((name: string, options: InviteOptions & Json) =>
+      run(async (context) => (await import("../commands/token.ts")).invite(context, name, options), options),
+    );
   program
     .command("login [url]")
     .description("keep a server's address and a token for the other commands; the token is asked for, or piped in")
@@ -49,9 +59,7 @@ function addTokens(program: Command, run: Run): void {
   token
     .command("create <name>")
     .description("create a token and print it, this once")
-    .addOption(
-      new Option("--role <role>", "at most your own, which is the default").choices(["admin", "member", "viewer"]),
-    )
+    .addOption(new Option("--role <role>", "at most your own, which is the default").choices([...roles]))
     .option("--expires-in-days <number>", "when it ends (default: never)", wholeNumber)
     .option("--service", "it acts under its own name instead of yours")
     .action((name: string, { json = false, ...options }: TokenOptions & Json) =>

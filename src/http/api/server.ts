@@ -1,4 +1,5 @@
 import type { HttpDependencies } from "../dependencies.ts";
+import { deploymentSchema } from "../../spec/schema/deployment.ts";
 import { actorOf, json, type Route } from "../route.ts";
 
 export const serverRoutes = ({ release, publicUrl }: HttpDependencies): readonly Route[] => [
@@ -10,6 +11,19 @@ export const serverRoutes = ({ release, publicUrl }: HttpDependencies): readonly
     summary: "Whether the server answers",
     answer: { status: 200, schema: "Health" },
     handle: () => json({ status: "ok" }),
+  },
+  {
+    method: "GET",
+    path: "/deploy.schema.json",
+    audience: "public",
+    voice: "api",
+    summary: "The JSON Schema of deployments/*.yaml, for editors",
+    answer: { status: 200, mediaType: "application/schema+json" },
+    handle() {
+      const response = json(deploymentSchema);
+      response.headers.set("content-type", "application/schema+json");
+      return response;
+    },
   },
   {
     method: "GET",

@@ -69,19 +69,35 @@ function refreshSoon() {
   timer = setTimeout(refresh, settleMs);
 }
 
+/**
+ * Keeps an event stream open while somebody looks at the page: over HTTP/1.1 a browser has six connections to a
+ * server for all its tabs together.
+ */
+function whileVisible(open) {
+  let events = null;
+  const follow = () => {
+    if (document.visibilityState === "visible") events ??= open();
+    else {
+      events?.close();
+      events = null;
+    }
+  };
+  document.addEventListener("visibilitychange", follow);
+  follow();
+}
+
 function followChanges() {
   const events = new EventSource("/api/v1/events");
-  let wasLost = false;
   events.addEventListener("change", refreshSoon);
   events.addEventListener("error", () => {
-    wasLost = true;
     document.body.dataset.connection = "lost";
   });
   events.addEventListener("open", () => {
+    // What happened since the page was made, or while the line was down, was not told.
+    if (document.body.dataset.connection !== undefined) refreshSoon();
     document.body.dataset.connection = "live";
-    if (wasLost) refreshSoon();
-    wasLost = false;
   });
+  return events;
 }
 
 function logLine({ at, stream, text }) {
@@ -117,11 +133,12 @@ function followLog(log) {
     if (isAtEnd) log.scrollTop = log.scrollHeight;
   });
   log.scrollTop = log.scrollHeight;
+  return lines;
 }
 
-followChanges();
+whileVisible(followChanges);
 const log = document.getElementById("log");
-if (log) followLog(log);
+if (log) whileVisible(() => followLog(log));
 // Relative times grow old by themselves.
 setInterval(() => {
   if (document.visibilityState === "visible") refreshSoon();

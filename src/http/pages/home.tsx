@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { Identity } from "../../core/identity.ts";
-import type { DeploymentView, EnvironmentView } from "../../release/views.ts";
+import type { DeploymentView, EnvironmentView, RepositoryView } from "../../release/views.ts";
 import { Card } from "./card.tsx";
 import { HoldBanner } from "./environment.tsx";
 import { Layout } from "./layout.tsx";
@@ -13,6 +13,7 @@ export interface HomeProps {
   readonly deployments: readonly DeploymentView[];
   /** Empty for somebody who may not see environments. */
   readonly environments: readonly EnvironmentView[];
+  readonly repositories: readonly RepositoryView[];
   readonly filter: HomeFilter;
   readonly now: Date;
   readonly publicUrl: string;
@@ -50,16 +51,34 @@ export function homePath({ show, environment }: HomeFilter): string {
 }
 
 export function Home(props: HomeProps): JSX.Element {
-  const { deployments, visitor } = props;
+  const { deployments, visitor, repositories } = props;
+  const isEmpty = deployments.length === 0 && !props.environments.some(hasNews);
   return (
     <Layout title="Deployments" visitor={visitor} isLive>
       <div id="board" data-live>
-        {deployments.length > 0 && <h1 class="unseen">Deployments</h1>}
-        {deployments.length === 0 ? <Empty {...props} /> : <Board {...props} />}
+        {!isEmpty && <h1 class="unseen">Deployments</h1>}
+        <Unreadable repositories={repositories} />
+        {isEmpty ? <Empty {...props} /> : <Board {...props} />}
       </div>
     </Layout>
   );
 }
+
+/** Something to decide, though nothing of it may be deployed. */
+const hasNews = ({ hold, waiting }: EnvironmentView): boolean => hold !== null || waiting !== null;
+
+const Unreadable = ({ repositories }: Pick<HomeProps, "repositories">): JSX.Element => (
+  <>
+    {repositories.map(
+      ({ name, problem }) =>
+        problem !== null && (
+          <p class="problem" role="note">
+            The repository <strong>{name}</strong> cannot be read: {problem}
+          </p>
+        ),
+    )}
+  </>
+);
 
 function Board(props: HomeProps): JSX.Element {
   const { deployments, filter } = props;
@@ -67,15 +86,17 @@ function Board(props: HomeProps): JSX.Element {
     ({ environment }) => filter.environment === null || environment === filter.environment,
   );
   const shown = inEnvironment.filter(matches[filter.show]);
+  const isEverything = filter.show === "all" && filter.environment === null;
+  const all = groups(shown, isEverything ? props.environments.filter(hasNews) : []);
   return (
     <>
       <Filters {...props} inEnvironment={inEnvironment} />
-      {shown.length === 0 && (
+      {all.length === 0 && (
         <p class="nothing">
           Nothing here is {labelOf[filter.show].toLowerCase()}. <a href="/">Show all deployments</a>
         </p>
       )}
-      {groups(shown).map((group) => (
+      {all.map((group) => (
         <Group {...props} group={group} />
       ))}
     </>
@@ -150,16 +171,19 @@ interface GroupOfCards {
   readonly deployments: readonly DeploymentView[];
 }
 
-function groups(deployments: readonly DeploymentView[]): readonly GroupOfCards[] {
-  const found = Object.groupBy(deployments, ({ repository, environment }) => `${repository}/${environment}`);
-  return Object.entries(found)
+/** Cards by environment, in one order; an environment with news is there without cards, too. */
+function groups(deployments: readonly DeploymentView[], news: readonly EnvironmentView[]): readonly GroupOfCards[] {
+  const keyOf = ({ repository, environment }: { repository: string; environment: string }): string =>
+    `${repository}/${environment}`;
+  const cards = Object.groupBy(deployments, keyOf);
+  const places = new Map([...news, ...deployments].map((one) => [keyOf(one), one]));
+  return [...places]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([, members = []]) => {
-      const [first] = members;
-      if (!first) return [];
-      const sorted = members.toSorted((a, b) => a.name.localeCompare(b.name, "en"));
-      return [{ repository: first.repository, environment: first.environment, deployments: sorted }];
-    });
+    .map(([key, { repository, environment }]) => ({
+      repository,
+      environment,
+      deployments: (cards[key] ?? []).toSorted((a, b) => a.name.localeCompare(b.name, "en")),
+    }));
 }
 
 function Group({ group, environments, mayAct, now, filter }: HomeProps & { group: GroupOfCards }): JSX.Element {

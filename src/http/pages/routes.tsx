@@ -52,11 +52,14 @@ export function pageRoutes(dependencies: HttpDependencies): readonly Route[] {
 async function homePage(dependencies: HttpDependencies, call: Call): Promise<Response> {
   const visitor = actorOf(call);
   const mayAct = belongsTo(visitor, "member");
-  const [deployments, environments] = await Promise.all([
+  const { release } = dependencies;
+  const [deployments, environments, repositories] = await Promise.all([
     visibleDeployments(dependencies, visitor),
-    mayAct ? dependencies.release.environments() : [],
+    mayAct ? release.environments() : [],
+    mayAct ? release.repositories() : [],
   ]);
-  const props = { visitor, mayAct, deployments, environments, filter: readHomeFilter(call.url.searchParams) };
+  const filter = readHomeFilter(call.url.searchParams);
+  const props = { visitor, mayAct, deployments, environments, repositories, filter };
   return page(<Home {...props} now={dependencies.clock.now()} publicUrl={dependencies.publicUrl} />);
 }
 
