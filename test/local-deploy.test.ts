@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { makeLocalHarness, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";
 import { workloadOf } from "./support/workloads.ts";
+import { makeEngineDeployer } from "../src/targets/engine-deployer.ts";
 import type { Traffic } from "../src/targets/route.ts";
 import type { Workload } from "../src/targets/workload.ts";
 
@@ -68,9 +69,13 @@ class Gateway implements Traffic {
 function makeDeployments(traffic?: Traffic) {
   const harness = makeLocalHarness(traffic && { traffic });
   const engine = makeTestEngine({ providers: harness.target.providers });
+  const { target } = harness;
+  const deployer = makeEngineDeployer({ engine: engine.engine, target, urlOf: (host) => `http://${host}.localhost` });
+  const options = { signal: new AbortController().signal, onProgress: () => undefined };
   return {
     ...harness,
-    up: (workload: Workload) => engine.engine.up(workload.stack, harness.target.program(workload)),
+    up: (workload: Workload) => deployer.apply(workload, options),
+    steps: (workload: Workload) => engine.engine.up(workload.stack, target.program(workload)),
     destroy: (workload: Workload) => engine.engine.destroy(workload.stack),
     async [Symbol.asyncDispose]() {
       engine[Symbol.dispose]();
@@ -124,7 +129,10 @@ test("a revision that never answers leaves the old one in place", async () => {
   await deployments.up(workloadOf(service, { source: deployments.trees.add({ "server.js": server("one") }) }));
   const before = deployments.routes.rows.get("web");
   const broken = workloadOf(service, { source: deployments.trees.add({ "server.js": "throw new Error('no')" }) });
-  await assert.rejects(deployments.up(broken), { code: "WORKLOAD_FAILED", message: /crashed at once with status 1/ });
+  await assert.rejects(deployments.up(broken), {
+    code: "WORKLOAD_FAILED",
+    message: /^crashed at once with status 1\nlast \d+ lines:/,
+  });
   assert.deepEqual(deployments.routes.rows.get("web"), before);
   assert.deepEqual(deployments.target.status(broken.stack), { state: "ready", reason: "" });
 });
@@ -134,7 +142,7 @@ test("an unchanged workload starts nothing, a restart or another secret's versio
   const workload = workloadOf(service, { source: deployments.trees.add({ "server.js": server("one") }) });
   await deployments.up(workload);
   const first = deployments.routes.rows.get("web")?.upstream;
-  assert.equal((await deployments.up(workload)).changes.same, 4);
+  assert.equal((await deployments.steps(workload)).changes.same, 4);
   assert.deepEqual(deployments.routes.rows.get("web")?.upstream, first);
   await deployments.up({ ...workload, restart: "2026-11-21T10:00:00Z" });
   assert.notDeepEqual(deployments.routes.rows.get("web")?.upstream, first);
@@ -166,6 +174,10 @@ test("a site is files behind a host; a worker is a program without one", async (
   const upstream = deployments.routes.rows.get("web")?.upstream;
   assert.ok(upstream?.kind === "files" && upstream.spa && upstream.folder.endsWith("/public"));
   await deployments.destroy(site);
+  await assert.rejects(deployments.up(workloadOf("kind: site\nfolder: dist\n", { source: site.source })), {
+    code: "SOURCE_MISSING",
+    message: 'the folder "dist" that is to be published is not in the source',
+  });
   const worker = workloadOf("kind: worker\ncommand: sleep 100\n", { source: deployments.trees.add({ a: "" }) });
   await deployments.up(worker);
   assert.deepEqual(deployments.target.status(worker.stack), { state: "ready", reason: "" });

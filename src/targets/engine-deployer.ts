@@ -1,3 +1,4 @@
+import { WaybillError } from "../core/errors.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
@@ -24,13 +25,22 @@ export function makeEngineDeployer({ engine, target, urlOf }: DeployerParts): De
     notices: (workload) => target.notices(workload),
     async apply(workload, options) {
       const { stack, host } = workload;
-      await engine.up(stack, target.program(workload), engineOptions(options));
+      await engine.up(stack, target.program(workload), engineOptions(options)).catch(rethrowPlainly);
       return { url: host === "" ? null : urlOf(host), status: target.status(stack) ?? settledStatus(workload) };
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));
     },
   };
+}
+
+/** The engine puts the resource's type before a message; whoever reads the reason knows only the deployment. */
+function rethrowPlainly(error: unknown): never {
+  if (!(error instanceof WaybillError) || !(error.cause instanceof Error)) throw error;
+  const { code, message, cause } = error;
+  const prefix = message.slice(0, -cause.message.length);
+  const isOnlyFailure = message.endsWith(cause.message) && !prefix.includes("\n");
+  throw isOnlyFailure ? new WaybillError(code, cause.message, { cause: error }) : error;
 }
 
 /** For what has no process of its own to be asked: a site, or a deployment that is meant to be off. */

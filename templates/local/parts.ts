@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Workload } from "../../src/targets/workload.ts";
 import { Process, Route, Source, type ProcessArgs, type RouteArgs } from "./resources.ts";
 
@@ -48,8 +49,13 @@ export function makeSource(workload: WorkloadOf<"service" | "worker" | "site">):
     build: spec.build,
     env: spec.build === null ? {} : spec.env,
     files,
+    published: spec.kind === "site" ? publishedFolder(spec) : null,
   });
 }
+
+/** Relative to the tree. */
+export const publishedFolder = ({ workingDir, folder }: { workingDir: string; folder: string }): string =>
+  posix.join(workingDir, folder);
 
 type ServingArgs = Pick<ProcessArgs, "kind" | "ports" | "health" | "startTimeoutSeconds">;
 

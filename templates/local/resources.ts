@@ -18,6 +18,8 @@ export interface SourceArgs {
   /** The build's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly files: Readonly<Record<string, { readonly content: string; readonly mode: string }>>;
+  /** A folder that must be there once it is built; null for none. */
+  readonly published: string | null;
 }
 
 /** A source tree on this machine: built, read-only, shared by all that ask for the same. */

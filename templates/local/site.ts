@@ -1,4 +1,5 @@
-import { makeRoutes, makeSource, restingReason, type Outputs, type WorkloadOf } from "./parts.ts";
+import { posix } from "node:path";
+import { makeRoutes, makeSource, publishedFolder, restingReason, type Outputs, type WorkloadOf } from "./parts.ts";
 
 /** Files, served by the gateway itself. */
 export function program(workload: WorkloadOf<"site">): () => Promise<Outputs> {
@@ -8,9 +9,9 @@ export function program(workload: WorkloadOf<"site">): () => Promise<Outputs> {
       makeRoutes(workload, workload.spec.routes, () => ({ kind: "none", reason }));
       return Promise.resolve({ reason });
     }
-    const { workingDir, folder, spa } = workload.spec;
-    const published = makeSource(workload).folder.apply((tree) => [tree, workingDir, folder].join("/"));
-    makeRoutes(workload, workload.spec.routes, () => ({ kind: "files", folder: published, spa }));
+    const { spec } = workload;
+    const published = makeSource(workload).folder.apply((tree) => posix.join(tree, publishedFolder(spec)));
+    makeRoutes(workload, workload.spec.routes, () => ({ kind: "files", folder: published, spa: spec.spa }));
     return Promise.resolve({ folder: published });
   };
 }

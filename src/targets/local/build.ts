@@ -16,13 +16,16 @@ export interface BuildRequest {
   readonly onProgress: (message: string) => void;
 }
 
+const timeoutMs = 60 * 60 * 1_000;
 const keptLines = 20;
 const maxLineLength = 2_000;
 
 /** Runs a build command in a group of its own; rejects with BUILD_FAILED and its last lines. An abort kills the group. */
 export async function runBuild(request: BuildRequest): Promise<void> {
-  const { command, cwd, env, signal, marker } = request;
-  signal.throwIfAborted();
+  const { command, cwd, env, marker } = request;
+  request.signal.throwIfAborted();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([request.signal, timeout]);
   const log = openSync(request.log, "a", 0o600);
   const child = spawn("/bin/sh", ["-c", command], {
     cwd,
@@ -41,7 +44,8 @@ export async function runBuild(request: BuildRequest): Promise<void> {
   signal.addEventListener("abort", kill, { once: true });
   try {
     const ended = await ending(child);
-    signal.throwIfAborted();
+    request.signal.throwIfAborted();
+    if (timeout.aborted) throw new WaybillError("BUILD_FAILED", `the build \`${command}\` did not end within an hour`);
     if (ended.status !== 0) throw failure(command, ended, output.end());
   } finally {
     signal.removeEventListener("abort", kill);

@@ -127,7 +127,7 @@ test("its environment is its own: nothing of the server's, secrets by name", asy
 test("what ends at once with status 0 is asked whether it is a job", async () => {
   assert.equal(
     await fails({}, { command: "true" }),
-    "shop/production/web exited at once with status 0: a service must keep running. Is this a job?",
+    "exited at once with status 0: a service must keep running. Is this a job?",
   );
 });
 
@@ -140,12 +140,12 @@ test("a crash is told with its status and its last lines", async () => {
 test("a failing start script is told as its own", async () => {
   assert.equal(
     await fails({}, { startScript: "echo warming; exit 4", command: "true" }),
-    "shop/production/web the start script failed with status 4\nlast line:\n  warming",
+    "the start script failed with status 4\nlast line:\n  warming",
   );
 });
 
 test("a signal is told by its name", async () => {
-  assert.match(await fails({}, { command: "kill -SEGV $$" }), /^shop\/production\/web killed by SIGSEGV at once/);
+  assert.match(await fails({}, { command: "kill -SEGV $$" }), /^killed by SIGSEGV at once/);
 });
 
 test("a command that is not there is told", async () => {
@@ -168,8 +168,23 @@ test("a health check's answer is told", async () => {
   const sick = `require("node:http").createServer((q, s) => { s.statusCode = 500; s.end("no database"); }).listen(process.env.PORT)`;
   assert.equal(
     await fails({ "server.js": sick }, { health: { path: "/healthz", timeoutSeconds: 1, protocol: "http" } }),
-    'shop/production/web the health check /healthz answers 500: "no database"',
+    'the health check /healthz answers 500: "no database"',
   );
+});
+
+test("a program that takes connections and gives no answer is told", async () => {
+  const mute = `require("node:net").createServer(() => {}).listen(process.env.PORT)`;
+  assert.match(
+    await fails({ "server.js": mute }, { health: { path: "/ready", timeoutSeconds: 1, protocol: "http" } }),
+    /port \d+ accepts connections, but \/ready was not answered within [\d.]+ s$/,
+  );
+});
+
+test("a reason does not repeat a secret", async () => {
+  await using harness = makeLocalHarness({ secrets: fakeSecrets({ "db@1": "hunter2hunter2" }) });
+  const inputs = { source: await source(harness, {}), command: 'echo "cannot reach $DB"; exit 1' };
+  const secrets = [{ name: "db", version: 1, env: "DB" }];
+  await assert.rejects(start(harness, { ...inputs, secrets }), /cannot reach \[redacted\]$/);
 });
 
 test("a working folder that is not there, or a missing secret, is told", async () => {

@@ -40,8 +40,10 @@ export function makeProcessProvider({ supervisor, traffic, log }: ProcessProvide
     },
     // Never in place: this only comes after an interrupted creation, to see whether all is well.
     async update({ id, newInputs, signal, onProgress }) {
-      const record = await supervisor.start(id, newInputs as unknown as InstanceSpec, { signal, onProgress });
-      return { outputs: resultOf(record, newInputs).outputs };
+      const spec = newInputs as unknown as InstanceSpec;
+      const timeout = AbortSignal.timeout(spec.startTimeoutSeconds * 1_000);
+      const options = { signal: AbortSignal.any([signal, timeout]), onProgress };
+      return { outputs: resultOf(await supervisor.start(id, spec, options), newInputs).outputs };
     },
     delete({ id }) {
       const record = supervisor.find(id);

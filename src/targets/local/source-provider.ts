@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
+import { WaybillError } from "../../core/errors.ts";
 import { treeSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Provider, Properties } from "../../engine/provider.ts";
@@ -22,6 +25,7 @@ export function makeSourceProvider({ trees, clock, onUnused }: SourceProviderDep
       if (request.build !== null && trees.folderOf(treeKey(request)) === null) onProgress(`building: ${request.build}`);
       const { key, folder } = await trees.ensure(request, { signal, onProgress });
       const id = idOf(name, operationId);
+      requireFolder(folder, inputs);
       trees.use(key, { user: id, stack: stackOf(inputs), now: clock.now() });
       return { id, outputs: { ...inputs, key, folder } };
     },
@@ -47,6 +51,13 @@ export const idOf = (name: string, operationId: string): string =>
   `${name}-${createHash("sha256").update(operationId).digest("hex").slice(0, 12)}`;
 
 const stackOf = (inputs: Properties): StackName => inputs["stack"] as unknown as StackName;
+
+function requireFolder(tree: string, { published }: Properties): void {
+  if (typeof published !== "string") return;
+  const isThere = statSync(join(tree, published), { throwIfNoEntry: false })?.isDirectory();
+  if (isThere) return;
+  throw new WaybillError("SOURCE_MISSING", `the folder "${published}" that is to be published is not in the source`);
+}
 
 function asRequest(inputs: Properties): TreeRequest {
   const { workingDir, build, env, files } = inputs as unknown as TreeRequest;

@@ -1,8 +1,9 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, normalize } from "node:path";
 import { WaybillError } from "../../../core/errors.ts";
+import type { Secret } from "../../../core/secret.ts";
 import type { SecretReader, SecretUse } from "../../workload.ts";
-import type { InstanceFolder, InstanceRecord } from "./instance.ts";
+import { markerName, type InstanceFolder, type InstanceRecord } from "./instance.ts";
 
 /** Where programs are found: the server's own PATH, and the Node that runs the server behind it. */
 export function searchPath(): string {
@@ -19,11 +20,11 @@ export const secretFileVariable = (name: string): string =>
  * Everything that a program finds in its environment: nothing is inherited from the server, whose own settings are no
  * business of a workload. Makes the private folders and writes the secret files.
  */
-export async function prepareEnvironment(
+export function prepareEnvironment(
   record: InstanceRecord,
   folder: InstanceFolder,
-  secrets: SecretReader,
-): Promise<Readonly<Record<string, string>>> {
+  values: SecretValues,
+): Readonly<Record<string, string>> {
   const { spec } = record;
   const home = join(folder.private, "home");
   const temporary = join(folder.private, "tmp");
@@ -38,12 +39,12 @@ export async function prepareEnvironment(
     // Python keeps output in a buffer when it goes to a file: logs would come minutes late, or never after a crash.
     PYTHONUNBUFFERED: "1",
     ...spec.env,
-    ...(await secretEnvironment(record, secretFiles, secrets)),
+    ...secretEnvironment(record, secretFiles, values),
     ...portEnvironment(record),
     WAYBILL_REPOSITORY: spec.stack.repository,
     WAYBILL_ENVIRONMENT: spec.stack.environment,
     WAYBILL_DEPLOYMENT: spec.stack.deployment,
-    WAYBILL_INSTANCE: record.id,
+    [markerName]: record.id,
   };
 }
 
@@ -56,21 +57,36 @@ function portEnvironment({ ports }: InstanceRecord): Record<string, string> {
   };
 }
 
-async function secretEnvironment(
-  { spec }: InstanceRecord,
-  folder: string,
-  secrets: SecretReader,
-): Promise<Record<string, string>> {
+/** By name. */
+export type SecretValues = ReadonlyMap<string, Secret>;
+
+export async function revealSecrets({ spec }: InstanceRecord, secrets: SecretReader): Promise<SecretValues> {
+  const values = new Map<string, Secret>();
+  for (const { name, version } of spec.secrets) {
+    values.set(name, await secrets.reveal(spec.stack, name, version));
+  }
+  return values;
+}
+
+function secretEnvironment({ spec }: InstanceRecord, folder: string, values: SecretValues): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const use of spec.secrets) {
-    const value = await secrets.reveal(spec.stack, use.name, use.version);
-    if (use.env !== undefined) environment[use.env] = value.reveal();
-    if (use.file !== undefined) {
-      environment[secretFileVariable(use.name)] = writeSecretFile(folder, use, value.reveal());
-    }
+    const value = values.get(use.name)?.reveal() ?? "";
+    if (use.env !== undefined) environment[use.env] = value;
+    if (use.file !== undefined) environment[secretFileVariable(use.name)] = writeSecretFile(folder, use, value);
   }
   if (spec.secrets.some(({ file }) => file !== undefined)) environment["WAYBILL_SECRETS"] = folder;
   return environment;
+}
+
+const leastRedactedLength = 4;
+
+/** What a program prints of its secrets is its own affair; what Waybill repeats in a reason is not. */
+export function redact(text: string, values: SecretValues): string {
+  const secrets = [...values.values()].map((secret) => secret.reveal().trim());
+  return secrets
+    .filter((secret) => secret.length >= leastRedactedLength)
+    .reduce((safe, secret) => safe.replaceAll(secret, "[redacted]"), text);
 }
 
 /** `/etc/ranker/ca.pem` becomes `FOLDER/etc/ranker/ca.pem`: the machine's own /etc is not a workload's to write. */

@@ -71,8 +71,9 @@ export function instanceFolder(path: string): InstanceFolder {
   };
 }
 
-/** Every process of an instance carries this in its environment, its children's children too. */
-export const markerOf = (id: string): string => `WAYBILL_INSTANCE=${id}`;
+/** Every process of an instance carries its id in this variable, its children's children too. */
+export const markerName = "WAYBILL_INSTANCE";
+export const markerOf = (id: string): string => `${markerName}=${id}`;
 
 export function writeRecord(folder: InstanceFolder, record: InstanceRecord): void {
   mkdirSync(folder.path, { recursive: true, mode: 0o700 });

@@ -69,12 +69,22 @@ export function processesMarked(marker: string): readonly number[] {
     .filter((pid) => pid !== process.pid && hasMarker(pid, marker) && startTimeOf(pid) !== null);
 }
 
-function hasMarker(pid: number, marker: string): boolean {
+const hasMarker = (pid: number, marker: string): boolean => `\0${environOf(pid)}`.includes(`\0${marker}\0`);
+
+function environOf(pid: number | string): string {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`.includes(`\0${marker}\0`);
+    return readFileSync(`/proc/${pid}/environ`, "latin1");
   } catch {
-    return false; // It ended, or belongs to another user.
+    return ""; // It ended, or belongs to another user.
   }
+}
+
+/** The values that processes of this machine carry in the variable `name`. */
+export function markedValues(name: string): ReadonlySet<string> {
+  if (!hasProc) return new Set();
+  const pattern = new RegExp(`(?:^|\\0)${name}=([^\\0]*)`);
+  const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
+  return new Set(pids.flatMap((pid) => pattern.exec(environOf(pid))?.[1] ?? []));
 }
 
 /** Kills what still carries `marker`; answers how many there were. */

@@ -3,11 +3,10 @@ import { join, resolve, sep } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import { stackKey } from "../../../core/stack.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
 import { lastLines, note, sizeOf } from "../logs/log-file.ts";
 import { describeTrouble, type Trouble } from "./diagnosis.ts";
-import { prepareEnvironment } from "./environment.ts";
+import { prepareEnvironment, redact, revealSecrets, type SecretValues } from "./environment.ts";
 import { instanceFolder, markerOf, writeRecord, type InstanceFolder, type InstanceRecord } from "./instance.ts";
 import { launch, orAborted, settleClaim, watch, type StartedProcess } from "./launch.ts";
 import { bindPorts, isFree } from "./ports.ts";
@@ -53,6 +52,7 @@ export class InstanceRunner {
   #record: InstanceRecord;
   #status: WorkloadStatus = { state: "starting", reason: "" };
   #process: StartedProcess | null = null;
+  #secrets: SecretValues = new Map();
   #logStart = 0;
   #memoryKillsBefore: number | null = null;
   #loop: Promise<void> = Promise.resolve();
@@ -83,9 +83,9 @@ export class InstanceRunner {
   }
 
   /** Takes over what another server started, and starts it again where it ended meanwhile. Resolves when it is known. */
-  async adopt(): Promise<void> {
+  async adopt(isAlive: boolean): Promise<void> {
     const known = Promise.withResolvers<void>();
-    this.#loop = this.#run(() => this.#takeOver().finally(known.resolve));
+    this.#loop = this.#run(() => this.#takeOver(isAlive).finally(known.resolve));
     await known.promise;
   }
 
@@ -108,7 +108,7 @@ export class InstanceRunner {
   /** Ends what an interrupted stop has left: the private folder goes last, so that it tells. */
   async finishStop(): Promise<void> {
     if (!existsSync(this.#folder.private)) return;
-    this.#process = await this.#takeOver();
+    this.#process = await this.#takeOver(true);
     await this.stop(this.#record.stoppedBecause ?? "it was being stopped when the server ended");
   }
 
@@ -190,7 +190,7 @@ export class InstanceRunner {
   async #bringUp(adopted: StartedProcess | null): Promise<BroughtUp> {
     const { clock } = this.#dependencies;
     const { signal } = this.#end;
-    if (this.#status.state !== "degraded") this.#report({ state: "starting", reason: "" });
+    if (this.#status.state !== "degraded" && !adopted) this.#report({ state: "starting", reason: "" });
     try {
       const process = adopted ?? (await this.#launch());
       this.#process = process;
@@ -216,8 +216,9 @@ export class InstanceRunner {
     const attempt = this.#record.attempt + 1;
     this.#save({ attempt });
     log.debug({ instance: this.#record.id }, "instance recorded");
-    const env = await prepareEnvironment(this.#record, this.#folder, secrets);
+    this.#secrets = await revealSecrets(this.#record, secrets);
     this.#end.signal.throwIfAborted();
+    const env = prepareEnvironment(this.#record, this.#folder, this.#secrets);
     this.#logStart = sizeOf(this.#folder.log);
     this.#memoryKillsBefore = memoryKills();
     const { startScript, command } = this.#record.spec;
@@ -228,8 +229,9 @@ export class InstanceRunner {
     return process;
   }
 
-  async #takeOver(): Promise<StartedProcess | null> {
-    const { clock, log } = this.#dependencies;
+  /** `isAlive`: some process of the instance was seen. */
+  async #takeOver(isAlive: boolean): Promise<StartedProcess | null> {
+    const { clock, log, secrets } = this.#dependencies;
     const { id, attempt, ports } = this.#record;
     if (attempt === 0) return null;
     const paths = { claim: this.#folder.claim(attempt), exit: this.#folder.exit(attempt) };
@@ -238,9 +240,11 @@ export class InstanceRunner {
     if (claim.kind === "running") {
       log.info({ instance: id, pid: claim.process.pid, port: ports[0]?.actual }, "instance adopted");
       this.#note("adopted by a new server process");
+      // Only to redact them: a secret that is gone does not end what runs with it.
+      this.#secrets = await revealSecrets(this.#record, secrets).catch(() => new Map());
       return watch(claim.process, paths.exit, clock);
     }
-    killMarked(markerOf(id));
+    if (isAlive) killMarked(markerOf(id));
     return null;
   }
 
@@ -289,8 +293,7 @@ export class InstanceRunner {
     rmSync(this.#folder.private, { recursive: true, force: true });
     this.#note(`given up: ${firstLine(reason)}`);
     this.#report({ state: "failed", reason });
-    const { stack } = this.#record.spec;
-    this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", `${stackKey(stack)} ${reason}`));
+    this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", reason));
   }
 
   async #terminate(): Promise<void> {
@@ -326,7 +329,7 @@ export class InstanceRunner {
 
   #describe(trouble: Trouble): string {
     const tail = lastLines(this.#folder.log, { from: this.#logStart, count: tailLines });
-    return describeTrouble(trouble, this.#record.spec.kind, tail);
+    return redact(describeTrouble(trouble, this.#record.spec.kind, tail), this.#secrets);
   }
 
   #wasKilledForMemory(): boolean {

@@ -1,14 +1,23 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
 import type { Log } from "../../../core/log.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
 import { maxLogBytes, noteTime, rotate } from "../logs/log-file.ts";
-import { instanceFolder, readRecord, writeRecord, type InstanceRecord, type InstanceSpec } from "./instance.ts";
-import { installWrapper } from "./launch.ts";
+import {
+  instanceFolder,
+  markerName,
+  readRecord,
+  writeRecord,
+  type InstanceRecord,
+  type InstanceSpec,
+} from "./instance.ts";
+import { installWrapper, orAborted } from "./launch.ts";
 import { bindPorts } from "./ports.ts";
+import { markedValues } from "./process-table.ts";
 import { InstanceRunner, type RunnerDependencies } from "./runner.ts";
 
 export interface SupervisorDependencies {
@@ -60,8 +69,12 @@ export class Supervisor {
       .flatMap((entry) => readRecord(instanceFolder(join(folder, entry.name))) ?? []);
     // All are known before the first is started, or it could be given a port that another one holds.
     const runners = records.map((record) => this.#makeRunner(record));
+    // Looked up once: after a restart of the machine every instance is found ended, and each look goes through /proc.
+    const alive = markedValues(markerName);
     await Promise.all(
-      runners.map((runner) => (runner.record.desired === "running" ? runner.adopt() : runner.finishStop())),
+      runners.map((runner) =>
+        runner.record.desired === "running" ? runner.adopt(alive.has(runner.record.id)) : runner.finishStop(),
+      ),
     );
   }
 
@@ -97,8 +110,10 @@ export class Supervisor {
     if (runner?.record.desired !== "running") return;
     runner.markStopped(because);
     const { signal } = this.#end;
-    const retired = drained(signal)
-      .catch((error: unknown) => this.#dependencies.log.warn({ instance: id, error: String(error) }, "not drained"))
+    const retired = orAborted(drained(signal), signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#dependencies.log.warn({ instance: id, error: messageOf(error) }, "not drained");
+      })
       .then(() => (signal.aborted ? undefined : runner.stop(because)))
       .finally(() => this.#retiring.delete(retired));
     this.#retiring.add(retired);
@@ -244,7 +259,7 @@ export class Supervisor {
         for (const [id, runner] of this.#runners) if (runner.record.desired === "running") this.#lookAtLog(id);
       }
     } catch (error) {
-      if (!this.#end.signal.aborted) log.error({ error: String(error) }, "logs are no longer looked after");
+      if (!this.#end.signal.aborted) log.error({ error: messageOf(error) }, "logs are no longer looked after");
     }
   }
 
@@ -258,7 +273,7 @@ export class Supervisor {
       rotate(path);
       this.#logSizes.set(id, 0);
     } catch (error) {
-      log.warn({ instance: id, error: String(error) }, "log cannot be rotated");
+      log.warn({ instance: id, error: messageOf(error) }, "log cannot be rotated");
     }
   }
 }
