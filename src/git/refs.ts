@@ -47,7 +47,7 @@ export async function readRefs(path: string, env: Readonly<Record<string, string
       cwd: path,
       env: { ...env, GIT_DIR: path },
     }),
-    readFile(join(path, "HEAD"), "utf8"),
+    readHead(path),
   ]);
   const branches = new Map<string, CommitSha>();
   const snapshots: SnapshotTag[] = [];
@@ -59,7 +59,13 @@ export async function readRefs(path: string, env: Readonly<Record<string, string
   snapshots.sort((a, b) =>
     a.environment < b.environment ? -1 : a.environment > b.environment ? 1 : a.number - b.number,
   );
-  return { head: /^ref: refs\/heads\/(.+)$/m.exec(head)?.[1] ?? "main", branches, snapshots };
+  return { head, branches, snapshots };
+}
+
+/** The default branch's name. */
+export async function readHead(path: string): Promise<string> {
+  const head = await readFile(join(path, "HEAD"), "utf8");
+  return /^ref: refs\/heads\/(.+)$/m.exec(head)?.[1] ?? "main";
 }
 
 export function* parseRefs(output: Buffer): Generator<RefRow> {

@@ -2,6 +2,7 @@ import type { Log } from "../../core/log.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { setHead } from "../bare-repository.ts";
 import { requireGit } from "../command.ts";
+import { readHead } from "../refs.ts";
 import { fetchRefs, listRemote, pushRefs } from "./transport.ts";
 import type { Remote } from "./address.ts";
 
@@ -110,9 +111,10 @@ export function makeMirror({ path, remote, log }: MirrorOptions): Mirror {
         );
       }
       await change(deletions(before, listed).map((ref) => `delete ${ref}\n`));
-      await fetchRefs(from, refspecs, { cwd: path, signal });
+      const isCurrent = [...listed].every(([ref, id]) => before.get(seen(ref)) === id);
+      if (!isCurrent) await fetchRefs(from, refspecs, { cwd: path, signal });
       await change(updates(await readRefs()).map(([ref, id]) => `update ${ref} ${id}\n`));
-      if (head !== null) await setHead(path, head);
+      if (head !== null && head !== (await readHead(path))) await setHead(path, head);
       const result = compareTags(await readRefs());
       if (result.movedTags.length > 0) log.warn({ path, tags: result.movedTags }, "the remote moved snapshot tags");
       return result;
