@@ -14,6 +14,7 @@ import {
   type GatewaySettings,
 } from "./gateway/control/state-file.ts";
 import { makeGateway, type Gateway } from "./gateway/gateway.ts";
+import type { Address } from "./gateway/listener.ts";
 import { makeGatewayDatabase } from "./store/gateway/connection.ts";
 
 const firstLoadMs = 10_000;
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
   const loaded = database.follow(gateway.mirror);
   // Without a database it serves all the same: whoever asks is told to come back, and the port is not refused.
   await Promise.race([loaded, clock.sleep(firstLoadMs)]);
-  await gateway.listen(await placeToListen(settings.port));
+  await gateway.listen(await placeToListen(settings));
   await serve(gateway, { settings, database });
   log.info({ port: settings.port, version: settings.version }, "gateway listening");
   say({ kind: "ready" });
@@ -46,11 +47,12 @@ async function main(): Promise<void> {
 }
 
 /** The port, or the socket that the gateway before this one hands over. */
-async function placeToListen(port: number): Promise<number | NetServer> {
-  if (!process.connected) return port;
-  const told = new Promise<number | NetServer>((resolve) => {
+async function placeToListen(address: Address): Promise<Address | NetServer> {
+  if (!process.connected) return address;
+  const told = new Promise<Address | NetServer>((resolve, reject) => {
+    process.once("disconnect", () => reject(new Error("the process that started this gateway is gone")));
     process.once("message", (message: ToGateway, handle: unknown) => {
-      resolve(message.kind === "take" ? (handle as NetServer) : port);
+      resolve(message.kind === "take" ? (handle as NetServer) : address);
     });
   });
   say({ kind: "loaded" });
@@ -65,7 +67,7 @@ async function serve(
   gateway: Gateway,
   { settings, database }: { settings: GatewaySettings; database: ReturnType<typeof makeGatewayDatabase> },
 ): Promise<void> {
-  const { dataFolder, version, port, origin } = settings;
+  const { dataFolder, version, port, host, origin } = settings;
   let isEnding = false;
 
   async function end(drainMs: number): Promise<void> {
@@ -107,6 +109,7 @@ async function serve(
     pid: process.pid,
     version,
     port,
+    host,
     origin,
     controlPort: control.port,
     controlSecret: control.secret,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Agent, request } from "node:http";
+import { randomBytes } from "node:crypto";
+import { Agent, createServer, request } from "node:http";
 import { connect } from "node:net";
 import { mkdtempSync, readFileSync, rmSync, statSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { silentLog } from "../src/core/log.ts";
+import { call } from "../src/gateway/control/client.ts";
 import { accessLogFile, readStates } from "../src/gateway/control/state-file.ts";
 import { ensureGateway } from "../src/gateway/launch.ts";
 import { openDatabase } from "../src/store/database.ts";
@@ -259,4 +261,42 @@ test("the control channel answers nobody without the secret", async () => {
     "POST /stop HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer x\r\nContent-Length: 2\r\n\r\n{}",
   );
   assert.match(await text(socket), /^HTTP\/1.1 404/);
+});
+
+test("the running gateway stays when a new one cannot start in its place", async () => {
+  await using gateway = await startGateway();
+  const { port } = await gateway.upstream((_, response) => response.end("ok"));
+  await gateway.route({ port });
+  const [state] = readStates(gateway.dataFolder);
+  assert.ok(state);
+  const start = {
+    execPath: process.execPath,
+    entry: "/nowhere/serve-gateway.ts",
+    settingsFile: "/nowhere/settings.json",
+  };
+  await assert.rejects(call(state, "takeover", start, { timeoutMs: 20_000 }), /the gateway did not start[^]*status 1/);
+  assert.equal((await gateway.ask({})).body, "ok");
+  assert.equal(gateway.handle.pid(), state.pid);
+});
+
+test("a deployment that restarts loses no request that may be sent again", async () => {
+  await using gateway = await startGateway();
+  const first = await gateway.upstream((_, response) => response.end("first"));
+  await gateway.route({ port: first.port });
+  await gateway.ask({});
+  first.server.close();
+  first.server.closeAllConnections();
+  const answer = gateway.ask({});
+  const again = createServer((_, response) => response.end("again")).listen(first.port, "127.0.0.1");
+  assert.equal((await answer).body, "again");
+  again.close();
+  again.closeAllConnections();
+});
+
+test("garbage in any number asks the database little and is answered", async () => {
+  await using gateway = await startGateway();
+  await gateway.route({ port: 1, access: signedIn });
+  const cookie = (): string => `${gateway.access.cookies.session}=${randomBytes(32).toString("base64url")}`;
+  const garbage = Array.from({ length: 500 }, () => gateway.ask({ headers: { cookie: cookie() } }));
+  assert.deepEqual(new Set((await Promise.all(garbage)).map(({ status }) => status)), new Set([401]));
 });

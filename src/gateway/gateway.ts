@@ -8,7 +8,7 @@ import { makeEntrance } from "./entrance.ts";
 import { makeIdentification } from "./identification.ts";
 import { makeInFlight, type InFlight } from "./in-flight.ts";
 import { makeJudge } from "./judge.ts";
-import { makeListener } from "./listener.ts";
+import { makeListener, type Address } from "./listener.ts";
 import { makeMirror, type Mirror, type StateSource } from "./mirror.ts";
 import { makeHttpForwarder } from "./upstream/http.ts";
 import { makeUseLog } from "./use-log.ts";
@@ -17,7 +17,7 @@ export interface Gateway {
   readonly mirror: Mirror;
   readonly inFlight: InFlight;
   readonly server: NetServer;
-  listen(from: number | NetServer): Promise<void>;
+  listen(from: Address | NetServer): Promise<void>;
   isDraining(): boolean;
   /** Takes nothing new, finishes what is under way within `timeoutMs`, and closes all that it opened. */
   close(timeoutMs: number): Promise<void>;

@@ -9,6 +9,7 @@ import type { Endpoint, Mirror } from "./mirror.ts";
 import {
   forbidden,
   malformed,
+  noGrpc,
   serverAway,
   signInRedirect,
   starting,
@@ -123,7 +124,8 @@ function toWorkload(
   { cookies, origin }: Parts,
 ): Verdict {
   if (route.upstream.kind === "files") return { kind: "files", upstream: route.upstream, rule: route.access };
-  const { hostname, port } = route.upstream;
+  const { hostname, port, protocol } = route.upstream;
+  if (protocol === "grpc") return tell(noGrpc);
   const headers = headersForWorkload(exchange.request.rawHeaders, sayingOf(exchange, origin), {
     identity,
     cookies,

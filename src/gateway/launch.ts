@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly databaseUrl: string;
   readonly version: string;
   readonly log: Log;
+  /** The address to bind, `127.0.0.1` for this machine alone. Default: every address of the machine. */
+  readonly host?: string;
   /** Default: `http` and `localhost:PORT`. */
   readonly origin?: PublicOrigin;
 }
@@ -89,8 +91,8 @@ export async function stopGateways(dataFolder: string): Promise<void> {
 }
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
-  const { dataFolder, port, databaseUrl, version, origin = defaultOrigin(port), log } = options;
-  const settings: GatewaySettings = { dataFolder, version, port, origin, databaseUrl };
+  const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
+  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl };
   const file = writeSettings(settings);
   const serving = (await liveGateways(dataFolder)).filter((state) => !state.isDraining);
   const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));
@@ -101,7 +103,8 @@ async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
     return ours;
   }
   const start = { execPath: process.execPath, entry, settingsFile: file, dataFolder };
-  const pid = ours?.port === port ? await takeOver(ours, start, log) : await startAfter(ours, start);
+  const hasSocket = ours?.port === port && ours.host === host;
+  const pid = hasSocket ? await takeOver(ours, start, log) : await startAfter(ours, start);
   log.info({ pid, port, replaced: ours?.pid }, "gateway started");
   const state = readStates(dataFolder).find((one) => one.pid === pid);
   if (state === undefined) throw new WaybillError("GATEWAY_UNAVAILABLE", "the gateway left no note of how to reach it");
@@ -130,9 +133,10 @@ async function startAfter(old: GatewayState | undefined, start: Start): Promise<
   return spawnGateway({ ...start, listener: null });
 }
 
-const isSame = (state: GatewayState, { version, port, origin }: GatewaySettings): boolean =>
+const isSame = (state: GatewayState, { version, port, host, origin }: GatewaySettings): boolean =>
   state.version === version &&
   state.port === port &&
+  state.host === host &&
   state.origin.scheme === origin.scheme &&
   state.origin.domain === origin.domain;
 

@@ -5,11 +5,17 @@ import type { Clock } from "../core/clock.ts";
 import type { Entrance } from "./entrance.ts";
 import { pairsOf } from "./upstream/headers.ts";
 
+/** Where to listen; a null host is every address of the machine. */
+export interface Address {
+  readonly port: number;
+  readonly host: string | null;
+}
+
 export interface Listener {
   /** Handed over to the process that takes this one's place. */
   readonly server: Server;
   /** Takes connections on the port, or those of a socket that another process listened on. */
-  listen(from: number | NetServer): Promise<void>;
+  listen(from: Address | NetServer): Promise<void>;
   isDraining(): boolean;
   /** Takes no more connections; resolves once those that are open have ended, at the latest after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void>;
@@ -57,8 +63,8 @@ export function makeListener({ entrance, clock }: { entrance: Entrance; clock: C
           server.off("error", reject);
           resolve();
         });
-        if (typeof from === "number") server.listen({ port: from });
-        else server.listen(from);
+        if (from instanceof NetServer) server.listen(from);
+        else server.listen(from.host === null ? { port: from.port } : { port: from.port, host: from.host });
       }),
     async drain(timeoutMs) {
       isDraining = true;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeAccess, type Access } from "../../src/access/access.ts";
+import type { AccessStore } from "../../src/access/account.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -28,6 +29,7 @@ export interface GatewayUnderTest extends AsyncDisposable {
   readonly handle: GatewayHandle;
   readonly routes: RouteStore;
   readonly access: Access;
+  readonly store: AccessStore;
   /** Opens a server that ends with the test. */
   upstream(listener: RequestListener): Promise<Upstream>;
   route(change: Partial<Route> & { port?: number }): Promise<void>;
@@ -81,6 +83,7 @@ export async function startGateway(): Promise<GatewayUnderTest> {
     handle,
     routes,
     access,
+    store,
     async upstream(listener) {
       const server = createServer(listener);
       servers.push(server);

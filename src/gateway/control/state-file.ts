@@ -6,8 +6,9 @@ import type { PublicOrigin } from "../../access/origin.ts";
 export interface GatewayState {
   readonly pid: number;
   readonly version: string;
-  /** The public port. */
+  /** The public port, and the address that it is bound to; null for every address of the machine. */
   readonly port: number;
+  readonly host: string | null;
   readonly origin: PublicOrigin;
   readonly controlPort: number;
   /** Proves to the gateway that a control call comes from somebody who may read this file. */
@@ -19,6 +20,7 @@ export interface GatewaySettings {
   readonly dataFolder: string;
   readonly version: string;
   readonly port: number;
+  readonly host: string | null;
   readonly origin: PublicOrigin;
   readonly databaseUrl: string;
 }

@@ -55,6 +55,14 @@ export const starting = noticeOf("SERVER_AWAY", {
   headers: { "Retry-After": "2" },
 });
 
+export const noGrpc: Notice = {
+  ...noticeOf("NOT_SERVING", {
+    title: "gRPC is not carried yet",
+    detail: "This route is declared `protocol: grpc`, which needs HTTP/2 all the way. Waybill carries HTTP/1.1 so far.",
+  }),
+  status: 501,
+};
+
 export const unknownHost = (host: string): Notice =>
   noticeOf("HOST_UNKNOWN", {
     title: "Nothing here",
