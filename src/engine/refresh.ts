@@ -36,7 +36,7 @@ async function refreshResource(operation: Operation, resource: ResourceState): P
   if (read === null) {
     report.step(urn, "delete");
     // It keeps its place, so that what depends on it stays whole, and is created again by the next apply.
-    journal.amend(resource, { ...resource, pendingReplacement: true });
+    journal.amend(resource, { pendingReplacement: true });
     return;
   }
   const now = markedLike(read.outputs, { ...inputs, ...outputs }, resource.additionalSecretOutputs);
@@ -46,6 +46,6 @@ async function refreshResource(operation: Operation, resource: ResourceState): P
   report.step(urn, isChanged ? "update" : "same", diff);
   if (isChanged) {
     const newInputs = read.inputs ? { inputs: markedLike(read.inputs, inputs) } : {};
-    journal.amend(resource, { ...resource, ...newInputs, outputs: now });
+    journal.amend(resource, { ...newInputs, outputs: now });
   }
 }

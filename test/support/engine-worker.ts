@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Properties, Provider } from "../../src/engine/provider.ts";
 import type { StackState, StateStore } from "../../src/engine/state.ts";
+import { assertIntegrity } from "./state-integrity.ts";
 import { makeRecordingProvider } from "./recording-provider.ts";
 import { makeTestEngine, shop, Thing } from "./stacks.ts";
 
@@ -29,6 +30,7 @@ const fileStore = (folder: string, passMoment: PassMoment): StateStore => ({
   load: async () => readJson(join(folder, "state.json")) as StackState | null,
   save: async (_, state) => {
     await passMoment();
+    assertIntegrity(state.state);
     writeJson(join(folder, "state.json"), state);
     await passMoment();
   },

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { CustomResource, type CustomResourceOptions, type Input, type Inputs, type Output } from "@pulumi/pulumi";
 import { makeEngine, type Engine } from "../../src/engine/engine.ts";
@@ -6,6 +7,7 @@ import type { StackState, StateStore } from "../../src/engine/state.ts";
 import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { StackName } from "../../src/core/stack.ts";
+import { assertIntegrity } from "./state-integrity.ts";
 import { makeRecordingProvider } from "./recording-provider.ts";
 
 export const shop: StackName = { repository: "shop", environment: "production", deployment: "ranker" };
@@ -18,11 +20,13 @@ export const realClock = {
   sleep: (delayMs: number, signal?: AbortSignal) => setTimeout(delayMs, undefined, signal ? { signal } : {}),
 };
 
-/** A state store in memory that keeps to the rule about serials, and counts. */
+/** A state store in memory that counts, and checks what it is given. */
 export function makeMemoryStore() {
   const kept = new Map<string, string>();
   const counts = { saves: 0 };
   const key = (stack: StackName): string => JSON.stringify(stack);
+  const serialOf = (text: string | undefined): number =>
+    text === undefined ? 0 : (JSON.parse(text) as StackState).serial;
   const store: StateStore = {
     load: async (stack) => {
       const text = kept.get(key(stack));
@@ -30,6 +34,8 @@ export function makeMemoryStore() {
     },
     save: async (stack, state) => {
       counts.saves++;
+      assertIntegrity(state.state);
+      assert.equal(state.serial, serialOf(kept.get(key(stack))) + 1);
       kept.set(key(stack), JSON.stringify(state));
     },
     remove: async (stack) => void kept.delete(key(stack)),

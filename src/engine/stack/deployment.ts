@@ -67,7 +67,7 @@ export function makeDeployment(operation: Operation): Deployment {
       const resource = journal.all().find((candidate) => candidate.urn === urn && candidate.delete !== true);
       // What a failed resource leaves unknown is no value to keep: the outputs of before stay.
       if (!resource || (containsUnknown(outputs) && !operation.isPreview)) return;
-      journal.amend(resource, { ...resource, outputs });
+      journal.amend(resource, { outputs });
     },
     idle: async () => {
       while (running.size > 0) await Promise.all(running);
@@ -85,11 +85,7 @@ function makeFinder(journal: Journal): (urn: string, registration: Registration)
     const exact = journal.find(urn);
     if (exact) return exact;
     const old = former.map((alias) => journal.find(alias)).find((resource) => resource !== undefined);
-    if (!old) return null;
-    const renamed = { ...old, urn };
-    journal.amend(old, renamed);
-    journal.rename(old.urn, urn);
-    return renamed;
+    return old ? journal.rename(old, urn) : null;
   };
 }
 

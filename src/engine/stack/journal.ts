@@ -9,6 +9,9 @@ import type { Checkpoint } from "./checkpoint.ts";
  *
  * Order matters in the format: what a resource depends on stands before it. Resources that this operation is through
  * with come first, in the order in which they got there; the others follow in their old order.
+ *
+ * A resource's state is a value. Whoever holds one may find that it was changed meanwhile (a resource that it refers to
+ * was renamed); the older value still names the same resource here.
  */
 export interface Journal {
   /** The resource as the last operation left it, if this one has not been through with it. */
@@ -19,12 +22,12 @@ export interface Journal {
   pending(): readonly PendingOperation[];
   /** No effect on the world: `next` takes the place of `old`. Stored with the next effect, or at the end. */
   settle(old: ResourceState | null, next: ResourceState | null): void;
-  /** Puts `next` where `old` stands. Whether it was gone through already does not change. */
-  amend(old: ResourceState, next: ResourceState): void;
+  /** Changes a resource where it stands. Whether it was gone through already does not change. */
+  amend(resource: ResourceState, change: Partial<ResourceState>): void;
   /** Adds a resource of an earlier apply, still to be gone through. */
   append(resource: ResourceState): void;
-  /** Rewrites references to resources that changed their URN. */
-  rename(from: string, to: string): void;
+  /** Gives a resource another URN, also where others refer to it. */
+  rename(resource: ResourceState, urn: string): ResourceState;
   /** Notes what is about to be done. Stored before this returns. */
   begin(operation: PendingOperation): Promise<void>;
   /** The effect is over: `change` says with what. Stored before this returns. */
@@ -41,29 +44,40 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
   const pending = new Set<PendingOperation>(from.pending);
   const { touch, flush } = makeSaver(() => save({ resources: [...done, ...remaining], pending: [...pending] }));
 
-  const settle = (old: ResourceState | null, next: ResourceState | null): void => {
-    if (old !== null) remaining = remaining.filter((resource) => resource !== old);
-    if (next !== null) done = [...done, next];
-    if (!isEqual(old as unknown as Json, next as unknown as Json)) touch();
+  const successors = new WeakMap<ResourceState, ResourceState>();
+  const latest = (resource: ResourceState): ResourceState => {
+    const successor = successors.get(resource);
+    return successor ? latest(successor) : resource;
+  };
+  const amend = (resource: ResourceState, change: Partial<ResourceState>): ResourceState => {
+    const old = latest(resource);
+    const next = { ...old, ...change };
+    if (isSame(old, next)) return old;
+    successors.set(old, next);
+    remaining = remaining.map((other) => (other === old ? next : other));
+    done = done.map((other) => (other === old ? next : other));
+    touch();
+    return next;
   };
   return {
     find: (urn) => remaining.find((resource) => resource.urn === urn && resource.delete !== true),
     remaining: () => remaining,
     all: () => [...done, ...remaining],
     pending: () => [...pending],
-    settle,
-    amend: (old, next) => {
-      if (isEqual(old as unknown as Json, next as unknown as Json)) return;
-      remaining = remaining.map((resource) => (resource === old ? next : resource));
-      done = done.map((resource) => (resource === old ? next : resource));
-      touch();
+    settle: (resource, next) => {
+      const old = resource && latest(resource);
+      if (old !== null) remaining = remaining.filter((other) => other !== old);
+      if (next !== null) done = [...done, next];
+      if (!isSame(old, next)) touch();
     },
+    amend: (resource, change) => void amend(resource, change),
     append: (resource) => {
       remaining = [...remaining, resource];
       touch();
     },
-    rename: (oldUrn, newUrn) => {
-      remaining = remaining.map((resource) => renamed(resource, oldUrn, newUrn));
+    rename: (resource, urn) => {
+      for (const other of remaining) amend(other, referring(other, resource.urn, urn));
+      return amend(resource, { urn });
     },
     begin: (operation) => {
       pending.add(operation);
@@ -111,23 +125,20 @@ function makeSaver(save: () => Promise<void>): Saver {
   };
 }
 
-function renamed(resource: ResourceState, from: string, to: string): ResourceState {
-  const text = JSON.stringify([
-    resource.parent,
-    resource.dependencies,
-    resource.provider,
-    resource.propertyDependencies,
-  ]);
-  if (!text.includes(JSON.stringify(from).slice(1, -1))) return resource;
+const isSame = (left: ResourceState | null, right: ResourceState | null): boolean =>
+  isEqual(left as unknown as Json, right as unknown as Json);
+
+/** What changes in a resource when another one is renamed. */
+function referring(resource: ResourceState, from: string, to: string): Partial<ResourceState> {
+  const { parent, dependencies, provider, propertyDependencies } = resource;
   const swap = (urn: string): string => (urn === from ? to : urn);
   return {
-    ...resource,
-    ...(resource.parent !== undefined && { parent: swap(resource.parent) }),
-    ...(resource.dependencies && { dependencies: resource.dependencies.map(swap) }),
-    ...(resource.provider?.startsWith(`${from}::`) && { provider: to + resource.provider.slice(from.length) }),
-    ...(resource.propertyDependencies && {
+    ...(parent !== undefined && { parent: swap(parent) }),
+    ...(dependencies && { dependencies: dependencies.map(swap) }),
+    ...(provider?.startsWith(`${from}::`) && { provider: to + provider.slice(from.length) }),
+    ...(propertyDependencies && {
       propertyDependencies: Object.fromEntries(
-        Object.entries(resource.propertyDependencies).map(([key, urns]) => [key, urns?.map(swap) ?? null]),
+        Object.entries(propertyDependencies).map(([key, urns]) => [key, urns?.map(swap) ?? null]),
       ),
     }),
   };

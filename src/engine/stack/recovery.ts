@@ -36,7 +36,7 @@ async function recoverCreate(operation: Operation, pending: PendingOperation): P
   await journal.end(pending, () => {
     if (!state) return;
     const replaced = journal.find(resource.urn);
-    if (replaced) journal.amend(replaced, { ...replaced, delete: true });
+    if (replaced) journal.amend(replaced, { delete: true });
     journal.append(state);
   });
 }
@@ -74,13 +74,13 @@ async function recoverUpdate(operation: Operation, pending: PendingOperation): P
   const { journal } = operation;
   const old = journal.remaining().find((resource) => same(resource, pending.resource));
   const initErrors = ["the apply that updated it was interrupted"];
-  await journal.end(pending, () => old && journal.amend(old, { ...old, initErrors }));
+  await journal.end(pending, () => old && journal.amend(old, { initErrors }));
 }
 
 async function recoverDelete(operation: Operation, pending: PendingOperation): Promise<void> {
   const { journal, isPreview } = operation;
   const resource = journal.remaining().find((candidate) => same(candidate, pending.resource));
-  const leaves = resource && { ...resource, pendingReplacement: true };
-  if (resource && leaves && !isPreview) await deleteResource(operation, resource, { op: "delete", leaves });
-  await journal.end(pending, () => isPreview && resource && leaves && journal.amend(resource, leaves));
+  const leaves = { pendingReplacement: true };
+  if (resource && !isPreview) await deleteResource(operation, resource, { op: "delete", leaves });
+  await journal.end(pending, () => resource && journal.amend(resource, leaves));
 }

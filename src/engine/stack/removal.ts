@@ -75,8 +75,8 @@ function isReal(operation: Operation, resource: ResourceState): boolean {
 
 interface Deletion {
   readonly op: StepOp;
-  /** What stands in the state afterwards. */
-  readonly leaves: ResourceState | null;
+  /** How the resource stands in the state afterwards; null: not at all. */
+  readonly leaves: Partial<ResourceState> | null;
 }
 
 /** Deletes one real resource. Left in the state with its pending operation when the outcome is not known. */

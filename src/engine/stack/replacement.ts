@@ -15,11 +15,12 @@ export async function removeForReplacement(operation: Operation, step: { readonl
   const isProtected = doomed.find(({ protect }) => protect === true);
   if (isProtected) throw protectedError(isProtected.urn, "deleted to make room for a replacement");
   for (const resource of doomed.toReversed()) {
-    const pending: ResourceState = { ...resource, pendingReplacement: true };
-    if (isPreview) journal.amend(resource, pending);
-    else await deleteResource(operation, resource, { op: "delete-replaced", leaves: pending });
+    if (isPreview) journal.amend(resource, gone);
+    else await deleteResource(operation, resource, { op: "delete-replaced", leaves: gone });
   }
 }
+
+const gone = { pendingReplacement: true } as const;
 
 /** The resource and, after it, its dependents that cannot live on when its outputs change. */
 async function doomedWith(operation: Operation, urn: string): Promise<readonly ResourceState[]> {

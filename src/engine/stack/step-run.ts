@@ -146,7 +146,7 @@ async function create(operation: Operation, declared: Declared, replaced: Resour
 function settleReplaced(journal: Journal, replaced: ResourceState | null): void {
   if (replaced === null) return;
   if (replaced.pendingReplacement === true) journal.settle(replaced, null);
-  else journal.amend(replaced, { ...replaced, delete: true });
+  else journal.amend(replaced, { delete: true });
 }
 
 async function update(
@@ -183,9 +183,10 @@ async function update(
   } catch (error) {
     // Part of the update may have happened: the next apply must not take the old inputs for what is there.
     const reason = operation.redaction.clean(messageOf(error));
-    const next =
-      error instanceof PartialCreate ? partial(operation, declared, goal, error) : { ...old, initErrors: [reason] };
-    await journal.end(pending, () => journal.settle(old, next));
+    await journal.end(pending, () => {
+      if (error instanceof PartialCreate) journal.settle(old, partial(operation, declared, goal, error));
+      else journal.amend(old, { initErrors: [reason] });
+    });
     throw error;
   }
 }
