@@ -1,6 +1,7 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { requireGit, runGit } from "./command.ts";
+import type { GitSettings } from "./environment.ts";
 
 export interface NewRepository {
   readonly defaultBranch: string;
@@ -36,4 +37,18 @@ export async function readUrl(path: string): Promise<string | null> {
   const call = { cwd: path, env: { GIT_DIR: path } };
   const { exitCode, stdout } = await runGit(["config", "--get", "remote.origin.url"], call);
   return exitCode === 0 ? stdout.toString("utf8").trim() : null;
+}
+
+// As many loose objects as Git itself lets gather (git-gc(1), gc.auto). What no ref holds any more is kept for a
+// quarter: a snapshot that was deleted by mistake can be tagged again.
+const housekeeping: GitSettings = [
+  ["gc.auto", "6700"],
+  ["gc.autoDetach", "false"],
+  ["gc.pruneExpire", "90.days.ago"],
+];
+
+/** Packs a repository's objects when many lie about singly; readers and pushes go on meanwhile. */
+export async function tidy(path: string, signal: AbortSignal): Promise<void> {
+  const call = { cwd: path, env: { GIT_DIR: path }, settings: housekeeping, signal };
+  await requireGit(`${path}: tidying up`, ["gc", "--auto", "--quiet"], call);
 }

@@ -221,6 +221,17 @@ test("reading goes on when the process that reads is killed", async () => {
   assert.equal(Buffer.from(files[0]?.bytes ?? []).toString(), "2");
 });
 
+test("reading goes on while and after a repository is packed anew", async () => {
+  await using world = await testGit();
+  const first = await pushed(world, { "deployments/a.yaml": "1" });
+  await world.hosted.readFiles(first);
+  const second = await pushed(world, { "deployments/a.yaml": "2" });
+  await world.hosted.tidy(new AbortController().signal);
+  await world.clone.git("--git-dir", world.hosted.path, "gc", "--quiet", "--prune=now");
+  const { files } = await world.hosted.readFiles(second);
+  assert.equal(Buffer.from(files[0]?.bytes ?? []).toString(), "2");
+});
+
 test("a thousand files of which one changed cost one read", async () => {
   await using world = await testGit();
   const files = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`deployments/d${n}.yaml`, `name: d${n}\n`]));

@@ -1,5 +1,6 @@
 import type { CommitSha, RepositoryName, TreeSha } from "../core/names.ts";
 import { WaybillError } from "../core/errors.ts";
+import { tidy } from "./bare-repository.ts";
 import { runGit } from "./command.ts";
 import { createSnapshot, type NewSnapshot } from "./create-snapshot.ts";
 import { materialise } from "./materialise.ts";
@@ -40,6 +41,8 @@ export interface Repository {
   fetch(signal: AbortSignal): Promise<FetchResult>;
   /** Pushes snapshot tags to the remote, never by force. */
   pushTags(tags: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Packs objects when many lie about singly. Not needed for anything but speed. */
+  tidy(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -96,6 +99,7 @@ export function makeRepository({ path, name, cache, process, mirror, env = {} }:
     },
     createSnapshot: (snapshot) => createSnapshot(objects, path, snapshot),
     materialise: (tree, folder, signal) => materialise(objects, tree, folder, signal),
+    tidy: (signal) => tidy(path, signal),
     close: () => objects.close(),
   };
 }

@@ -40,8 +40,12 @@ interface PushStart extends Pick<Push, "id" | "repository" | "identity"> {
 }
 
 const maxUpdates = 5_000;
+// A push leaves a handful of single objects; Git tidies up when there are thousands.
+const pushesPerTidying = 100;
 
 export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pushes {
+  const tidyNowAndThen = makeTidying({ git, log, signal });
+
   async function check(start: PushStart, { updates, env }: HookCall, reply: HookReply): Promise<boolean> {
     if (updates.length > maxUpdates) {
       reply.line(`waybill: the push changes ${updates.length} refs; at most ${maxUpdates} are taken at once`);
@@ -104,12 +108,26 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
       );
       const durationMs = clock.now().getTime() - startedAt;
       log.info({ push: start.id, repository: name, actor: identity.name, durationMs }, "push served");
+      await tidyNowAndThen(name);
     },
   };
 }
 
 function disposable<T extends { close(): Promise<void> }>(repository: T) {
   return { repository, [Symbol.asyncDispose]: () => repository.close() };
+}
+
+function makeTidying({ git, log, signal }: Pick<PushesOptions, "git" | "log" | "signal">) {
+  let pushes = 0;
+  return async (name: RepositoryName): Promise<void> => {
+    pushes += 1;
+    if (pushes % pushesPerTidying !== 0 || signal.aborted) return;
+    try {
+      await (await git.open(name)).tidy(signal);
+    } catch (thrown) {
+      log.warn({ repository: name, error: messageOf(thrown) }, "tidying up a repository failed");
+    }
+  };
 }
 
 const pushOf = ({ id, repository, identity }: PushStart) => ({ id, repository, identity });
