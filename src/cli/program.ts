@@ -39,7 +39,8 @@ function report(error: WaybillError, terminal: Terminal, json: boolean): void {
   if (error.verdict === "bug" && error.cause instanceof Error) terminal.err(error.cause.stack ?? "");
 }
 
-function buildProgram(terminal: Terminal): Command {
+/** The whole grammar; each command loads its own code when it is called. */
+export function buildProgram(terminal: Terminal): Command {
   const program = new Command("waybill")
     .description("Deploys what a Git repository declares: push a commit, get a live, protected URL.")
     .helpOption("-h, --help", "show help")
