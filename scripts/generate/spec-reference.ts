@@ -41,7 +41,7 @@ function introduction(): string[] {
     "A deployment is one document of `deployments/NAME.yaml`. `waybill validate` checks all of them, and editors do so " +
       "while you type when the file starts with `# yaml-language-server: $schema=../deploy.schema.json`.",
     "Written in YAML 1.2: `yes` and `on` are text. Tags such as `!!binary`, merge keys (`<<`) and keys that are not text " +
-      "are refused; anchors and aliases are read. A file holds at most 1 MiB, 50,000 values and 64 levels.",
+      "are refused; anchors and aliases are read. A file holds at most 1 MiB, 20,000 values and 64 levels.",
     "A map under `environments` is laid over the rest in that environment: maps key by key at every depth, lists and " +
       "single values replaced. Naming an `image` in a `source` drops its `path` and `git`, and the other way round; a " +
       "`parameters.schema` is replaced whole. What results is checked like a file of its own.",

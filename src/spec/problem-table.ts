@@ -6,7 +6,10 @@ interface ProblemRow {
 /** Every code that a problem can carry. A code is permanent: people search for it and scripts match it. */
 export const problemTable = {
   // the file as bytes and text
-  FILE_TOO_LARGE: { meaning: "The file is larger than 1 MiB.", remedy: "Move what is large into the source tree." },
+  FILE_TOO_LARGE: {
+    meaning: "The file is larger than 1 MiB, or has more than 50,000 lines.",
+    remedy: "Move what is large into the source tree.",
+  },
   FILE_NOT_REGULAR: {
     meaning: "The path is a symbolic link, a folder or a submodule.",
     remedy: "Commit a plain file in its place.",
@@ -23,7 +26,7 @@ export const problemTable = {
   YAML_TAB: { meaning: "A tab indents a line.", remedy: "Indent with spaces." },
   YAML_TOO_DEEP: { meaning: "Values are nested more than 64 deep.", remedy: "Flatten them." },
   YAML_TOO_MANY_VALUES: {
-    meaning: "The file holds more than 50,000 values, aliases followed.",
+    meaning: "The file holds more than 20,000 values, aliases followed.",
     remedy: "Split the file, or use fewer aliases.",
   },
   YAML_TOO_MANY_DOCUMENTS: { meaning: "The file holds more than 100 documents.", remedy: "Split the file." },

@@ -31,6 +31,8 @@ export interface UncheckedDocument {
   readonly ambiguous: readonly Path[];
 }
 
+const maxFindings = 200;
+
 /** Everything that is wrong with one document of `deployments/`, by itself. */
 export function findProblems(document: UncheckedDocument, tools: Tools): Finding[] {
   const { value } = document;
@@ -40,6 +42,8 @@ export function findProblems(document: UncheckedDocument, tools: Tools): Finding
   const { kind, findings } = kindOf(value as Record<string, unknown>);
   if (kind === undefined) return findings;
   findings.push(...shapeProblems(value, kind, tools));
+  // So much is wrong that it is another kind of file: looking further would cost more than it tells.
+  if (findings.length > maxFindings) return findings;
   const draft = { ...(findings.length === 0 ? value : (prune(value, findings) as object)), kind } as Draft;
   findings.push(...ruleProblems(draft, document, tools));
   for (const path of document.ambiguous) findings.push(...ambiguity(path));
@@ -158,18 +162,32 @@ function overlayProblems({ draft, document, known }: OverlayCheck, tools: Tools)
     // What is missing from the base makes the whole invalid in each environment: said once, of the base.
     const shape = known.some(({ path }) => path[0] !== "environments") ? [] : shapeProblems(merged, draft.kind, tools);
     const needsParameters = Object.hasOwn(over, "parameters") || Object.hasOwn(over, "schedules");
+    findings.push(...relocated(shape, environment, over, told));
+    if (findings.length > maxFindings) return findings;
     const ruled = ruleProblems(
       shape.length === 0 ? merged : { ...(prune(merged, shape) as object), kind: draft.kind },
       { ...document, value: merged },
       needsParameters ? tools : { ...tools, parameterProblems: () => [] },
     );
-    for (const finding of [...shape, ...ruled]) {
-      if (told.has(identity(finding))) continue;
-      const path = ["environments", environment, ...within(over, finding.path)];
-      findings.push({ ...finding, path, message: `${finding.message} (in environment ${environment})` });
-    }
+    findings.push(...relocated(ruled, environment, over, told));
   }
   return findings;
+}
+
+/** Findings of a merged whole, at the place in its overlay; without those that are told of the base. */
+function relocated(
+  findings: readonly Finding[],
+  environment: string,
+  over: object,
+  told: ReadonlySet<string>,
+): Finding[] {
+  return findings
+    .filter((finding) => !told.has(identity(finding)))
+    .map((finding) => ({
+      ...finding,
+      path: ["environments", environment, ...within(over, finding.path)],
+      message: `${finding.message} (in environment ${environment})`,
+    }));
 }
 
 function identity({ path, code, message }: Finding): string {

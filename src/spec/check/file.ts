@@ -30,7 +30,7 @@ const maxProblems = 100;
 /** Checks one file of `deployments/`. */
 export function checkFile({ path, bytes }: SourceFile, tools: Tools): CheckedFile {
   const text = readText(path, bytes);
-  const problems: Problem[] = [...text.problems];
+  const problems: Problem[] = shown(text.problems);
   const documents: CheckedDocument[] = [];
   const environments = new Set<string>();
   if (text.documents.length === 0 && problems.length === 0) {
@@ -63,17 +63,20 @@ export function positioned(
   { path, text, index }: { readonly path: string; readonly text: SourceText; readonly index: number },
   findings: readonly Finding[],
 ): Problem[] {
-  const shown = findings.slice(0, maxProblems);
-  const problems = shown.map((finding): Problem => {
+  const problems = findings.slice(0, maxProblems).map((finding): Problem => {
     const { line, column } = text.locate(index, finding);
     return { file: path, line, column, code: finding.code, message: finding.message };
   });
-  const last = problems.at(-1);
-  if (findings.length > shown.length && last !== undefined) {
-    const message = `this document has ${findings.length - shown.length} more problems: correct those shown first`;
-    problems.push({ ...last, code: "PROBLEMS_MORE", message });
-  }
-  return problems;
+  return shown(problems, findings.length);
+}
+
+/** The first of `count` problems, and a last one that says how many more there are. */
+function shown(problems: readonly Problem[], count: number = problems.length): Problem[] {
+  const first = problems.slice(0, maxProblems);
+  const last = first.at(-1);
+  if (last === undefined || count <= first.length) return first;
+  const message = `there are ${count - first.length} more problems here: correct those shown first`;
+  return [...first, { ...last, code: "PROBLEMS_MORE", message }];
 }
 
 /** By line and column; what stands at one place keeps its order. */

@@ -21,8 +21,9 @@ const weekday = /^(?:[+-]?(?:[1-9]|[1-4]\d|5[0-3]))?(?:MO|TU|WE|TH|FR|SA|SU)$/;
 const until = /^\d{8}(?:T\d{6}Z?)?$/;
 const maxInterval = 10_000;
 // 2100 is no leap year: this long after 2024 every date and weekday has met, 29 February on each weekday too.
-const searchFrom = new Date("2024-01-01T00:00:00Z");
-const searchUntil = new Date("2064-01-01T00:00:00Z");
+const searchFrom = Date.UTC(2024, 0);
+const searchUntil = Date.UTC(2064, 0);
+const dayMs = 86_400_000;
 
 /** What is wrong with a recurrence rule, checked part by part: the library takes much that means nothing. */
 export function recurrenceFault(rule: string): string | undefined {
@@ -40,7 +41,10 @@ export function recurrenceFault(rule: string): string | undefined {
   }
   if (!parts.has("FREQ")) return "FREQ is missing";
   if (parts.has("COUNT") && parts.has("UNTIL")) return "COUNT and UNTIL exclude each other";
-  return isImpossible(body.toUpperCase(), parts) ? "it never fires: there is no such day" : undefined;
+  if (isImpossible(parts)) return "it never fires: there is no such day";
+  // What runs the schedules must be able to read it too.
+  RRule.parseString(body.toUpperCase());
+  return undefined;
 }
 
 function partFault(name: string, value: string): string | undefined {
@@ -78,21 +82,55 @@ function listFault(name: string, value: string, range: (typeof ranges)[string]):
   return undefined;
 }
 
-/** True when no day fits. Looks at days only, and 40 years ahead: the library would search until the year 9999. */
-function isImpossible(body: string, parts: ReadonlyMap<string, string>): boolean {
-  const isDayless = !["BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS"].some((name) =>
-    parts.has(name),
-  );
-  if (isDayless || (parts.get("INTERVAL") ?? "1") !== "1") return false;
-  const frequency = parts.get("FREQ") === "HOURLY" || parts.get("FREQ") === "MINUTELY" ? "DAILY" : parts.get("FREQ");
-  const days = body
-    .split(";")
-    .filter((part) => !/^(?:FREQ|BYHOUR|BYMINUTE|BYSECOND|COUNT|UNTIL|INTERVAL)=/.test(part))
-    .concat(`FREQ=${frequency}`, "COUNT=1")
-    .join(";");
-  const rule = new RRule({ ...RRule.parseString(days), dtstart: searchFrom, until: searchUntil, count: null });
-  return rule.after(searchFrom, true) === null;
+/**
+ * True when no day fits. BYSETPOS and INTERVAL are left out of account: they choose among the days that fit.
+ * The library would look for such a day until the year 9999.
+ */
+function isImpossible(parts: ReadonlyMap<string, string>): boolean {
+  const tests = Object.entries(dayTests).filter(([name]) => parts.has(name));
+  if (tests.length === 0) return false;
+  const lists = tests.map(([name, isDay]) => ({ isDay, wanted: (parts.get(name) ?? "").split(",") }));
+  for (let time = searchFrom; time < searchUntil; time += dayMs) {
+    const day = calendarDay(time);
+    if (lists.every(({ isDay, wanted }) => wanted.some((item) => isDay(item, day)))) return false;
+  }
+  return true;
 }
+
+interface CalendarDay {
+  readonly month: number;
+  readonly dayOfMonth: number;
+  readonly daysInMonth: number;
+  readonly dayOfYear: number;
+  readonly daysInYear: number;
+  readonly weekday: string;
+}
+
+function calendarDay(time: number): CalendarDay {
+  const date = new Date(time);
+  const year = date.getUTCFullYear();
+  const month = date.getUTCMonth();
+  const yearStart = Date.UTC(year, 0);
+  return {
+    month: month + 1,
+    dayOfMonth: date.getUTCDate(),
+    daysInMonth: new Date(Date.UTC(year, month + 1, 0)).getUTCDate(),
+    dayOfYear: (time - yearStart) / dayMs + 1,
+    daysInYear: (Date.UTC(year + 1, 0) - yearStart) / dayMs,
+    weekday: ["SU", "MO", "TU", "WE", "TH", "FR", "SA"][date.getUTCDay()] ?? "",
+  };
+}
+
+const fromEnd = (wanted: string, at: number, length: number): boolean =>
+  Number(wanted) > 0 ? Number(wanted) === at : Number(wanted) === at - length - 1;
+
+// Weeks of the year and which Monday of a month it is are not worked out: any day may be in them.
+const dayTests: Readonly<Record<string, (wanted: string, day: CalendarDay) => boolean>> = {
+  BYMONTH: (wanted, { month }) => Number(wanted) === month,
+  BYMONTHDAY: (wanted, { dayOfMonth, daysInMonth }) => fromEnd(wanted, dayOfMonth, daysInMonth),
+  BYYEARDAY: (wanted, { dayOfYear, daysInYear }) => fromEnd(wanted, dayOfYear, daysInYear),
+  BYDAY: (wanted, { weekday }) => wanted.endsWith(weekday),
+};
 
 function quoted(text: string): string {
   return JSON.stringify(text.length <= 60 ? text : `${text.slice(0, 60)}…`);

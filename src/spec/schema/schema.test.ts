@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { parseAllDocuments } from "yaml";
 import { isName } from "../../core/names.ts";
 import { packageRoot } from "../../core/package-root.ts";
 import { problemTable } from "../problem-table.ts";
+import { parseCarefully } from "../text/careful.ts";
 import type { Schema } from "./build.ts";
 import { deploymentSchema, kinds } from "./deployment.ts";
 import { shapes } from "./patterns.ts";
@@ -87,10 +87,8 @@ test("the whole schema and that of the kind alone give one verdict", () => {
   for (const folder of ["valid", "invalid"]) {
     const path = join(packageRoot, "fixtures/spec", folder);
     for (const name of readdirSync(path).filter((name) => name.endsWith(".yaml"))) {
-      for (const document of parseAllDocuments(readFileSync(join(path, name), "utf8"))) {
-        if (!("toJS" in document) || document.errors.length > 0) continue;
-        const value = document.toJS() as { kind?: string } | null;
-        const kind = kinds.find((kind) => kind === value?.kind);
+      for (const { value } of parseCarefully(readFileSync(join(path, name), "utf8")).documents) {
+        const kind = kinds.find((kind) => kind === (value as { kind?: string } | undefined)?.kind);
         if (kind === undefined) continue;
         assert.equal(validators("#").accepts(value), validators(`#/$defs/${kind}`).accepts(value), name);
       }

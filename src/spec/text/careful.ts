@@ -11,7 +11,7 @@ export interface CarefulDocument {
   readonly line: number;
   /** Where a number reads back differently from how it is written: `0644`, `1.10`. */
   readonly ambiguous: readonly Path[];
-  /** The tree with positions; null for an empty document. */
+  /** The tree with positions; null where nothing could be read. */
   readonly root: Node | null;
 }
 
@@ -36,10 +36,12 @@ export function parseCarefully(text: string): CarefulText {
   try {
     // Unique keys are checked in readNode: the composer compares each key with each.
     const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, logLevel: "silent" });
-    for (const document of composer.compose(tokens(text, lines), false, text.length)) {
+    for (const document of composer.compose(tokens(text, lines), true, text.length)) {
       if (documents.length >= maxDocuments) {
         throw new LimitExceeded(startOf(document), "YAML_TOO_MANY_DOCUMENTS", "a file may hold at most 100 documents");
       }
+      // Nothing between two markers, or in the whole file, is no document.
+      if (document.contents === null && document.errors.length === 0) continue;
       documents.push(readDocument(document, { lines, faults, budget }));
     }
   } catch (error) {

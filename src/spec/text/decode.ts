@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { ProblemCode } from "../problem-table.ts";
-import { maxFileBytes } from "./limits.ts";
+import { maxFileBytes, maxLines } from "./limits.ts";
 
 /** Something wrong with the text itself, at an offset in UTF-16 units. */
 export interface TextFault {
@@ -26,8 +26,13 @@ export function decode(bytes: Uint8Array): Decoded {
   return { text: text.startsWith("\ufeff") ? text.slice(1) : text };
 }
 
-/** The first character that no YAML text may hold. */
-export function findForbidden(text: string): TextFault | undefined {
+/** What the quick reader leaves alone and the careful one shall not see: too many lines, forbidden characters. */
+export function findFault(text: string): TextFault | undefined {
+  let lines = 1;
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) lines += 1;
+  if (lines > maxLines) {
+    return { offset: 0, code: "FILE_TOO_LARGE", message: `the file has ${lines} lines; at most ${maxLines} are read` };
+  }
   const match = forbidden.exec(text);
   if (match === null) return undefined;
   const character = (text.codePointAt(match.index) ?? 0).toString(16).toUpperCase().padStart(4, "0");

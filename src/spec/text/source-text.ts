@@ -2,7 +2,7 @@ import type { Finding, Path, Problem } from "../problem.ts";
 import type { CarefulText } from "./careful.ts";
 import { parseCarefully } from "./careful.ts";
 import type { TextFault } from "./decode.ts";
-import { decode, findForbidden } from "./decode.ts";
+import { decode, findFault } from "./decode.ts";
 import type { Position } from "./position.ts";
 import { locate, positionAt } from "./position.ts";
 import { parseQuickly } from "./quick.ts";
@@ -31,9 +31,8 @@ export function readText(path: string, bytes: Uint8Array): SourceText {
   const { text } = decoded;
   const quick = parseQuickly(text);
   if (quick === undefined) {
-    // The quick reader leaves such a text alone.
-    const forbidden = findForbidden(text);
-    return forbidden === undefined ? carefulText(path, parseCarefully(text)) : faultyText(path, text, forbidden);
+    const fault = findFault(text);
+    return fault === undefined ? carefulText(path, parseCarefully(text)) : faultyText(path, text, fault);
   }
   let careful: SourceText | undefined;
   return {
