@@ -198,6 +198,11 @@ test("a WebSocket passes bytes both ways, counts as under way, and ends on both 
   let far: Socket | undefined;
   server.on("upgrade", (incoming, socket: Socket) => {
     far = socket;
+    if (incoming.url === "/last-words") {
+      const words = Buffer.alloc(2 * 1024 * 1024, "x");
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+      return socket.end(words);
+    }
     if (incoming.url === "/no") return socket.end("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello");
     return socket.pipe(socket);
@@ -219,6 +224,12 @@ test("a WebSocket passes bytes both ways, counts as under way, and ends on both 
   await until(() => socket.destroyed || socket.readableEnded, "it is ended with the upstream");
   await until(() => far?.destroyed === true, "on both sides");
   await gateway.route({ port });
+  const lastWords = await raw(opening("/last-words"));
+  assert.equal(
+    lastWords.length - lastWords.indexOf("\r\n\r\n") - 4,
+    2 * 1024 * 1024,
+    "all that was said before the end",
+  );
   assert.match(await raw(opening("/no")), /^HTTP\/1.1 403 [^]*no$/);
 });
 

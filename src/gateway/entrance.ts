@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { PublicOrigin } from "../access/origin.ts";
 import type { Cookies } from "../access/proof/cookie.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
@@ -26,6 +27,7 @@ interface Parts {
   readonly inFlight: InFlight;
   readonly accessLog: AccessLog;
   readonly cookies: Cookies;
+  readonly scheme: PublicOrigin["scheme"];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,7 +54,7 @@ export function makeEntrance(parts: Parts): Entrance {
     answer: (exchange: Exchange, next: () => Verdict) => Promise<Sent>,
   ): Promise<void> {
     const target = targetOf(request);
-    const exchange = beginExchange(request, { target, isUpgrade, at: clock.now() });
+    const exchange = beginExchange(request, { target, isUpgrade, at: clock.now(), scheme: parts.scheme });
     let sent: Sent = { status: 500, bytes: 0 };
     try {
       const identified = target === null ? null : await judge.identify(exchange);

@@ -22,14 +22,19 @@ export interface Exchange {
 
 export function beginExchange(
   request: IncomingMessage,
-  { target, isUpgrade, at }: { target: Target | null; isUpgrade: boolean; at: Date },
+  {
+    target,
+    isUpgrade,
+    at,
+    scheme,
+  }: { target: Target | null; isUpgrade: boolean; at: Date; scheme: PublicOrigin["scheme"] },
 ): Exchange {
   return {
     request,
     target: target ?? { host: "", url: "/", path: "/" },
     requestId: randomBytes(12).toString("hex"),
     parentRequestId: parentRequestIdOf(request.headers["x-request-id"]),
-    address: plainAddress(request.socket.remoteAddress ?? ""),
+    address: clientAddressOf(request.socket.remoteAddress ?? "", request.headers["x-forwarded-for"], scheme),
     isNavigation: !isUpgrade && isNavigation(request),
     isUpgrade,
     at,
@@ -62,5 +67,26 @@ export function accessLineOf(exchange: Exchange, { status, bytes }: { status: nu
   };
 }
 
-/** An IPv4 client of an IPv6 socket is named as IPv4 (RFC 4291, section 2.5.5.2). */
-const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "");
+// 127/8, ::1, and the private ranges of RFC 1918 and RFC 4193.
+const nearby = /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|::1$|f[cd])/i;
+const address = /^[0-9a-f.:]{2,45}$/i;
+
+/**
+ * Whose request it is. Under https something in front of us ends TLS: when that is a neighbour, the last address of its
+ * X-Forwarded-For is the client's. Otherwise all clients would share the proxy's, and its limit of failed sign-ins.
+ */
+export function clientAddressOf(
+  peer: string,
+  forwardedFor: string | readonly string[] | undefined,
+  scheme: PublicOrigin["scheme"],
+): string {
+  // An IPv4 client of an IPv6 socket is named as IPv4 (RFC 4291, section 2.5.5.2).
+  const plain = peer.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (scheme === "http" || !nearby.test(plain)) return plain;
+  const last =
+    String(forwardedFor ?? "")
+      .split(",")
+      .at(-1)
+      ?.trim() ?? "";
+  return address.test(last) ? last : plain;
+}

@@ -46,7 +46,7 @@ export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts
   const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
   const judge = makeJudge({ mirror, identification, cookies, origin });
   const listener = makeListener({
-    entrance: makeEntrance({ judge, forwarder, inFlight, accessLog, cookies, clock, log }),
+    entrance: makeEntrance({ judge, forwarder, inFlight, accessLog, cookies, scheme: origin.scheme, clock, log }),
     clock,
   });
   const timers = [

@@ -69,6 +69,9 @@ function headOf({ statusCode, statusMessage }: IncomingMessage, headers: RawHead
   return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
 }
 
+// What the other side still has to read when one side is through.
+const flushMs = 10_000;
+
 function join(near: Duplex, far: Duplex, done: (bytesToClient: number) => void): void {
   let bytes = 0;
   far.on("data", (chunk: Buffer) => {
@@ -80,7 +83,14 @@ function join(near: Duplex, far: Duplex, done: (bytesToClient: number) => void):
   ] as const) {
     from.pipe(to);
     from.on("error", () => to.destroy());
-    from.once("close", () => to.destroy());
+    from.once("close", () => finish(to));
   }
   far.once("close", () => done(bytes));
+}
+
+/** Lets what was written go out, then closes: the last words of one side must reach the other. */
+function finish(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), flushMs).unref();
+  socket.once("close", () => clearTimeout(timer));
+  socket.end(() => socket.destroy());
 }
