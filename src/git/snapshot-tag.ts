@@ -22,8 +22,6 @@ export interface Person {
   readonly email: string;
 }
 
-export const snapshotPrefix = "waybill/";
-
 // Nine digits: a number that JavaScript and PostgreSQL's integer hold, and no leading zero that would alias another.
 const tagName = /^waybill\/([^/]+)\/([1-9][0-9]{0,8})$/;
 
