@@ -3,7 +3,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { AccessStore } from "./account.ts";
 import type { Cookies } from "./proof/cookie.ts";
 import { isGood, presentedBy } from "./proof/credential.ts";
-import { bareUrl, callbackPath, placeOf, returnPlaceOf, workloadUrl, type PublicOrigin } from "./origin.ts";
+import { callbackPath, placeOf, returnPlaceOf, workloadUrl, type PublicOrigin } from "./origin.ts";
 import { absoluteSessionMs, idleSessionMs } from "./session-life.ts";
 import { hashOf, mintSecret } from "./proof/token.ts";
 
@@ -34,7 +34,8 @@ export function makeHostSessions({ store, clock, origin, cookies }: Parts): Host
   return {
     async locationAfterSignIn({ session, returnTo, state }) {
       const place = returnPlaceOf(returnTo, origin);
-      if (place.kind === "bare") return bareUrl(origin) + place.path;
+      // Relative: whoever signs in at 127.0.0.1 has the cookie there, and not at the domain.
+      if (place.kind === "bare") return place.path;
       const host = workloadUrl(origin, place.label);
       // Without a nonce this sign-in did not begin on that host: going there begins one.
       if (state === null) return host + place.path;

@@ -6,7 +6,7 @@ import { makeAttempts } from "./proof/attempts.ts";
 import type { Cookies } from "./proof/cookie.ts";
 import { isGood, presentedBy } from "./proof/credential.ts";
 import { mainSessionOf, type HostSessions, type Landing } from "./host-session.ts";
-import { bareUrl, placeOf, signInPath, workloadUrl, type PublicOrigin } from "./origin.ts";
+import { placeOf, signInPath, workloadUrl, type PublicOrigin } from "./origin.ts";
 import type { Passwords } from "./proof/password.ts";
 import { absoluteSessionMs, idleSessionMs } from "./session-life.ts";
 import { hashOf, mintSecret } from "./proof/token.ts";
@@ -101,7 +101,7 @@ async function signOut(
   const place = placeOf(host, origin);
   return {
     setCookie: [cookies.clear(cookies.session)],
-    location: place.kind === "workload" ? `${workloadUrl(origin, place.label)}/` : bareUrl(origin) + signInPath,
+    location: place.kind === "workload" ? `${workloadUrl(origin, place.label)}/` : signInPath,
   };
 }
 
