@@ -104,7 +104,6 @@ function reads(
       };
     },
     async history(ref, { before = Number.POSITIVE_INFINITY, limit = 100 } = {}) {
-      environment(ref);
       return (world.snapshots[keyOf(ref)] ?? []).filter(({ number }) => number < before).slice(0, limit);
     },
     async plan({ files, trees, ...ref }) {

@@ -34,6 +34,7 @@ export async function releaseWorld() {
   const clock = systemClock;
   const secretVersions = new Map<string, number>();
   const secrets = { versions: async () => secretVersions };
+  steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));
   const driver = makeDriver({ store, deployer, steps, clock, log: silentLog, maxParallel: 4 });
   const definitions = makeDefinitions({ context: defaultContext });
   const settler = makeSettler({ store, definitions, secrets, driver });
