@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { defaultSizes } from "./context.ts";
+import { formatProblem } from "./problem.ts";
+import { defaultServerSettings, parseServerSettings } from "./server-settings.ts";
+
+const problemsOf = (text: string): string[] => parseServerSettings(text, "server.yaml").problems.map(formatProblem);
+
+test("settings are completed", () => {
+  const text = `targets:
+  here: {kind: local}
+  cluster: {kind: kubernetes, context: production, engine: pulumi-cli, runtimes: {node: "node:24"}}
+defaultTarget: cluster
+sizes:
+  small: {cpu: 500m, memory: 1Gi}
+  large: {cpu: 8, memory: 64Gi, gpu: {type: h100}, spot: true}
+domain: apps.example.org
+`;
+  assert.deepEqual(parseServerSettings(text, "server.yaml"), {
+    settings: {
+      targets: {
+        here: { kind: "local", engine: "in-process" },
+        cluster: { kind: "kubernetes", engine: "pulumi-cli", context: "production", runtimes: { node: "node:24" } },
+      },
+      defaultTarget: "cluster",
+      sizes: {
+        small: { cpu: 0.5, memoryBytes: 2 ** 30 },
+        large: { cpu: 8, memoryBytes: 2 ** 36, gpu: { count: 1, type: "h100" }, spot: true },
+      },
+      domain: "apps.example.org",
+    },
+    problems: [],
+  });
+});
+
+test("an empty file means the defaults", () => {
+  assert.deepEqual(parseServerSettings("# nothing yet\n", "server.yaml").settings, defaultServerSettings);
+  assert.deepEqual(parseServerSettings("domain: localhost:8080\n", "server.yaml").settings?.sizes, defaultSizes);
+});
+
+test("what is wrong is said where it stands", () => {
+  const text = `targets:
+  here: {kind: local, kubeconfig: /etc/kube}
+  there: {kind: kubernets}
+defaultTarget: heer
+sizes: {none: {cpu: "0", memory: 1Gi}}
+domian: example.org
+`;
+  assert.deepEqual(problemsOf(text), [
+    "server.yaml:2:23 FIELD_NOT_FOR_KIND kubeconfig is for targets of kind kubernetes: remove it, or change kind",
+    'server.yaml:3:17 FIELD_VALUE targets.there.kind "kubernets" is not one of local, kubernetes. Did you mean "kubernetes"?',
+    'server.yaml:4:16 TARGET_UNKNOWN defaultTarget "heer" is not one of targets. Did you mean "here"?',
+    "server.yaml:5:21 QUANTITY_INVALID cpu 0 is not a quantity such as 0.5 or 500m",
+    'server.yaml:6:1 FIELD_UNKNOWN "domian" is not a field of the settings. Did you mean "domain"?',
+  ]);
+  assert.deepEqual(problemsOf("- a\n"), ["server.yaml:1:1 FIELD_TYPE the settings are a map, found a list"]);
+});
