@@ -261,6 +261,28 @@ test("hooks and settings within a repository never run", async () => {
   assert.equal(existsSync(witness), false);
 });
 
+test("no push gets past the gate when somebody removes our hooks", async () => {
+  let checks = 0;
+  const gate: PushGate = {
+    async check() {
+      checks += 1;
+      return { accept: false, lines: [] };
+    },
+    follow,
+  };
+  await using w = await world(gate);
+  const { rm, chmod } = await import("node:fs/promises");
+  await w.clone.commit("x");
+  assert.equal((await w.clone.tryGit("push", w.url("demo"), "main")).exitCode, 1);
+  await rm(join(w.folder, "hooks"), { recursive: true });
+  assert.equal((await w.clone.tryGit("push", w.url("demo"), "main")).exitCode, 1);
+  await rm(join(w.folder, "hooks", "pre-receive"));
+  assert.equal((await w.clone.tryGit("push", w.url("demo"), "main")).exitCode, 1);
+  await chmod(join(w.folder, "hooks", "pre-receive"), 0o644);
+  assert.equal((await w.clone.tryGit("push", w.url("demo"), "main")).exitCode, 1);
+  assert.equal(checks, 4);
+});
+
 test("objects that Git's own check refuses are refused", async () => {
   await using w = await world(acceptAll);
   const blob = await w.clone.hashObject("blob", "x");

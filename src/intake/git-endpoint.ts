@@ -5,7 +5,7 @@ import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import type { Git } from "../git/git.ts";
 import type { GitSettings } from "../git/environment.ts";
-import { installHooks } from "./push/hooks.ts";
+import { installHooks, requireHooks } from "./push/hooks.ts";
 import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
 import type { PushGate } from "./push-gate.ts";
 import { makePushes, type Pushes } from "./push/pushes.ts";
@@ -66,6 +66,7 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
 
   async function serve(request: Request, identity: Identity, route: Route): Promise<Response> {
     const program = await prepare();
+    if (route.isPush) await requireHooks(hooksFolder);
     const release = await slots.take();
     try {
       stopping.signal.throwIfAborted();

@@ -1,5 +1,7 @@
+import { accessSync, constants } from "node:fs";
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { WaybillError } from "../../core/errors.ts";
 
 /** The hooks that every push to this server runs, whatever the repository holds. */
 export const hookNames = ["pre-receive", "post-receive"] as const;
@@ -57,5 +59,22 @@ export async function installHooks(folder: string): Promise<void> {
     await writeFile(`${path}.new`, hookScript(hook, ifServerStops[hook]));
     await chmod(`${path}.new`, 0o755);
     await rename(`${path}.new`, path);
+  }
+}
+
+/** Called before each push: Git takes a push without asking anybody when it finds no hook that it can run. */
+export async function requireHooks(folder: string): Promise<void> {
+  if (areExecutable(folder)) return;
+  await installHooks(folder);
+  if (areExecutable(folder)) return;
+  throw new WaybillError("GIT_FAILED", `${folder} cannot hold programs: is it on a file system mounted noexec?`);
+}
+
+function areExecutable(folder: string): boolean {
+  try {
+    for (const hook of hookNames) accessSync(join(folder, hook), constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }

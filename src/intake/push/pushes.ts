@@ -70,8 +70,7 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
   /** Refs that changed although Git ended before its last hook: they are followed all the same. */
   async function followSilently(start: PushStart, accepted: readonly RefUpdate[]): Promise<void> {
     // The next start looks at every repository.
-    if (signal.aborted) return;
-    const changed = await changedRefs(git, start.repository, accepted);
+    const changed = signal.aborted ? [] : await changedRefs(git, start.repository, accepted);
     if (changed.length > 0) await follow(start, changed, null);
   }
 
