@@ -7,7 +7,7 @@ import { loadCheckpoint, openOperation } from "./opening.ts";
 import { hookProcess } from "./program/rejection.ts";
 import type { Provider } from "./provider.ts";
 import { refreshStack } from "./refresh.ts";
-import { decodeCheckpoint, makeEncoder } from "./stack/checkpoint.ts";
+import { decodeCheckpoint, makeEncoder } from "./record/checkpoint.ts";
 import { scopeOf, type SecretBox, type StateStore, type UntypedDeployment } from "./state.ts";
 import type { Changes, EngineEvent, Step } from "./step.ts";
 import { parseUrn } from "./value/urn.ts";

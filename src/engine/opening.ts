@@ -1,8 +1,8 @@
 import type { StackName } from "../core/stack.ts";
 import type { EngineDependencies, ProgramOptions } from "./engine.ts";
 import type { Properties } from "./provider.ts";
-import { decodeCheckpoint, emptyCheckpoint, makeEncoder, type Checkpoint } from "./stack/checkpoint.ts";
-import { makeJournal } from "./stack/journal.ts";
+import { decodeCheckpoint, emptyCheckpoint, makeEncoder, type Checkpoint } from "./record/checkpoint.ts";
+import { makeJournal } from "./record/journal.ts";
 import { makeSlots, type Operation } from "./stack/operation.ts";
 import { makeProviderSet } from "./stack/provider-set.ts";
 import { makeReport } from "./stack/report.ts";

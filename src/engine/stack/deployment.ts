@@ -4,7 +4,7 @@ import type { ResourceState } from "../state.ts";
 import { aliasUrns, isProviderType, isStackType, makeUrn } from "../value/urn.ts";
 import { containsUnknown } from "../value/value.ts";
 import { registerComponent, registerProvider } from "./local-resource.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "../record/journal.ts";
 import type { Operation } from "./operation.ts";
 import type { Registered, Registration } from "./registration.ts";
 import { runStep } from "./step-run.ts";

@@ -5,7 +5,7 @@ import type { StepOp } from "../step.ts";
 import { secretPathsOf } from "../value/property-path.ts";
 import type { Redaction } from "../value/redaction.ts";
 import { nameOf, typeOf } from "../value/urn.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "../record/journal.ts";
 import type { ProviderSet } from "./provider-set.ts";
 import type { Report } from "./report.ts";
 

@@ -11,7 +11,7 @@ import {
   typeOf,
 } from "../value/urn.ts";
 import { containsUnknown, isUnknown, revealedAll } from "../value/value.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "../record/journal.ts";
 
 /** The providers of one operation: each provider resource configured once, default ones made when first needed. */
 export interface ProviderSet {

@@ -93,7 +93,9 @@ export async function deleteResource(
   const pending: PendingOperation = { resource, type: "deleting" };
   await journal.begin(pending);
   const timeoutSeconds = resource.customTimeouts?.delete;
-  const context = effectContext(operation, { urn, inputs, key: `delete ${id}`, timeoutSeconds });
+  // Under an alias the URN already has the new type; what is deleted is of the old one.
+  const { type } = resource;
+  const context = { ...effectContext(operation, { urn, inputs, key: `delete ${id}`, timeoutSeconds }), type };
   try {
     await narrated(operation, { urn, op }, () =>
       provider.delete({ ...context, id, inputs: revealedAll(inputs), outputs: revealedAll(outputs) }),

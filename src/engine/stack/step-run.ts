@@ -12,7 +12,7 @@ import {
   revealedAll,
   unknownValue,
 } from "../value/value.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "../record/journal.ts";
 import { callContext, effectContext, narrated, type Operation } from "./operation.ts";
 import type { Registered, Registration } from "./registration.ts";
 import { removeForReplacement } from "./replacement.ts";

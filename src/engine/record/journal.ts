@@ -76,7 +76,11 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
       touch();
     },
     rename: (resource, urn) => {
-      for (const other of remaining) amend(other, referring(other, resource.urn, urn));
+      for (const other of remaining) {
+        // A former self that waits for its deletion is renamed along: what still refers to it does too.
+        const isFormerSelf = other.urn === resource.urn && other !== latest(resource);
+        amend(other, { ...referring(other, resource.urn, urn), ...(isFormerSelf && { urn }) });
+      }
       return amend(resource, { urn });
     },
     begin: (operation) => {
