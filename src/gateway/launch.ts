@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { PublicOrigin } from "../access/origin.ts";
@@ -50,7 +51,9 @@ const entry = fileURLToPath(
  * Makes sure that a gateway of this version serves the port: adopts the one that runs, has one of another version hand
  * its socket over, or starts one. Then keeps watch, and starts it again should it end.
  */
-export async function ensureGateway(options: GatewayOptions): Promise<GatewayHandle> {
+export async function ensureGateway(given: GatewayOptions): Promise<GatewayHandle> {
+  // The gateway works in another folder than this process.
+  const options = { ...given, dataFolder: resolve(given.dataFolder) };
   const { dataFolder, log } = options;
   let state = await ensureOnce(options);
   const watch = new AbortController();
