@@ -2,11 +2,12 @@
 // Both are reached over HTTP by the real `git http-backend`, and both run the same Node program.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, request, type Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { ask, type Asked } from "../test/support/ask.ts";
 import { freePort } from "../test/support/server-process.ts";
 import { median, ratioLine, startServer } from "./support.ts";
 
@@ -28,26 +29,7 @@ interface Contender {
   close(): Promise<void>;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-function get(contender: Contender): Promise<Answer | null> {
-  return new Promise((resolve) => {
-    const outgoing = request(
-      { host: "127.0.0.1", port: contender.port, path: "/", headers: { host: contender.host }, agent: false },
-      (response) => {
-        let body = "";
-        response.setEncoding("utf8").on("data", (text: string) => (body += text));
-        response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
-        response.once("error", () => resolve(null));
-      },
-    );
-    outgoing.once("error", () => resolve(null));
-    outgoing.end();
-  });
-}
+const get = ({ port, host }: Contender): Promise<Asked | null> => ask({ port, host }).catch(() => null);
 
 const gitEnvironment = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" };
 
