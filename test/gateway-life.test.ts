@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { Agent, createServer, request } from "node:http";
 import { connect } from "node:net";
 import { mkdtempSync, readFileSync, rmSync, statSync, chmodSync } from "node:fs";
@@ -299,4 +301,33 @@ test("garbage in any number asks the database little and is answered", async () 
   const cookie = (): string => `${gateway.access.cookies.session}=${randomBytes(32).toString("base64url")}`;
   const garbage = Array.from({ length: 500 }, () => gateway.ask({ headers: { cookie: cookie() } }));
   assert.deepEqual(new Set((await Promise.all(garbage)).map(({ status }) => status)), new Set([401]));
+});
+
+test("the process that started the gateway is killed: the gateway answers on, and the next start adopts it", async () => {
+  await using gateway = await startGateway();
+  const { port } = await gateway.upstream((_, response) => response.end("ok"));
+  await gateway.route({ port });
+  const [dataFolder, ownPort] = [mkdtempSync(join(tmpdir(), "waybill-gateway-")), await freePort()];
+  const options = { dataFolder, port: ownPort, databaseUrl: gateway.databaseUrl, version: "1" };
+  const program = `
+    import { ensureGateway } from ${JSON.stringify(new URL("../src/gateway/launch.ts", import.meta.url).href)};
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const handle = await ensureGateway({ ...JSON.parse(process.env.OPTIONS), log });
+    console.log(handle.pid());
+    setInterval(() => undefined, 1000);`;
+  const env = { ...process.env, OPTIONS: JSON.stringify(options) };
+  const server = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const pid = Number(String((await once(server.stdout, "data"))[0]));
+  server.kill("SIGKILL");
+  await once(server, "exit");
+  const host = `ranker.localhost:${ownPort}`;
+  assert.equal((await ask(ownPort, { host })).body, "ok");
+  const adopted = await ensureGateway({ ...options, log: silentLog });
+  assert.equal(adopted.pid(), pid);
+  await adopted.stop();
+  await assert.rejects(ask(ownPort, { host }), { code: "ECONNREFUSED" });
+  rmSync(dataFolder, { recursive: true, force: true });
 });
