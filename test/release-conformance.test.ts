@@ -11,7 +11,7 @@ import { sampleWorld } from "./support/sample-world.ts";
 interface Subject {
   readonly release: Release;
   /** Waits until what was asked for is applied. */
-  settled(): Promise<void>;
+  readonly settled: () => Promise<void>;
   close(): Promise<void>;
 }
 

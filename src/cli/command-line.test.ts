@@ -258,6 +258,7 @@ test("errors have their code, and their exit status", async () => {
   const { err } = await waybill("pause nope --json");
   assert.equal((JSON.parse(err) as { error: { code: string } }).error.code, "NOT_FOUND");
   assert.equal((await waybill("--help")).status, 0);
+  assert.match((await waybill("--version")).out, /^\d+\.\d+\.\d+$/);
 });
 
 test("another server behind the address is told apart", async () => {
@@ -360,6 +361,26 @@ test("the repository is the one that the folder pushes to, or the only one, or a
   git(cwd, "remote", "add", "waybill", `http://x:token@127.0.0.1:${server.port}/git/shop.git`);
   assert.equal((await json<{ snapshots: unknown[] }>("history", { cwd })).snapshots.length, 5);
   assert.match((await waybill("history --repository blog", { cwd })).err, /NOT_FOUND/);
+});
+
+test("validate needs no server, and exits 1 with problems", async () => {
+  const cwd = makeCheckout("validated");
+  const good = await waybill("validate", { cwd, env: {} });
+  assert.deepEqual([good.status, good.out, good.err], [0, "no problems in 1 file", ""]);
+  writeFileSync(
+    join(cwd, "deployments/bad.yaml"),
+    "apiVersion: waybill/v1\nkind: service\ncommand: x\nsize: gpu-smal\n",
+  );
+  const bad = await waybill("validate --json", { cwd, env: {} });
+  assert.equal(bad.status, 1);
+  const { problems } = JSON.parse(bad.out) as { problems: Record<string, unknown>[] };
+  assert.deepEqual(
+    problems.map(({ file, line, column, code }) => [file, line, column, code]),
+    [["deployments/bad.yaml", 4, 7, "SIZE_UNKNOWN"]],
+  );
+  assert.deepEqual(Object.keys(problems[0] ?? {}).toSorted(), ["code", "column", "file", "line", "message"]);
+  const one = await waybill("validate deployments/bad.yaml", { cwd, env: {} });
+  assert.match(one.out, /^deployments\/bad\.yaml:4:7 SIZE_UNKNOWN .*\n1 problem in 1 file$/);
 });
 
 test("init writes a file once, and names the next steps", async () => {

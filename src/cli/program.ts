@@ -1,8 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import type { Terminal } from "./terminal.ts";
 import type { Run } from "./grammar/options.ts";
 import { asWaybillError, WaybillError } from "../core/errors.ts";
-import { makeClient } from "./client.ts";
+import { packageRoot } from "../core/package-root.ts";
+import { makeClient, type Client } from "./client.ts";
 import { addAccountCommands } from "./grammar/accounts.ts";
 import { addDeploymentCommands } from "./grammar/deployments.ts";
 import { addServerCommands } from "./grammar/servers.ts";
@@ -11,10 +14,13 @@ import { painter, printable } from "./terminal.ts";
 
 /** Runs one command and answers its exit status. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
-  const program = buildProgram(terminal);
+  let status = 0;
+  const program = buildProgram(terminal, (answered) => {
+    status = answered;
+  });
   try {
     await program.parseAsync(args, { from: "user" });
-    return 0;
+    return status;
   } catch (thrown) {
     // Commander has said already what it did not understand.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : new WaybillError("USAGE", "").exitStatus;
@@ -39,24 +45,21 @@ function report(error: WaybillError, terminal: Terminal, json: boolean): void {
   if (error.verdict === "bug" && error.cause instanceof Error) terminal.err(error.cause.stack ?? "");
 }
 
-/** The whole grammar; each command loads its own code when it is called. */
-export function buildProgram(terminal: Terminal): Command {
+/** The whole grammar; each command loads its own code when it is called. `finish` is given the exit status. */
+export function buildProgram(terminal: Terminal, finish: (status: number) => void): Command {
   const program = new Command("waybill")
     .description("Deploys what a Git repository declares: push a commit, get a live, protected URL.")
     .helpOption("-h, --help", "show help")
+    .version(packageVersion(), "-V, --version", "show the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),
     })
     .showHelpAfterError('("waybill --help" shows every command)');
-  const run: Run = (command, { json = false }) =>
-    command({
-      terminal,
-      json,
-      connect: async () => makeClient(await findLogin(terminal.env), terminal.signal),
-      now: () => new Date(),
-    });
+  const connect = async (): Promise<Client> => makeClient(await findLogin(terminal.env), terminal.signal);
+  const run: Run = async (command, { json = false }) =>
+    finish((await command({ terminal, json, connect, now: () => new Date() })) ?? 0);
   addServerCommands(program, run);
   addDeploymentCommands(program, run);
   addAccountCommands(program, run);
@@ -67,3 +70,8 @@ export function buildProgram(terminal: Terminal): Command {
 /** Commands that do something; `secret` and `token` only hold others. */
 const leaves = (command: Command): readonly Command[] =>
   command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
+  return version;
+}

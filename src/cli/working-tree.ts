@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { SourceFile } from "../spec/problem.ts";
 import { WaybillError } from "../core/errors.ts";
 import { defaultContext } from "../spec/context.ts";
-import { checkRepository } from "../spec/repository.ts";
+import { checkRepository, isSpecPath } from "../spec/repository.ts";
+import { maxFileBytes } from "../spec/text/limits.ts";
 
 const run = promisify(execFile);
 const maxOutputBytes = 16 * 1024 * 1024;
@@ -44,15 +45,25 @@ async function rootOf(folder: string): Promise<string> {
   }
 }
 
+/** The files that a commit declares by, none of them larger than what is read of one. */
 async function readFiles(root: string): Promise<readonly SourceFile[]> {
-  const folder = await readdir(join(root, "deployments"), { withFileTypes: true }).catch(() => []);
-  const names = folder
-    .filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name))
-    .map((entry) => `deployments/${entry.name}`);
-  const settings = await readdir(root).then((entries) => entries.filter((name) => name === "waybill.yaml"));
+  const folders = await Promise.all(["", "deployments/"].map((folder) => plainFiles(root, folder)));
+  const paths = folders.flat().filter(isSpecPath).sort();
   return Promise.all(
-    [...names, ...settings].sort().map(async (path) => ({ path, bytes: await readFile(join(root, path)) })),
+    paths.map(async (path) => {
+      const { size } = await lstat(join(root, path));
+      if (size <= maxFileBytes) return { path, bytes: await readFile(join(root, path)) };
+      throw new WaybillError(
+        "SPEC_INVALID",
+        `${path}:1:1 FILE_TOO_LARGE the file is ${size} bytes; at most ${maxFileBytes} are read`,
+      );
+    }),
   );
+}
+
+async function plainFiles(root: string, folder: string): Promise<readonly string[]> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => folder + name);
 }
 
 type Git = (...args: string[]) => Promise<string>;

@@ -6,8 +6,8 @@ export interface Json {
   readonly json?: boolean;
 }
 
-/** Carries a command out, with what every command is given. */
-export type Run = (command: (context: CommandContext) => Promise<void>, options: Json) => Promise<void>;
+/** Carries a command out, with what every command is given. A number that it answers is the exit status. */
+export type Run = (command: (context: CommandContext) => Promise<number | void>, options: Json) => Promise<void>;
 
 export const repositoryOption = (): Option =>
   new Option("-r, --repository <name>", "which repository; by default the one that this folder pushes to");

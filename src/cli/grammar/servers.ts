@@ -17,6 +17,12 @@ export function addServerCommands(program: Command, run: Run): void {
     .description("look at this folder and write its first deployment file")
     .action((options: Json) => run(async (context) => (await import("../commands/init.ts")).init(context), options));
   program
+    .command("validate [path]")
+    .description("check deployment files, without a server")
+    .action((path: string | undefined, options: Json) =>
+      run(async (context) => (await import("../commands/validate.ts")).validate(context, path), options),
+    );
+  program
     .command("connect <url>")
     .description("watch a repository hosted elsewhere")
     .option("--name <name>", "what to call it (default: the last part of the URL)")

@@ -1,4 +1,5 @@
-import type { EnvironmentRef } from "../../release/release.ts";
+import type { EnvironmentRef, Release } from "../../release/release.ts";
+import type { EnvironmentView } from "../../release/views.ts";
 import type { HttpDependencies } from "../dependencies.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
@@ -23,6 +24,15 @@ export function nameParam(call: Call, param: string): string {
   if (!isName(name))
     throw new WaybillError("NOT_FOUND", `there is no ${param} called ${JSON.stringify(name.slice(0, 80))}`);
   return name;
+}
+
+/** Throws NOT_FOUND for an environment that nobody follows or promotes to. */
+export async function findEnvironment(release: Release, ref: EnvironmentRef): Promise<EnvironmentView> {
+  const environments = await release.environments(ref.repository);
+  const found = environments.find(({ environment }) => environment === ref.environment);
+  if (found) return found;
+  const names = environments.map(({ environment }) => environment).join(", ") || "none";
+  throw new WaybillError("NOT_FOUND", `${ref.repository} has no environment ${ref.environment} (there: ${names})`);
 }
 
 export function environmentRoutes(dependencies: HttpDependencies): readonly Route[] {
@@ -64,7 +74,9 @@ const historyRoute = ({ release }: HttpDependencies): Route => ({
     }
     // One more than asked for tells whether there is a next page.
     const page = { limit: limit + 1, ...(after === null ? {} : { before: Number(after) }) };
-    const rows = await release.history(environmentRef(call), page);
+    const ref = environmentRef(call);
+    const rows = await release.history(ref, page);
+    if (rows.length === 0 && after === null) await findEnvironment(release, ref);
     const snapshots = rows.slice(0, limit);
     const last = snapshots.at(-1);
     return json({ snapshots, next: last && rows.length > limit ? toCursor(String(last.number)) : null });

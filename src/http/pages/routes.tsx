@@ -3,9 +3,8 @@ import type { Identity } from "../../core/identity.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { DeploymentView, SnapshotView } from "../../release/views.ts";
 import type { LogLine } from "../../targets/workload.ts";
-import { WaybillError } from "../../core/errors.ts";
 import { stackOf, visibleDeployment, visibleDeployments } from "../api/deployments.ts";
-import { environmentRef } from "../api/environments.ts";
+import { environmentRef, findEnvironment } from "../api/environments.ts";
 import { assetRoute } from "../assets/assets.ts";
 import { actorOf, belongsTo, type Call, type Route } from "../route.ts";
 import { actRoutes } from "./acts.ts";
@@ -110,10 +109,7 @@ async function lastLines({ logs, log }: HttpDependencies, stack: StackName): Pro
 
 async function environmentPage({ release, clock }: HttpDependencies, call: Call): Promise<Response> {
   const ref = environmentRef(call);
-  const environments = await release.environments(ref.repository);
-  const environment = environments.find((one) => one.environment === ref.environment);
-  if (!environment)
-    throw new WaybillError("NOT_FOUND", `there is no environment ${ref.environment} of ${ref.repository}`);
+  const environment = await findEnvironment(release, ref);
   const snapshots = await release.history(ref, { limit: historyLength });
   return page(
     <EnvironmentPage visitor={actorOf(call)} environment={environment} snapshots={snapshots} now={clock.now()} />,
