@@ -62,12 +62,14 @@ finish() {
 # A group's signal reaches this inner shell too: it must wait for the program, which may need its time to stop.
 patience="trap 'exit 143' TERM
 "
+# What this shell itself would say ("Terminated") does not belong into the program's log.
+exec 3>&2 2>/dev/null
 if [ -n "$startScript" ]; then
-  sh -c "$patience$startScript"
+  sh -c "$patience$startScript" 2>&3 3>&-
   status=$?
   if [ $status -ne 0 ] || [ -n "$stopped" ]; then finish start-script $status; fi
 fi
-sh -c "$patience$command"
+sh -c "$patience$command" 2>&3 3>&-
 finish command $?
 `;
 
@@ -89,7 +91,7 @@ export function launch(wrapperPath: string, request: LaunchRequest): StartedProc
   try {
     const child = spawn(
       "/bin/sh",
-      [wrapperPath, request.claim, request.exit, request.startScript ?? "", request.command],
+      [wrapperPath, request.claim, request.exit, request.startScript ?? "", inPlaceOfShell(request.command)],
       { cwd: request.cwd, env: { ...request.env }, detached: true, stdio: ["ignore", output, output] },
     );
     child.unref();
@@ -107,6 +109,23 @@ export function launch(wrapperPath: string, request: LaunchRequest): StartedProc
   } finally {
     closeSync(output);
   }
+}
+
+const plainCommand = /^[\w./-]+(?: +[\w./:,=@%+"'$-]+)*$/;
+// Utilities of the shell (POSIX, 2.14 and 1.7) and its reserved words: `exec` would look for programs of that name.
+const shellWords = new Set(
+  (
+    "alias bg break case cd command continue do done echo elif else esac eval exec exit export false fc fg fi for " +
+    "getopts hash if in jobs kill local printf pwd read readonly return set shift source test then times trap true " +
+    "type ulimit umask unalias unset until wait while"
+  ).split(" "),
+);
+
+/** A plain command takes the place of the shell that would only wait for it: a process less, and signals reach it directly. */
+export function inPlaceOfShell(command: string): string {
+  const [first = ""] = command.trim().split(" ");
+  const isPlain = plainCommand.test(command.trim()) && !shellWords.has(first) && first !== ".";
+  return isPlain ? `exec ${command.trim()}` : command;
 }
 
 function readExit(path: string): Exit | null {

@@ -46,7 +46,7 @@ export class Supervisor {
   readonly #dependencies: SupervisorDependencies;
   readonly #runners = new Map<string, InstanceRunner>();
   readonly #statuses: Feed<StatusChange> = makeFeed();
-  readonly #published = new Map<string, WorkloadStatus>();
+  readonly #published = new Map<string, StatusChange>();
   readonly #retiring = new Set<Promise<void>>();
   readonly #logSizes = new Map<string, number>();
   readonly #end = new AbortController();
@@ -140,7 +140,9 @@ export class Supervisor {
     return (shown && this.#runners.get(shown.id)?.status) ?? null;
   }
 
+  /** Tells the listener how each stack is, and then every change. */
   onStatus(listener: (change: StatusChange) => void): () => void {
+    for (const { stack, status } of this.#published.values()) listener({ stack, status });
     return this.#statuses.listen(listener);
   }
 
@@ -240,9 +242,10 @@ export class Supervisor {
   #publish(stack: StackName): void {
     const status = this.status(stack);
     const key = stackKey(stack);
-    const before = this.#published.get(key);
+    const before = this.#published.get(key)?.status;
+    if (!status) this.#published.delete(key);
     if (!status || (before?.state === status.state && before.reason === status.reason)) return;
-    this.#published.set(key, status);
+    this.#published.set(key, { stack, status });
     this.#statuses.publish({ stack, status });
   }
 

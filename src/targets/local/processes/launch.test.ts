@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { realClock } from "../../../../test/support/local-target.ts";
+import { inPlaceOfShell, installWrapper, launch, settleClaim } from "./launch.ts";
+import { startTimeOf } from "./process-table.ts";
+
+const never = new AbortController().signal;
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-launch-"));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const filesIn = (folder: string) => ({
+  claim: join(folder, "claim"),
+  exit: join(folder, "exit"),
+  log: join(folder, "log"),
+  cwd: folder,
+  env: { PATH: process.env["PATH"] ?? "" },
+  startScript: null,
+});
+
+test("a plain command takes the place of its shell, anything else is left to it", () => {
+  for (const plain of ["node server.js", "./run --port=$PORT", 'python3 -m http.server "$PORT"', "/bin/x"]) {
+    assert.equal(inPlaceOfShell(plain), `exec ${plain}`);
+  }
+  for (const other of [
+    "cd x && y",
+    "A=1 node x",
+    "echo hi",
+    "a; b",
+    "a | b",
+    "a > b",
+    "$(x)",
+    "for",
+    ". ./x",
+    "[ a ]",
+  ]) {
+    assert.equal(inPlaceOfShell(other), other);
+  }
+});
+
+test("a start claimed by another runs nothing", async () => {
+  await withFolder(async (folder) => {
+    const files = filesIn(folder);
+    const request = { ...files, command: "echo ran >> ran; sleep 0.3" };
+    const wrapper = installWrapper(folder);
+    const both = [launch(wrapper, request), launch(wrapper, request)];
+    await Promise.all(both.map((started) => started.ended(never)));
+    assert.equal(readFileSync(join(folder, "ran"), "utf8"), "ran\n");
+  });
+});
+
+test("a start that a later server has voided runs nothing", async () => {
+  await withFolder(async (folder) => {
+    const files = filesIn(folder);
+    assert.deepEqual(await settleClaim(files, realClock), { kind: "never started" });
+    await launch(installWrapper(folder), { ...files, command: "echo ran > ran" }).ended(never);
+    assert.throws(() => readFileSync(join(folder, "ran")), { code: "ENOENT" });
+    assert.deepEqual(await settleClaim(files, realClock), {
+      kind: "ended",
+      exit: { stage: null, status: null, signal: null },
+      pid: 0,
+    });
+  });
+});
+
+test("a claim that stayed empty is voided", async () => {
+  await withFolder(async (folder) => {
+    const files = filesIn(folder);
+    writeFileSync(files.claim, "");
+    assert.deepEqual(await settleClaim(files, realClock), { kind: "never started" });
+    assert.equal(readFileSync(files.claim, "utf8"), "0 void\n");
+  });
+});
+
+test("what ran is known by pid and start time, and how it ended", async () => {
+  await withFolder(async (folder) => {
+    const files = filesIn(folder);
+    const started = launch(installWrapper(folder), { ...files, command: "sleep 0.5; exit 5" });
+    while (!existsSync(files.claim)) await realClock.sleep(5);
+    let claim = await settleClaim(files, realClock);
+    assert.deepEqual(claim, {
+      kind: "running",
+      process: { pid: started.pid, startedAt: startTimeOf(started.pid) },
+    });
+    await started.ended(never);
+    claim = await settleClaim(files, realClock);
+    assert.deepEqual(claim, { kind: "ended", exit: { stage: "command", status: 5, signal: null }, pid: started.pid });
+  });
+});
+
+test("a pid that another process has now is not taken for ours", async () => {
+  await withFolder(async (folder) => {
+    const other = spawn("sleep", ["10"]);
+    try {
+      const files = filesIn(folder);
+      writeFileSync(files.claim, `${other.pid} 1\n`);
+      assert.equal((await settleClaim(files, realClock)).kind, "ended");
+    } finally {
+      other.kill("SIGKILL");
+    }
+  });
+});
