@@ -160,7 +160,8 @@ function overlayProblems({ draft, document, known }: OverlayCheck, tools: Tools)
     if (over === null) continue;
     const merged = overlay(base, over);
     // What is missing from the base makes the whole invalid in each environment: said once, of the base.
-    const shape = known.some(({ path }) => path[0] !== "environments") ? [] : shapeProblems(merged, draft.kind, tools);
+    const isShapeKnown = known.some(({ path }) => path[0] !== "environments") || mergesNoShapes(over);
+    const shape = isShapeKnown ? [] : shapeProblems(merged, draft.kind, tools);
     const needsParameters = Object.hasOwn(over, "parameters") || Object.hasOwn(over, "schedules");
     findings.push(...relocated(shape, environment, over, told));
     if (findings.length > maxFindings) return findings;
@@ -172,6 +173,13 @@ function overlayProblems({ draft, document, known }: OverlayCheck, tools: Tools)
     findings.push(...relocated(ruled, environment, over, told));
   }
   return findings;
+}
+
+/** True when nothing is merged but single variables: what replaces whole fields is as right there as by itself. */
+function mergesNoShapes(over: object): boolean {
+  return Object.entries(over).every(
+    ([key, value]) => key === "env" || typeof value !== "object" || Array.isArray(value),
+  );
 }
 
 /** Findings of a merged whole, at the place in its overlay; without those that are told of the base. */

@@ -38,9 +38,14 @@ export const parameterProblems: ParameterCheck = makeParameterCheck();
 /** Compiling takes milliseconds, and a job's schema is asked about again for each schedule and run: some are remembered. */
 function makeParameterCheck(): ParameterCheck {
   const remembered = new Map<string, Compiled>();
+  // The same object is asked about for a job's values and for each of its schedules.
+  const recent = new WeakMap<object, Compiled>();
   let compiler: Compiler | undefined;
   return (schema, values) => {
     compiler ??= makeCompiler();
+    const isObject = typeof schema === "object" && schema !== null;
+    const same = isObject ? recent.get(schema) : undefined;
+    if (same !== undefined) return problemsUnder(same, values, compiler.budget);
     const key = JSON.stringify(schema);
     let compiled = remembered.get(key);
     if (compiled === undefined) {
@@ -48,6 +53,7 @@ function makeParameterCheck(): ParameterCheck {
       compiled = compile(compiler, schema);
       remembered.set(key, compiled);
     }
+    if (isObject) recent.set(schema, compiled);
     return problemsUnder(compiled, values, compiler.budget);
   };
 }

@@ -32,6 +32,15 @@ export const char = {
   closeBrace: 125,
 } as const;
 
+// More keys than this in one map are for the careful parser: each is compared with each.
+const maxKeys = 200;
+
+/** Refuses a key that is there already. For the few keys of most maps a list is quicker than asking the map. */
+export function noteKey(keys: string[], key: string): void {
+  if (keys.includes(key) || key === "__proto__" || keys.length >= maxKeys) throw notQuick;
+  keys.push(key);
+}
+
 /** From the end of a line over empty lines and comments to the next content, or the end of the document. */
 export function toNextLine(cursor: Cursor): void {
   const { text } = cursor;

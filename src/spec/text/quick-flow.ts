@@ -1,5 +1,5 @@
 import type { Cursor } from "./quick-cursor.ts";
-import { char, maxDepth, notQuick } from "./quick-cursor.ts";
+import { char, maxDepth, noteKey, notQuick } from "./quick-cursor.ts";
 import { endOfKey, plainValue, quotedKey, quotedScalar, startsPlain } from "./quick-scalar.ts";
 
 /** A flow collection on one line, the cursor on its opening bracket. */
@@ -22,10 +22,11 @@ function flowList(cursor: Cursor): unknown[] {
 
 function flowMap(cursor: Cursor): Record<string, unknown> {
   const map: Record<string, unknown> = {};
+  const keys: string[] = [];
   if (opens(cursor, char.closeBrace)) return map;
   do {
     const key = flowKey(cursor);
-    if (key in map) throw notQuick;
+    noteKey(keys, key);
     map[key] = flowValue(cursor);
   } while (goesOn(cursor, char.closeBrace));
   return map;

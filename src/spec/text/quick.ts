@@ -1,6 +1,6 @@
 import { maxDocuments } from "./limits.ts";
 import type { Cursor } from "./quick-cursor.ts";
-import { char, finishLine, maxDepth, notQuick, toNextLine } from "./quick-cursor.ts";
+import { char, finishLine, maxDepth, noteKey, notQuick, toNextLine } from "./quick-cursor.ts";
 import { flowCollection } from "./quick-flow.ts";
 import { blockScalar, endOfKey, plainScalar, quotedKey, quotedScalar } from "./quick-scalar.ts";
 
@@ -70,10 +70,10 @@ function blockMap(cursor: Cursor, indent: number): Record<string, unknown> {
   if (cursor.depth > maxDepth) throw notQuick;
   const { text } = cursor;
   const map: Record<string, unknown> = {};
+  const keys: string[] = [];
   do {
     const key = blockKey(cursor, text);
-    // Also true for `__proto__` and for what objects inherit.
-    if (key in map) throw notQuick;
+    noteKey(keys, key);
     map[key] = valueOfKey(cursor, indent);
   } while (cursor.indent === indent);
   if (cursor.indent > indent) throw notQuick;
