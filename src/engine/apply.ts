@@ -50,6 +50,7 @@ async function untilIdle({ signal, clock }: Operation, deployment: Deployment): 
 export async function destroyStack(operation: Operation): Promise<Preview> {
   await recover(operation);
   await removeRest(operation);
+  await operation.journal.flush();
   throwFailure(operation);
   return summary(operation);
 }
