@@ -39,7 +39,7 @@ export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions
 
   async function openNew(name: RepositoryName, path: string): Promise<Repository> {
     const url = await readUrl(path);
-    const mirror = url === null ? null : makeMirror({ path, remote: () => remoteFor(name, url), log });
+    const mirror = url === null ? null : makeMirror({ path, url, remote: () => remoteFor(name, url), log });
     return makeRepository({ path, name, mirror, ...readerOf(name, path) });
   }
 

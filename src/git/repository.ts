@@ -33,8 +33,8 @@ export interface Repository {
   createSnapshot(snapshot: NewSnapshot): Promise<SnapshotTag>;
   /** Writes a tree into a folder that does not exist yet. Throws TREE_UNSAFE. */
   materialise(tree: TreeSha, folder: string, signal: AbortSignal): Promise<void>;
-  /** Whether it is hosted elsewhere: the three below are for such only, and throw CONFLICT otherwise. */
-  readonly isMirror: boolean;
+  /** Where it is hosted, without credentials; null when here, and then the three below throw CONFLICT. */
+  readonly remoteUrl: string | null;
   /** Whether the remote has other refs than when last fetched. Changes nothing. */
   hasChanged(signal: AbortSignal): Promise<boolean>;
   /** Makes branches and snapshot tags as the remote has them. Throws REMOTE_* errors and changes nothing then. */
@@ -71,7 +71,7 @@ export function makeRepository({ path, name, cache, process, mirror, env = {} }:
   return {
     path,
     name,
-    isMirror: mirror !== null,
+    remoteUrl: mirror?.url ?? null,
     hasChanged: async (signal) => requireMirror().hasChanged(signal),
     fetch: async (signal) => requireMirror().fetch(signal),
     pushTags: async (tags, signal) => requireMirror().pushTags(tags, signal),

@@ -163,7 +163,7 @@ async function admit({ name, isPush }: Route, identity: Identity, options: GitEn
     );
   }
   if (!exists) await create(name, isPush, git);
-  if (isPush && (await git.open(name)).isMirror) {
+  if (isPush && (await git.open(name)).remoteUrl !== null) {
     throw new WaybillError("FORBIDDEN", `${name} is hosted elsewhere: push there, and it arrives here by itself`);
   }
 }

@@ -26,24 +26,32 @@ const webhookSecretBytes = 32;
 
 type ConnectRequest = Parameters<Release["connect"]>[0];
 
-/** Starts to watch a repository hosted elsewhere. One that cannot be read leaves nothing behind. */
+/**
+ * Starts to watch a repository hosted elsewhere; one that cannot be read leaves nothing behind. Connecting the same
+ * address again replaces its credentials and its webhook secret.
+ */
 export async function connect(parts: ConnectParts, request: ConnectRequest): Promise<Connected> {
   const { git, store, watcher, remoteKeys } = parts;
   const name = repositoryName(request.name);
   const credentials = request.credentials === null ? null : new Secret(request.credentials);
   const webhookSecret = new Secret(randomBytes(webhookSecretBytes).toString("base64url"));
-  const repository = await git.createMirror(name, request.url, credentials ?? undefined);
+  const isAgain = git.exists(name) && (await git.open(name)).remoteUrl === withoutCredentials(request.url);
+  const repository = isAgain
+    ? await git.open(name)
+    : await git.createMirror(name, request.url, credentials ?? undefined);
   try {
-    await repository.fetch(AbortSignal.timeout(connectTimeoutMs));
+    if (!isAgain) await repository.fetch(AbortSignal.timeout(connectTimeoutMs));
     const { head } = await repository.refs();
-    const view = { name, url: withoutCredentials(request.url), defaultBranch: head, problem: null };
+    const view = { name, url: repository.remoteUrl, defaultBranch: head, problem: null };
     await store.saveRepository(view);
     await remoteKeys.save(name, { credentials, webhookSecret });
     await watcher.look(name, request.actor.name);
     return { ...view, webhook: { path: `/webhooks/github/${name}`, secret: webhookSecret } };
   } catch (cause) {
-    await git.remove(name);
-    await store.removeRepository(name);
+    if (!isAgain) {
+      await git.remove(name);
+      await store.removeRepository(name);
+    }
     throw cause;
   }
 }

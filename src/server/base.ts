@@ -56,6 +56,7 @@ export async function openBase({ options, settings, folder, log, closers }: Base
     version: packageVersion(),
     log,
     origin,
+    ...listenHost(settings),
   });
   closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
   return { db: database.db, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
@@ -75,6 +76,13 @@ function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
   if (domain === undefined) return defaultOrigin(port);
   const isLocal = /^localhost(?::\d+)?$/.test(domain);
   return { scheme: isLocal ? "http" : "https", domain };
+}
+
+/** `localhost` is for this machine alone; a container, whose port is mapped, sets WAYBILL_HOST=0.0.0.0. */
+function listenHost({ domain }: ServerSettings): { host?: string } {
+  const given = process.env["WAYBILL_HOST"];
+  if (given !== undefined && given !== "") return { host: given };
+  return domain === undefined ? { host: "127.0.0.1" } : {};
 }
 
 function packageVersion(): string {

@@ -14,6 +14,7 @@ import type { Secrets } from "../targets/secrets.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { keepHouse } from "./housekeeping.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
 
 interface DoorsParts {
@@ -45,8 +46,9 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
     clock,
   });
   closers.add(() => gitEndpoint.close());
+  const deliveries = makeDeliveryStore(base.db);
   const webhooks = makeWebhookIntake({
-    deliveries: makeDeliveryStore(base.db),
+    deliveries,
     secretFor: (name) => base.remoteKeys.webhookSecrets(name),
     look: async (name) => void (await parts.room.watcher.look(name)),
     log,
@@ -55,6 +57,8 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
   closers.add(() => webhooks.close());
   await openHttp(parts, { gitEndpoint, webhooks });
   await webhooks.processPending();
+  const housekeeping = keepHouse({ ...parts, deliveries, git: base.git }, parts.stopping.signal);
+  closers.add(() => housekeeping);
   startPolling(parts);
 }
 
@@ -95,7 +99,7 @@ function startPolling({ base: { git }, room, clock, log, closers, stopping }: Do
   const poller = makePoller({
     async repositories() {
       const all = await Promise.all((await git.list()).map((name) => git.open(name)));
-      return all.filter(({ isMirror }) => isMirror).map(({ name }) => name);
+      return all.filter(({ remoteUrl }) => remoteUrl !== null).map(({ name }) => name);
     },
     hasChanged: async (name, signal) => (await git.open(name)).hasChanged(signal),
     look: async (name) => void (await room.watcher.look(name)),

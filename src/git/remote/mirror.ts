@@ -8,6 +8,8 @@ import type { Remote } from "./address.ts";
 
 /** A copy of a repository hosted elsewhere. What the remote had when last seen is kept under `refs/waybill/remote/`. */
 export interface Mirror {
+  /** Without credentials. */
+  readonly url: string;
   /** Whether the remote has other refs than when last fetched. Reads only. */
   hasChanged(signal: AbortSignal): Promise<boolean>;
   fetch(signal: AbortSignal): Promise<FetchResult>;
@@ -65,11 +67,12 @@ export function compareTags(refs: Refs): FetchResult {
 
 export interface MirrorOptions {
   readonly path: string;
+  readonly url: string;
   readonly remote: () => Promise<Remote>;
   readonly log: Log;
 }
 
-export function makeMirror({ path, remote, log }: MirrorOptions): Mirror {
+export function makeMirror({ path, url, remote, log }: MirrorOptions): Mirror {
   const call = { cwd: path, env: { GIT_DIR: path } };
 
   async function readRefs(): Promise<Refs> {
@@ -94,6 +97,7 @@ export function makeMirror({ path, remote, log }: MirrorOptions): Mirror {
   }
 
   return {
+    url,
     async hasChanged(signal) {
       const [refs, { refs: listed }] = await Promise.all([readRefs(), listRemote(await remote(), path, signal)]);
       const known = [...refs].filter(([ref]) => ref.startsWith(seenPrefix));

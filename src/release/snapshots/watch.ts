@@ -120,7 +120,7 @@ async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promi
   const known = (await store.repositories()).find((repository) => repository.name === name);
   const troubles: string[] = [];
   try {
-    const { movedTags } = repo.isMirror ? await repo.fetch(parts.signal) : { movedTags: [] };
+    const { movedTags } = repo.remoteUrl !== null ? await repo.fetch(parts.signal) : { movedTags: [] };
     troubles.push(...movedTags.map(moved));
   } catch (thrown) {
     // What cannot be read deletes nothing and deploys nothing.
@@ -129,7 +129,7 @@ async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promi
     throw thrown;
   }
   const refs = await repo.refs();
-  const saved = { name, url: known?.url ?? null, defaultBranch: refs.head };
+  const saved = { name, url: repo.remoteUrl, defaultBranch: refs.head };
   if (!known) await store.saveRepository({ ...saved, problem: null });
   const recorded = new Map((await store.environments(name)).map((row) => [row.environment, row]));
   const branches = await branchesByEnvironment(parts, repo, refs);
@@ -187,7 +187,7 @@ async function branchesByEnvironment(
 
 /** Gives a repository hosted elsewhere the tags that were made here. Answers what stood in the way. */
 async function pushBack({ log, signal }: WatcherParts, repo: Repository): Promise<readonly string[]> {
-  if (!repo.isMirror) return [];
+  if (repo.remoteUrl === null) return [];
   try {
     const { unpushedTags } = await repo.fetch(signal);
     await repo.pushTags(unpushedTags, signal);
