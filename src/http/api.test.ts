@@ -343,3 +343,12 @@ test("a form leads back to our own pages only", async () => {
     assert.equal(await act(evil), "/deployments/shop/production/web", evil);
   }
 });
+
+test("a deployment's page tells its own history, an environment's page everybody's", async () => {
+  const { browse } = makeTestApp();
+  const own = await (await browse("jon", "/deployments/shop/production/mailer")).text();
+  assert.match(own, /create <strong>mailer<\/strong>/);
+  assert.doesNotMatch(own, /<strong>ranker<\/strong>/);
+  const all = await (await browse("jon", "/environments/shop/production")).text();
+  assert.match(all, /create <strong>mailer<\/strong>[^]*replace <strong>ranker<\/strong>/);
+});

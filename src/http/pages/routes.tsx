@@ -86,14 +86,18 @@ async function lookInside(
   ]);
   return {
     environment: environments.find((one) => one.environment === environment) ?? null,
-    snapshots: snapshots.filter((snapshot) => concerns(snapshot, name)),
+    snapshots: snapshots.map((snapshot) => ownChanges(snapshot, name)).filter(isOfInterest),
     log,
   };
 }
 
-/** A deployment's own history: what changed it, and what is active now. */
-const concerns = ({ active, changes }: SnapshotView, name: string): boolean =>
-  active || changes.some((change) => change.name === name && change.action !== "unchanged");
+const ownChanges = (snapshot: SnapshotView, name: string): SnapshotView => ({
+  ...snapshot,
+  changes: snapshot.changes.filter((change) => change.name === name && change.action !== "unchanged"),
+});
+
+/** In a deployment's own history: what changed it, and what is active now. */
+const isOfInterest = ({ active, changes }: SnapshotView): boolean => active || changes.length > 0;
 
 async function lastLines({ logs, log }: HttpDependencies, stack: StackName): Promise<readonly LogLine[]> {
   const lines: LogLine[] = [];
