@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -118,7 +119,7 @@ export function makeLocalHarness(options: HarnessOptions = {}): LocalHarness {
 
 /** Source trees are read-only: as another user than root they resist a plain removal. */
 export function removeTree(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 2 });
+  execFileSync("sh", ["-c", 'chmod -R u+w -- "$1" && rm -rf -- "$1"', "sh", folder]);
 }
 
 interface Call {
