@@ -2,6 +2,12 @@
 import { runCommandLine } from "./cli/program.ts";
 import { wantsColour } from "./cli/terminal.ts";
 
+// `waybill history | head` closes the pipe early: that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),

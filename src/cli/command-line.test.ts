@@ -170,6 +170,17 @@ test("logs, as text and as lines of JSON", async () => {
   );
 });
 
+test("logs --follow goes on with what is said", async () => {
+  setTimeout(() => app.say({ at: "2026-03-04T10:16:00.000Z", stream: "waybill", text: "start 2" }), 200);
+  setTimeout(() => app.stop(), 400);
+  const { out, status } = await waybill("logs web --follow --lines 1");
+  assert.deepEqual(out.split("\n"), [
+    "2026-03-04T10:15:03 GET /favicon.ico 404 1 ms",
+    "2026-03-04T10:16:00 waybill: start 2",
+  ]);
+  assert.equal(status, 0);
+});
+
 test("a secret comes from a pipe, and never from the arguments", async () => {
   const set = await waybill("secret set db-password -e staging", { input: "hunter2\n" });
   assert.equal(set.out, "db-password is set for staging of shop (version 1). What uses it is deployed anew.");

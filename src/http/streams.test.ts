@@ -88,6 +88,18 @@ test("a viewer hears of what it may see, and of nothing else", { timeout: 5000 }
   stop();
 });
 
+test("following a silent log begins at once, and is kept alive", { timeout: 5000 }, async () => {
+  const { app, say, stop } = makeTestApp();
+  const server = await listen(app, { port: 0, hostname: "127.0.0.1", graceMs: 100 });
+  const url = `http://127.0.0.1:${server.port}${logs}?follow=true&lines=0&format=ndjson`;
+  const response = await fetch(url, { headers: { authorization: "Bearer jon" } });
+  assert.equal(response.headers.get("content-type"), "application/x-ndjson");
+  say({ at: "2026-03-04T10:16:00.000Z", stream: "stdout", text: "first" });
+  assert.match(await readUntil(response, /first/), /^\n\{"at".*"first"\}\n$/);
+  stop();
+  await server.close();
+});
+
 test("closing ends streams at once and lets a request under way finish", { timeout: 5000 }, async () => {
   const { app, stop } = makeTestApp();
   const slow = new Hono().get("/slow", async (context) => {

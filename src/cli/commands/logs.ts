@@ -20,6 +20,8 @@ export async function logs(context: CommandContext, name: string, options: LogsO
   });
   const paint = painter(context.terminal);
   for await (const text of client.lines(`${deploymentPath(found, "logs")}?${query.toString()}`)) {
+    // An empty line only keeps the connection alive.
+    if (text === "") continue;
     const line = JSON.parse(text) as LogLine | { code: string; message: string };
     if ("code" in line) throw new WaybillError("SERVER_UNREACHABLE", `the log broke off: ${line.code} ${line.message}`);
     context.terminal.out(context.json ? text : lineOf(line, paint));

@@ -48,7 +48,8 @@ export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
         ...encoders[request.format],
         encodeError: (code, message) =>
           request.format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
-        heartbeat: null,
+        // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
+        heartbeat: request.follow && request.format === "ndjson" ? "\n" : null,
       });
     },
   },
