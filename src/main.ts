@@ -2,10 +2,12 @@
 import { runCommandLine } from "./cli/program.ts";
 import { wantsColour } from "./cli/terminal.ts";
 
-// `waybill history | head` closes the pipe early: that is no failure.
+const isServer = ["serve", "demo"].includes(process.argv[2] ?? "");
+
+// `waybill history | head` closes the pipe early: that is no failure. A server goes on without a listener.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (!isServer) process.exit(0);
 });
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
