@@ -15,8 +15,8 @@ export interface ReleaseStore {
   environments(repository?: string): Promise<readonly EnvironmentRow[]>;
   saveEnvironment(row: EnvironmentRow): Promise<void>;
 
-  /** Every snapshot ever seen, the deleted ones too, in the order of their numbers. */
-  snapshots(environment: EnvironmentRef): Promise<readonly SnapshotRow[]>;
+  /** Every snapshot ever seen of an environment, or of all, the deleted ones too, in the order of their numbers. */
+  snapshots(filter: { repository: string; environment?: string }): Promise<readonly RecordedSnapshot[]>;
   saveSnapshot(environment: EnvironmentRef, row: SnapshotRow): Promise<void>;
 
   deployments(filter?: Partial<StackName>): Promise<readonly DeploymentRow[]>;
@@ -58,6 +58,9 @@ export interface Following {
   readonly commit: CommitSha;
   readonly exceptions: readonly string[];
 }
+
+/** A row as read, with the environment that it belongs to. */
+export type RecordedSnapshot = SnapshotRow & { readonly environment: string };
 
 export interface DesiredRow {
   readonly stack: StackName;

@@ -4,7 +4,14 @@ import type { StackName } from "../core/stack.ts";
 import type { Change } from "../release/plan.ts";
 import type { EnvironmentRef } from "../release/release.ts";
 import type { SnapshotKind } from "../release/snapshots/snapshot.ts";
-import type { DeploymentRow, DesiredRow, EnvironmentRow, ReleaseStore, SnapshotRow } from "../release/store.ts";
+import type {
+  DeploymentRow,
+  DesiredRow,
+  EnvironmentRow,
+  RecordedSnapshot,
+  ReleaseStore,
+  SnapshotRow,
+} from "../release/store.ts";
 import type { DeploymentState, PauseView } from "../release/views.ts";
 import type { Workload } from "../release/workload.ts";
 import type { Database } from "./database.ts";
@@ -155,10 +162,10 @@ function snapshotQueries(db: Database) {
         .selectFrom("snapshots")
         .selectAll()
         .where("repository", "=", repository)
-        .where("environment", "=", environment)
+        .$if(environment !== undefined, (query) => query.where("environment", "=", environment ?? ""))
         .orderBy("number")
         .execute();
-      return rows.map((row): SnapshotRow => ({
+      return rows.map((row): RecordedSnapshot => ({
         ...row,
         commit: commitSha(row.commit),
         isDeleted: row.is_deleted,

@@ -12,8 +12,20 @@ export interface History {
 
 type SnapshotStore = Pick<ReleaseStore, "snapshots" | "saveSnapshot">;
 
-export async function openHistory(store: SnapshotStore, environment: EnvironmentRef): Promise<History> {
-  let rows = await store.snapshots(environment);
+export const openHistory = async (store: SnapshotStore, environment: EnvironmentRef): Promise<History> =>
+  makeHistory(store, environment, await store.snapshots(environment));
+
+/** The histories of all environments of a repository, by one query; an unknown environment's is empty. */
+export async function openHistories(
+  store: SnapshotStore,
+  repository: string,
+): Promise<(environment: string) => History> {
+  const rows = Map.groupBy(await store.snapshots({ repository }), ({ environment }) => environment);
+  return (environment) => makeHistory(store, { repository, environment }, rows.get(environment) ?? []);
+}
+
+function makeHistory(store: SnapshotStore, environment: EnvironmentRef, known: readonly SnapshotRow[]): History {
+  let rows = known;
   return {
     all: () => rows,
     present: () => presentOf(rows),

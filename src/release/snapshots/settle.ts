@@ -6,7 +6,7 @@ import type { Driver } from "../apply/drive.ts";
 import { fold, type Folded } from "./fold.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { EnvironmentRef } from "../release.ts";
-import type { DesiredRow, ReleaseStore } from "../store.ts";
+import type { DeploymentRow, DesiredRow, ReleaseStore } from "../store.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
 import { digestOf } from "../define/definition.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
@@ -18,7 +18,9 @@ export interface SecretVersions {
 
 export interface Settler {
   /** Makes the rows say what the environment's tags say, and wakes the driver where they differ. */
-  settle(environment: SettleRequest, snapshots: readonly Snapshot[]): Promise<Settled>;
+  settle(environment: SettleRequest, snapshots: readonly Snapshot[], facts?: Promise<Facts>): Promise<Settled>;
+  /** What settling needs to know besides the tags: may be asked for ahead, while Git is still at work. */
+  readFacts(environment: EnvironmentRef): Promise<Facts>;
   /** What the tags define, by deployment; problems when a commit among them cannot be applied. */
   defined(request: SettleRequest, folded: Folded): Promise<DefinedEnvironment>;
 }
@@ -26,6 +28,10 @@ export interface Settler {
 export interface SettleRequest extends EnvironmentRef {
   readonly objects: Objects;
   readonly defaultBranch: string;
+}
+
+export interface Facts extends Surroundings {
+  readonly rows: readonly DeploymentRow[];
 }
 
 export interface Settled {
@@ -63,7 +69,17 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     return { definitions: all, problems };
   }
 
-  async function settle(request: SettleRequest, snapshots: readonly Snapshot[]): Promise<Settled> {
+  async function readFacts(ref: EnvironmentRef): Promise<Facts> {
+    const { repository, environment } = ref;
+    const [secretVersions, overrides, rows] = await Promise.all([
+      secrets.versions(ref),
+      store.overrides(ref),
+      store.deployments({ repository, environment }),
+    ]);
+    return { secretVersions, overrides, rows };
+  }
+
+  const settle: Settler["settle"] = async (request, snapshots, facts) => {
     const { repository, environment } = request;
     const folded = fold(snapshots);
     if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], problem: null };
@@ -72,11 +88,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     // A commit that cannot be understood changes nothing: what runs keeps running.
     if (first)
       return { unsettled: [], problem: `${folded.base?.tag ?? ""} cannot be applied: ${formatProblem(first)}` };
-    const [secretVersions, overrides, rows] = await Promise.all([
-      secrets.versions(request),
-      store.overrides(request),
-      store.deployments({ repository, environment }),
-    ]);
+    const { secretVersions, overrides, rows } = await (facts ?? readFacts(request));
     const known = new Map(rows.map((row) => [row.stack.deployment, row]));
     const changed: DesiredRow[] = [];
     for (const [deployment, definition] of target) {
@@ -100,9 +112,9 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     const unsettled = [...pending.keys()].map((deployment) => ({ repository, environment, deployment }));
     for (const stack of unsettled) driver.wake(stack, pending.get(stack.deployment) ?? "");
     return { unsettled, problem: null };
-  }
+  };
 
-  return { settle, defined };
+  return { settle, readFacts, defined };
 }
 
 function followed(folded: Folded, deployment: string): { number: number; commit: CommitSha } {

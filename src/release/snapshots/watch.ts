@@ -13,7 +13,7 @@ import { compareTags, decideHead, takesBack } from "./look.ts";
 import { reasonToWait } from "../plan.ts";
 import type { NewTag, Place, Recorder } from "./record.ts";
 import type { EnvironmentRef, ReleaseEvent } from "../release.ts";
-import { openHistory, presentOf, type History } from "./history.ts";
+import { openHistories, openHistory, presentOf, type History } from "./history.ts";
 import type { Settler } from "./settle.ts";
 import { trailerNames } from "./snapshot.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
@@ -117,28 +117,34 @@ interface LookRequest {
 async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promise<Outcome> {
   const { git, store, events, log } = parts;
   const repo = await git.open(repositoryName(name));
-  const known = (await store.repositories()).find((repository) => repository.name === name);
   const troubles: string[] = [];
+  const knownBefore = store.repositories().then((all) => all.find((repository) => repository.name === name));
   try {
     const { movedTags } = repo.remoteUrl !== null ? await repo.fetch(parts.signal) : { movedTags: [] };
     troubles.push(...movedTags.map(moved));
   } catch (thrown) {
     // What cannot be read deletes nothing and deploys nothing.
     const problem = asWaybillError(thrown).message;
+    const known = await knownBefore;
     if (known) await store.saveRepository({ ...known, problem });
     throw thrown;
   }
-  const refs = await repo.refs();
+  const [known, refs, rows, historyOf] = await Promise.all([
+    knownBefore,
+    repo.refs(),
+    store.environments(name),
+    openHistories(store, name),
+  ]);
   const saved = { name, url: repo.remoteUrl, defaultBranch: refs.head };
   if (!known) await store.saveRepository({ ...saved, problem: null });
-  const recorded = new Map((await store.environments(name)).map((row) => [row.environment, row]));
+  const recorded = new Map(rows.map((row) => [row.environment, row]));
   const branches = await branchesByEnvironment(parts, repo, refs);
   const names = new Set([...branches.keys(), ...recorded.keys(), ...refs.snapshots.map((tag) => tag.environment)]);
   const environments: EnvironmentOutcome[] = [];
   for (const environment of [...names].toSorted()) {
     const ref = { repository: name, environment };
-    const history = await openHistory(store, ref);
-    const place = placeIn(ref, { repo, refs, branch: branches.get(environment) ?? null, history });
+    const branch = branches.get(environment) ?? null;
+    const place = placeIn(ref, { repo, refs, branch, history: historyOf(environment) });
     const row = recorded.get(environment) ?? null;
     const outcome = await lookAtEnvironment(parts, { place, refs, row, actor });
     environments.push(outcome);
@@ -209,6 +215,9 @@ interface Look {
 async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<EnvironmentOutcome> {
   const { store, settler } = parts;
   const { place, row } = look;
+  const facts = settler.readFacts(place);
+  // Should what follows fail first, this failure is nobody's news.
+  facts.catch(() => undefined);
   const { snapshots, troubles } = await followTags(parts, look);
   const head = await followHead(parts, look);
   if (head.snapshot) snapshots.push(head.snapshot);
@@ -216,14 +225,14 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
   const live = fold(place.history.present()).base;
   // A person's tag on the waiting commit is what it waited for.
   const waiting = kept && kept.commit === live?.commit ? null : kept;
-  await store.saveEnvironment({
+  const saved = store.saveEnvironment({
     repository: place.repository,
     environment: place.environment,
     branch: place.branch,
     observedHead: head.observed ?? row?.observedHead ?? null,
     waiting,
   });
-  const { unsettled, problem } = await settler.settle(place, place.history.present());
+  const [{ unsettled, problem }] = await Promise.all([settler.settle(place, place.history.present(), facts), saved]);
   return {
     environment: place.environment,
     snapshots,
