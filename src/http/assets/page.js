@@ -66,7 +66,7 @@ async function refresh() {
 
 function refreshSoon() {
   clearTimeout(timer);
-  timer = setTimeout(refresh, settleMs);
+  timer = setTimeout(() => void refresh(), settleMs);
 }
 
 /**
