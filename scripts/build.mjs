@@ -9,5 +9,6 @@ execFileSync(process.execPath, [require.resolve("typescript/bin/tsc"), "-p", "ts
   stdio: "inherit",
 });
 // Style, script and symbols of the pages, which the compiler leaves behind.
-for (const name of ["page.css", "page.js", "mark.svg"]) cpSync(`src/http/assets/${name}`, `dist/src/http/assets/${name}`);
+for (const name of ["page.css", "page.js", "mark.svg"])
+  cpSync(`src/http/assets/${name}`, `dist/src/http/assets/${name}`);
 chmodSync("dist/src/main.js", 0o755);
