@@ -215,6 +215,20 @@ test("a newer push cancels an apply in flight, and the last of many wins", async
   assert.ok(cancelled > 0, "nothing was cancelled");
 });
 
+test("a rollback to what never stopped running says that it is ready", async () => {
+  await start();
+  const { WaybillError } = await import("../src/core/errors.ts");
+  world.deployer.behave = async ({ stack }) => {
+    if (stack.deployment === "web") throw new WaybillError("WORKLOAD_FAILED", "it crashed with status 3");
+  };
+  await push({ "web/main.js": "2" });
+  assert.match((await states())["web"] ?? "", /^failed it crashed with status 3\nWhat ran before keeps running/);
+  world.deployer.behave = async () => undefined;
+  await world.release.rollback({ ...production, to: null, only: null, note: "", actor: ada });
+  await world.settled();
+  assert.equal((await states())["web"], "ready ");
+});
+
 test("a paused deployment stays paused through deploys, with who and why", async () => {
   await start();
   const stack = { ...production, deployment: "web" };

@@ -86,6 +86,17 @@ export interface DeploymentRow extends DesiredRow {
   readonly updatedAt: Date;
 }
 
+const unfinished: ReadonlySet<DeploymentState> = new Set(["waiting", "building", "starting"]);
+
+/**
+ * Whether nothing is left to do for a row. What runs already but does not say how it is (a rollback to a revision
+ * that never stopped) is applied again: that changes nothing and tells.
+ */
+export function isSettled({ desiredDigest, appliedDigest, failedDigest, state }: DeploymentRow): boolean {
+  if (desiredDigest === failedDigest) return true;
+  return desiredDigest === appliedDigest && !unfinished.has(state);
+}
+
 export interface AppliedOutcome {
   readonly digest: string;
   readonly state: DeploymentState;

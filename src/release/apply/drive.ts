@@ -6,7 +6,7 @@ import { stackKey, type StackName } from "../../core/stack.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
 import { makeGate } from "./parallel.ts";
-import type { DeploymentRow, ReleaseStore } from "../store.ts";
+import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeploymentState } from "../views.ts";
 
 /** One line of what happens to a deployment, for those who watch. */
@@ -134,7 +134,7 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     const row = await store.deployment(stack);
     if (!row || signal.aborted) return "settled";
     if (row.workload === null) return await remove(parts, row, signal);
-    if (row.blocked !== null || isDone(row)) return "settled";
+    if (row.blocked !== null || isSettled(row)) return "settled";
     return await apply(parts, row, signal);
   } catch (thrown) {
     if (signal.aborted) return "settled";
@@ -146,9 +146,6 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     });
   }
 }
-
-const isDone = (row: DeploymentRow): boolean =>
-  row.desiredDigest === row.appliedDigest || row.desiredDigest === row.failedDigest;
 
 async function remove({ store, deployer, steps, clock }: DriverParts, row: DeploymentRow, signal: AbortSignal) {
   const { stack } = row;
@@ -198,7 +195,7 @@ async function fail({ store, steps, clock }: DriverParts, { stack, error, attemp
   if (!row) return "settled";
   const isFinal = error.verdict === "rejected" || error.verdict === "bug";
   const retryAfterMs = error.retryAfterMs ?? backoffMs(attempt);
-  const before = row.appliedDigest === null ? "" : " What ran before keeps running.";
+  const before = row.appliedDigest === null ? "" : "\nWhat ran before keeps running.";
   const state = error.verdict === "waiting" ? ("waiting" as const) : ("failed" as const);
   const reason = `${error.message}${before}`;
   if (isFinal) {

@@ -6,7 +6,7 @@ import type { Driver } from "../apply/drive.ts";
 import { fold, type Folded } from "./fold.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { EnvironmentRef } from "../release.ts";
-import type { DeploymentRow, DesiredRow, ReleaseStore } from "../store.ts";
+import { isSettled, type DeploymentRow, type DesiredRow, type ReleaseStore } from "../store.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
 import { digestOf } from "../define/definition.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
@@ -106,8 +106,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     });
     const pending = new Map(changed.map((row) => [row.stack.deployment, row.desiredDigest]));
     for (const row of rows) {
-      const isDone = row.appliedDigest === row.desiredDigest || row.failedDigest === row.desiredDigest;
-      if (!pending.has(row.stack.deployment) && !isDone) pending.set(row.stack.deployment, row.desiredDigest);
+      if (!pending.has(row.stack.deployment) && !isSettled(row)) pending.set(row.stack.deployment, row.desiredDigest);
     }
     const unsettled = [...pending.keys()].map((deployment) => ({ repository, environment, deployment }));
     for (const stack of unsettled) driver.wake(stack, pending.get(stack.deployment) ?? "");

@@ -59,12 +59,15 @@ export function readSnapshot(tag: TagFacts, goesBackFrom: string | null): Snapsh
     commit: tag.commit,
     at: tag.at,
     actor: trailer(trailerNames.actor) ?? tag.tagger?.name ?? "unknown",
-    reason: trailer(trailerNames.reason) ?? trailer(trailerNames.hold) ?? "",
+    reason:
+      trailer(trailerNames.reason) ?? trailer(trailerNames.hold) ?? releasedReason(trailer(trailerNames.releases)),
     reverts: trailer(trailerNames.reverts) ?? goesBackFrom,
     only: trailer(trailerNames.only),
     kind: kindOf(tag.trailers, goesBackFrom !== null),
   };
 }
+
+const releasedReason = (tag: string | null): string => (tag === null ? "" : `released the hold of ${tag}`);
 
 function kindOf(trailers: Readonly<Record<string, string>>, isBack: boolean): SnapshotKind {
   if (trailers[trailerNames.hold] !== undefined) return "hold";
