@@ -2,7 +2,7 @@
 // Both are reached over HTTP by the real `git http-backend`, and both run the same Node program.
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +14,8 @@ import { median, ratioLine, startServer } from "./support.ts";
 const exec = promisify(execFile);
 const rounds = Number(process.env["ROUNDS"] ?? 15);
 const wantedRatio = 1.25;
+// Requests meanwhile: 100 a second, so that asking costs little beside what is measured.
+const pollMs = 10;
 
 const program = (version: number): string => `
 require("node:http").createServer((request, response) => response.end("version ${version}")).listen(process.env.PORT);
@@ -64,7 +66,7 @@ async function measure(contender: Contender, folder: string): Promise<{ millis: 
       // Before the first version nothing can answer.
       if (version > 0 && answer?.status !== 200) failures += 1;
       if (performance.now() - startedAt > 20_000) throw new Error(`${contender.name} never answered ${version}`);
-      await sleep(2);
+      await sleep(pollMs);
     }
     if (version > 0) millis.push(performance.now() - startedAt);
     await pushed;
@@ -81,7 +83,7 @@ async function startWaybill(folder: string): Promise<Contender> {
     header: `Authorization: Bearer ${server.token}`,
     port: server.port,
     host: `app.localhost:${server.port}`,
-    close: server.close,
+    close: () => server.close(),
   };
 }
 
@@ -137,11 +139,14 @@ echo $! > ${checkout}/pid
   };
 }
 
-function answerAsCgi(child: ChildProcess, response: import("node:http").ServerResponse): void {
+function answerAsCgi(child: ChildProcess, response: ServerResponse): void {
   let head = Buffer.alloc(0);
   let hasHead = false;
   child.stdout?.on("data", (chunk: Buffer) => {
-    if (hasHead) return void response.write(chunk);
+    if (hasHead) {
+      response.write(chunk);
+      return;
+    }
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf("\r\n\r\n");
     if (end < 0) return;
