@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -52,6 +53,16 @@ test("a tree without a build is kept under its own id, read-only, and made once"
   assert.deepEqual([statSync(folder).mode & 0o222, statSync(join(folder, "src/app.js")).mode & 0o222], [0, 0]);
   assert.deepEqual(await harness.ensure(harness.request({ tree })), { key, folder });
   assert.equal(harness.source.made, 1);
+});
+
+test("the package.json of a folder above does not reach a tree", async (t) => {
+  const above = mkdtempSync(join(tmpdir(), "waybill-above-"));
+  t.after(() => rmSync(above, { recursive: true, force: true }));
+  writeFileSync(join(above, "package.json"), '{"type": "module"}');
+  using harness = makeHarness(join(above, "trees"));
+  const tree = harness.source.add({ "server.js": 'process.stdout.write(typeof require("node:http"))' });
+  const { folder } = await harness.ensure(harness.request({ tree }));
+  assert.equal(execFileSync(process.execPath, [join(folder, "server.js")], { encoding: "utf8" }), "object");
 });
 
 test("a build runs once for all who wait, its output is told and kept", async () => {

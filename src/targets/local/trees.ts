@@ -183,6 +183,8 @@ export class Trees {
     const place = join(this.#dependencies.folder, name);
     const folder = join(place, "tree");
     mkdirSync(place, { mode: 0o755 });
+    // Node and npm look upwards for a package.json: they must not find that of whatever folder the data is in.
+    writeFileSync(join(place, "package.json"), "{}\n");
     try {
       await this.#dependencies.source.materialise(request.repository, request.tree, folder, options.signal);
       writeFiles(folder, request);
