@@ -139,7 +139,10 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
   } catch (thrown) {
     if (signal.aborted) return "settled";
     const error = asWaybillError(thrown);
-    log.error({ stack: stackKey(stack), code: error.code, err: error, attempt }, "apply failed");
+    const told = { stack: stackKey(stack), code: error.code, attempt };
+    // A program that does not run is its owner's affair; they are told in full elsewhere.
+    if (error.verdict === "rejected") log.info({ ...told, reason: error.message }, "apply refused");
+    else log.error({ ...told, err: error }, "apply failed");
     return await fail(parts, { stack, error, attempt }).catch((cause: unknown) => {
       log.error({ stack: stackKey(stack), err: cause }, "a failure could not be recorded");
       return { retryAfterMs: backoffMs(attempt) };

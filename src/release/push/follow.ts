@@ -58,11 +58,14 @@ function* environmentLines({ environment, snapshots, waiting }: EnvironmentOutco
   }
 }
 
+/** The further lines of a reason stand under the step's name. */
+const continuation = `\n${" ".repeat("  0.0 s  ".length)}`;
+
 function stepLine({ stack, state, message, url, at }: Step, startedAt: Date, stacks: readonly StackName[]): string {
   const width = Math.max(...stacks.map(({ deployment }) => deployment.length));
   const seconds = ((at.getTime() - startedAt.getTime()) / millisPerSecond).toFixed(1).padStart(5);
   const text = message === state ? state : `${state}: ${message}`;
-  return `${seconds} s  ${stack.deployment.padEnd(width)}  ${text}${url ? `  ${url}` : ""}`;
+  return `${seconds} s  ${stack.deployment.padEnd(width)}  ${text.replaceAll("\n", continuation)}${url ? `  ${url}` : ""}`;
 }
 
 function closingLine(last: readonly Step[], tookMs: number): string {
