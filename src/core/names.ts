@@ -39,4 +39,3 @@ function named(text: string, what: string): string {
 
 export const repositoryName = (text: string): RepositoryName => named(text, "repository") as RepositoryName;
 export const environmentName = (text: string): EnvironmentName => named(text, "environment") as EnvironmentName;
-export const deploymentName = (text: string): DeploymentName => named(text, "deployment") as DeploymentName;

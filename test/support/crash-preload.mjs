@@ -22,7 +22,8 @@ function effect(what) {
 
 const isWrite = (text) => /^\s*(insert|update|delete|commit)\b/i.test(text);
 
-const { query } = pg.Client.prototype;
+// oxlint-disable-next-line unbound-method -- called with the client it belongs to
+const query = pg.Client.prototype.query;
 pg.Client.prototype.query = function counted(...args) {
   const text = typeof args[0] === "string" ? args[0] : (args[0]?.text ?? "");
   const answer = query.apply(this, args);
