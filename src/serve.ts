@@ -15,7 +15,7 @@ import { makeReleaseRoom } from "./server/release-room.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
-import { makeReleaseStore } from "./store/release.ts";
+import { makeReleaseStore } from "./store/release/release-store.ts";
 import { makeRouteStore, type RouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeStackStore } from "./store/stacks.ts";

@@ -3,7 +3,7 @@ import type { SecretSchema } from "./secrets.ts";
 import type { StackSchema } from "./stacks.ts";
 import type { AccessSchema } from "./access.ts";
 import type { DeliverySchema } from "./deliveries.ts";
-import type { ReleaseSchema } from "./release.ts";
+import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
 

@@ -14,7 +14,7 @@ import { makeRecorder } from "../../src/release/snapshots/record.ts";
 import { makeSettler } from "../../src/release/snapshots/settle.ts";
 import { makeWatcher } from "../../src/release/snapshots/watch.ts";
 import { defaultContext } from "../../src/spec/context.ts";
-import { makeReleaseStore } from "../../src/store/release.ts";
+import { makeReleaseStore } from "../../src/store/release/release-store.ts";
 import { makeFakeDeployer } from "./fake-deployer.ts";
 import { testDatabase } from "./postgres.ts";
 import { systemClock } from "../../src/core/clock.ts";

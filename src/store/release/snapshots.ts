@@ -1,0 +1,35 @@
+import { commitSha } from "../../core/names.ts";
+import type { RecordedSnapshot, ReleaseStore, SnapshotRow } from "../../release/store.ts";
+import type { Database } from "../database.ts";
+
+export function snapshotQueries(db: Database) {
+  return {
+    async snapshots({ repository, environment }) {
+      const rows = await db
+        .selectFrom("snapshots")
+        .selectAll()
+        .where("repository", "=", repository)
+        .$if(environment !== undefined, (query) => query.where("environment", "=", environment ?? ""))
+        .orderBy("number")
+        .execute();
+      return rows.map((row): RecordedSnapshot => ({
+        ...row,
+        commit: commitSha(row.commit),
+        isDeleted: row.is_deleted,
+      }));
+    },
+    async saveSnapshot({ repository, environment }, { isDeleted, changes, ...row }) {
+      const values = { ...pick(row), changes: JSON.stringify(changes), is_deleted: isDeleted };
+      await db
+        .insertInto("snapshots")
+        .values({ repository, environment, ...values })
+        .onConflict((conflict) => conflict.columns(["repository", "environment", "number"]).doUpdateSet(values))
+        .execute();
+    },
+  } satisfies Partial<ReleaseStore>;
+}
+
+function pick(row: Omit<SnapshotRow, "changes" | "isDeleted">) {
+  const { number, tag, sha, commit, at, actor, reason, reverts, only, kind, branch, subject, author } = row;
+  return { number, tag, sha, commit, at, actor, reason, reverts, only, kind, branch, subject, author };
+}
