@@ -129,7 +129,7 @@ async function planOf(parts: ReleaseParts, { repository, environment, files, tre
   const waitsFor = folded.hold
     ? `${environment} is on hold: ${folded.hold.reason}`
     : reasonToWait(before.definitions, after.definitions);
-  return { ...ref, changes, notices: parts.notices(ref, after.definitions, changes), waitsFor };
+  return { ...ref, changes, notices: parts.notices(ref, after, changes), waitsFor };
 }
 
 async function rebuild({ git, store, watcher }: ReleaseParts) {

@@ -3,6 +3,7 @@ import { WaybillError } from "../../core/errors.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { SpecContext } from "../../spec/context.ts";
 import type { DeploymentSpec } from "../../spec/deployment.ts";
+import type { RepositorySettings } from "../../spec/repository-settings.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
 import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../../spec/repository.ts";
 import { resolve } from "../../spec/resolve.ts";
@@ -15,6 +16,7 @@ export type Objects = Pick<Repository, "name" | "readFiles" | "treesAt">;
 export interface Defined {
   readonly definitions: ReadonlyMap<string, Definition>;
   readonly problems: readonly Problem[];
+  readonly settings: RepositorySettings;
 }
 
 export interface Definitions {
@@ -67,7 +69,7 @@ export function makeDefinitions({ context }: { readonly context: SpecContext }):
 }
 
 function defineAll(
-  { deployments, problems }: CheckedRepository,
+  { deployments, problems, settings }: CheckedRepository,
   trees: TreeLookup,
   resolved: (spec: DeploymentSpec) => Definition["spec"],
 ): Defined {
@@ -80,7 +82,7 @@ function defineAll(
     if (path !== null && source === null) missing.push(sourceMissing(document, path));
     definitions.set(spec.name, define(spec, source, document));
   }
-  return { definitions, problems: [...problems, ...missing] };
+  return { definitions, problems: [...problems, ...missing], settings };
 }
 
 function sourceMissing({ file, line }: DeploymentSpec, path: string): Problem {

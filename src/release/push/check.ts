@@ -140,7 +140,7 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const waitsFor = folded.hold
     ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
     : reasonToWait(before.definitions, after.definitions);
-  const plan: Plan = { ...ref, changes, notices: parts.notices(ref, after.definitions, changes), waitsFor };
+  const plan: Plan = { ...ref, changes, notices: parts.notices(ref, after, changes), waitsFor };
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   return { accept: true, lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)] };
 }
