@@ -130,11 +130,14 @@ test(
     const stopped = new AbortController();
     const watching = watchAnswers(stopped.signal);
     let accepted = 0;
-    for (const [index, effect] of points.entries()) {
-      const { crashed, wasAccepted } = await crashAt(effect, index + 2);
-      if (crashed && wasAccepted) accepted += 1;
+    try {
+      for (const [index, effect] of points.entries()) {
+        const { crashed, wasAccepted } = await crashAt(effect, index + 2);
+        if (crashed && wasAccepted) accepted += 1;
+      }
+    } finally {
+      stopped.abort();
     }
-    stopped.abort();
     const { count, failures } = await watching;
     t.diagnostic(
       `${total} effects; ${points.length} kills, ${accepted} after the push was accepted; ${count} requests`,
