@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { messageOf, WaybillError } from "../core/errors.ts";
 import { linkLibraries } from "./postgres-libraries.ts";
+import { asOwner, unprivilegedOwner, type Owner } from "./postgres-owner.ts";
 
 /** A real PostgreSQL in a folder of ours. It survives a crash of this process; the next start finds and uses it. */
 export interface EmbeddedPostgres {
@@ -21,11 +21,6 @@ interface Binaries {
   readonly initdb: string;
 }
 
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 const startTimeoutSeconds = 30;
 
 /**
@@ -34,7 +29,7 @@ const startTimeoutSeconds = 30;
  */
 export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPostgres> {
   const binaries = await findBinaries();
-  const owner = await unprivilegedOwner();
+  const owner = await unprivilegedOwner([binaries.pg_ctl, folder]);
   const data = join(folder, "data");
   const logFile = join(folder, "postgres.log");
   if (!existsSync(join(data, "PG_VERSION"))) await initialise({ folder, data, binaries, owner });
@@ -124,19 +119,6 @@ function findPackage(platform: string): string {
   }
 }
 
-/** PostgreSQL refuses to run as root: then it runs as the user `postgres`, made when missing. */
-async function unprivilegedOwner(): Promise<Owner | null> {
-  if (userInfo().uid !== 0) return null;
-  if (!/^postgres:/m.test(readFileSync("/etc/passwd", "utf8"))) {
-    await run("useradd", ["--system", "--user-group", "--shell", "/usr/sbin/nologin", "postgres"], null);
-  }
-  const row = readFileSync("/etc/passwd", "utf8")
-    .split("\n")
-    .find((line) => line.startsWith("postgres:"));
-  const [, , uid, gid] = row?.split(":") ?? [];
-  return { uid: Number(uid), gid: Number(gid) };
-}
-
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -153,8 +135,9 @@ function run(command: string, args: readonly string[], owner: Owner | null): Pro
     // stdio must not be a pipe: the postmaster that pg_ctl leaves behind would hold it open.
     const output: string[] = [];
     const isDaemonStart = args[0] === "start";
-    const child = spawn(command, [...args], {
-      ...owner,
+    const line = asOwner(command, args, owner);
+    const child = spawn(line.command, [...line.args], {
+      ...line.ids,
       cwd: "/",
       env: { PATH: process.env["PATH"], LC_ALL: "C" },
       stdio: isDaemonStart ? "ignore" : ["ignore", "pipe", "pipe"],
@@ -162,7 +145,7 @@ function run(command: string, args: readonly string[], owner: Owner | null): Pro
     child.stdout?.on("data", (chunk: Buffer) => output.push(chunk.toString()));
     child.stderr?.on("data", (chunk: Buffer) => output.push(chunk.toString()));
     child.once("error", (cause) => {
-      reject(new WaybillError("DATABASE_UNAVAILABLE", `${command} cannot be run: ${cause.message}`, { cause }));
+      reject(new WaybillError("DATABASE_UNAVAILABLE", `${line.command} cannot be run: ${cause.message}`, { cause }));
     });
     child.once("close", (code) => {
       if (code === 0) resolve();
