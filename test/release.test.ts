@@ -236,7 +236,7 @@ test("a paused deployment stays paused through deploys, with who and why", async
   await world.settled();
   assert.deepEqual([paused.pause?.by, paused.pause?.reason], ["ada", "too loud"]);
   await push({ "web/main.js": "2" });
-  assert.equal((await states())["web"], "paused ");
+  assert.equal((await states())["web"], "paused paused by ada: too loud");
   await world.release.resume({ ...stack, actor: ada });
   await world.settled();
   assert.equal((await states())["web"], "ready ");

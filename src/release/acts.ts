@@ -10,6 +10,7 @@ import type { SecretVersions } from "./snapshots/settle.ts";
 import { trailerNames, type Snapshot } from "./snapshots/snapshot.ts";
 import type { ReleaseStore } from "./store.ts";
 import type { Watcher } from "./snapshots/watch.ts";
+import { hostProblems } from "./define/hosts.ts";
 import { desiredOf } from "./define/workloads.ts";
 
 interface ActsParts {
@@ -24,6 +25,12 @@ type RollbackRequest = Parameters<Release["rollback"]>[0];
 /** What people do to an environment: each is a snapshot tag, so that Git alone tells it again. */
 export function makeActs(parts: ActsParts) {
   const { store, watcher } = parts;
+
+  async function waitingIn({ repository, environment }: EnvironmentRef) {
+    const rows = await store.environments(repository);
+    return rows.find((row) => row.environment === environment)?.waiting ?? null;
+  }
+
   return {
     rollback: (request: RollbackRequest) => watcher.tag(request, (place) => rollbackTag(parts, request, place)),
 
@@ -41,11 +48,8 @@ export function makeActs(parts: ActsParts) {
 
     /** Lets go of what waits; without anything waiting, only of the hold. */
     async release(request: EnvironmentRef & { actor: { name: string } }): Promise<void> {
-      const row = (await store.environments(request.repository)).find(
-        ({ environment }) => environment === request.environment,
-      );
       await watcher.tag(request, async (place) => {
-        const waiting = row?.waiting ?? null;
+        const waiting = await waitingIn(request);
         const actor = request.actor.name;
         if (waiting) {
           await refuseProblems(parts, place, waiting.commit);
@@ -60,7 +64,6 @@ export function makeActs(parts: ActsParts) {
         const message = `Release ${request.environment}`;
         return { commit: live.commit, actor, message, trailers: { [trailerNames.releases]: releases } };
       });
-      if (row) await store.saveEnvironment({ ...row, waiting: null });
     },
   };
 }
@@ -86,7 +89,7 @@ async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Pl
     );
   }
   if (only !== null) await refuseUnknownName(parts, place, { only, live, target });
-  await refuseUnusable(parts, place, target.commit);
+  await refuseUnusable(parts, place, { commit: target.commit, only });
   const trailers = {
     [trailerNames.reverts]: live.tag,
     ...(only === null ? {} : { [trailerNames.only]: only }),
@@ -109,19 +112,25 @@ async function refuseUnknownName({ definitions }: ActsParts, place: Place, { onl
 }
 
 /** A commit can be deployed again only while its files keep the rules. */
-async function refuseProblems({ definitions }: ActsParts, place: Place, commit: CommitSha): Promise<Defined> {
+async function refuseProblems({ definitions, store }: ActsParts, place: Place, commit: CommitSha): Promise<Defined> {
   const defined = await definitions.at(place.objects, commit, place.environment, place.defaultBranch);
-  if (defined.problems.length === 0) return defined;
-  const lines = defined.problems.map(formatProblem).join("\n");
+  const problems = [...defined.problems, ...(await hostProblems(store, place, defined.definitions))];
+  if (problems.length === 0) return defined;
+  const lines = problems.map(formatProblem).join("\n");
   throw new WaybillError("SPEC_INVALID", `${commit.slice(0, 7)} cannot be deployed any more:\n${lines}`);
 }
 
 /** It can be returned to only while all that it needs is still there. */
-async function refuseUnusable(parts: ActsParts, place: Place, commit: CommitSha): Promise<void> {
+async function refuseUnusable(
+  parts: ActsParts,
+  place: Place,
+  { commit, only }: { readonly commit: CommitSha; readonly only: string | null },
+): Promise<void> {
   const { definitions } = await refuseProblems(parts, place, commit);
   const { secrets, store } = parts;
   const [secretVersions, overrides] = await Promise.all([secrets.versions(place), store.overrides(place)]);
   for (const definition of definitions.values()) {
+    if (only !== null && definition.name !== only) continue;
     const stack = { repository: place.repository, environment: place.environment, deployment: definition.name };
     const { blocked } = desiredOf(stack, definition, { secretVersions, overrides });
     if (blocked !== null) {

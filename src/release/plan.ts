@@ -52,7 +52,8 @@ function changedOf(before: Definition, after: Definition): Change {
   const sourceChanged = before.source !== after.source;
   if (sourceChanged) reasons.push(`the source tree changed`);
   const restarting = fields.filter(({ path }) => !inPlace.test(path)).map(({ path }) => path);
-  if (restarting.length > 0) reasons.push(`${restarting.join(", ")} changed`);
+  if (before.kind !== kind) reasons.push(`it was a ${before.kind}`);
+  else if (restarting.length > 0) reasons.push(`${restarting.join(", ")} changed`);
   if (restarting.length === 0 && !sourceChanged) reasons.push("changed in place, nothing restarts");
   return { name, kind, action: restarting.length > 0 || sourceChanged ? "replace" : "update", fields, reasons };
 }

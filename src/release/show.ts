@@ -13,7 +13,7 @@ export function deploymentView(row: DeploymentRow, pause: PauseView | null): Dep
     name: stack.deployment,
     kind: row.kind,
     state: row.state,
-    reason: workload ? row.reason : "its file is gone: it is being removed",
+    reason: workload ? row.reason || pauseReason(row, pause) : "its file is gone: it is being removed",
     snapshot: `waybill/${stack.environment}/${row.snapshot}`,
     commit: row.commit,
     url: row.url,
@@ -22,6 +22,12 @@ export function deploymentView(row: DeploymentRow, pause: PauseView | null): Dep
     updatedAt: row.updatedAt.toISOString(),
     pause,
   };
+}
+
+/** From the moment on that somebody asks for it, not only once it is so. */
+function pauseReason({ state }: DeploymentRow, pause: PauseView | null): string {
+  if (state !== "paused" || !pause) return "";
+  return pause.reason === "" ? `paused by ${pause.by}` : `paused by ${pause.by}: ${pause.reason}`;
 }
 
 /** Newest first. Active is what some deployment follows; held, what put the environment on hold. */

@@ -134,6 +134,9 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     const row = await store.deployment(stack);
     if (!row || signal.aborted) return "settled";
     if (row.workload === null) return await remove(parts, row, signal);
+    if (row.blocked !== null) {
+      parts.steps.publish({ stack, state: "waiting", message: row.blocked, url: null, at: parts.clock.now() });
+    }
     if (row.blocked !== null || isSettled(row)) return "settled";
     return await apply(parts, row, signal);
   } catch (thrown) {

@@ -6,6 +6,7 @@ import type { DeploymentSpec } from "../../spec/deployment.ts";
 import type { RepositorySettings } from "../../spec/repository-settings.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
 import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../../spec/repository.ts";
+import type { ResolvedDeployment } from "../../spec/resolved.ts";
 import { resolve } from "../../spec/resolve.ts";
 import { define, sourcePath, type Definition } from "./definition.ts";
 
@@ -51,36 +52,69 @@ export function makeDefinitions({ context }: { readonly context: SpecContext }):
       return { ...result, problems: [...problems, ...result.problems] };
     });
 
-  const define = (checkedFiles: CheckedRepository, trees: TreeLookup, environment: string): Defined =>
-    defineAll(checkedFiles, trees, (spec) => resolve(spec, environment, context));
+  const defineOne = makeDefine(context);
 
   return {
     check,
     at: (objects, commit, environment, defaultBranch) =>
       defined(`${objects.name} ${commit} ${environment} ${defaultBranch}`, async () => {
         const result = await check(objects, commit, defaultBranch);
-        const paths = new Set(result.deployments.map((spec) => sourcePath(resolve(spec, environment, context)) ?? "."));
+        const paths = new Set(
+          result.deployments.map((spec) => sourcePath(defineOne.resolved(spec, environment)) ?? "."),
+        );
         const trees = await objects.treesAt(commit, [...paths]);
-        return define(result, (path) => trees.get(path) ?? null, environment);
+        return defineAll(result, (path) => trees.get(path) ?? null, { environment, defineOne });
       }),
     ofFiles: (files, trees, environment, defaultBranch) =>
-      define(checkerFor(defaultBranch).check(files), trees, environment),
+      defineAll(checkerFor(defaultBranch).check(files), trees, { environment, defineOne }),
   };
+}
+
+interface DefineOne {
+  resolved(document: DeploymentSpec, environment: string): ResolvedDeployment;
+  define(spec: ResolvedDeployment, source: Definition["source"], document: DeploymentSpec): Definition;
+}
+
+/** Equal documents come as the same object from the checker: what they mean is worked out once. */
+function makeDefine(context: SpecContext): DefineOne {
+  const resolvedOf = new WeakMap<DeploymentSpec, Map<string, ResolvedDeployment>>();
+  const definitionOf = new WeakMap<ResolvedDeployment, Definition>();
+  return {
+    resolved(document, environment) {
+      const known = resolvedOf.get(document) ?? new Map<string, ResolvedDeployment>();
+      resolvedOf.set(document, known);
+      const spec = known.get(environment) ?? resolve(document, environment, context);
+      known.set(environment, spec);
+      return spec;
+    },
+    define(spec, source, document) {
+      const known = definitionOf.get(spec);
+      if (known?.source === source) return known;
+      const definition = define(spec, source, document);
+      definitionOf.set(spec, definition);
+      return definition;
+    },
+  };
+}
+
+interface Defining {
+  readonly environment: string;
+  readonly defineOne: DefineOne;
 }
 
 function defineAll(
   { deployments, problems, settings }: CheckedRepository,
   trees: TreeLookup,
-  resolved: (spec: DeploymentSpec) => Definition["spec"],
+  { environment, defineOne }: Defining,
 ): Defined {
   const definitions = new Map<string, Definition>();
   const missing: Problem[] = [];
   for (const document of deployments) {
-    const spec = resolved(document);
+    const spec = defineOne.resolved(document, environment);
     const path = sourcePath(spec);
     const source = path === null ? null : trees(path);
     if (path !== null && source === null) missing.push(sourceMissing(document, path));
-    definitions.set(spec.name, define(spec, source, document));
+    definitions.set(spec.name, defineOne.define(spec, source, document));
   }
   return { definitions, problems: [...problems, ...missing], settings };
 }

@@ -15,7 +15,8 @@ export function differences(from: unknown, to: unknown, path = ""): readonly Fie
   if (Array.isArray(from) && Array.isArray(to) && from.length === to.length) {
     return from.flatMap((item, index) => differences(item, to[index], `${path}[${index}]`));
   }
-  return JSON.stringify(from) === JSON.stringify(to) ? [] : [{ path, from: from ?? null, to: to ?? null }];
+  const change = { path, from: from ?? null, to: to ?? null };
+  return JSON.stringify(change.from) === JSON.stringify(change.to) ? [] : [change];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

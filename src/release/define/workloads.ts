@@ -48,7 +48,7 @@ function secretUses(spec: ResolvedDeployment): readonly Unversioned[] {
 function blockedBy(spec: ResolvedDeployment, missingSecrets: readonly string[]): string | null {
   const [first] = missingSecrets;
   if (first !== undefined) {
-    const names = missingSecrets.map((name) => JSON.stringify(name)).join(", ");
+    const names = [...new Set(missingSecrets)].map((name) => JSON.stringify(name)).join(", ");
     return `secret ${names} does not exist: waybill secret set ${first}`;
   }
   if (spec.kind === "site") return null;

@@ -83,8 +83,10 @@ async function checkTag(parts: CheckParts, { push, update, defaultBranch }: Upda
   }
   const tagged = await push.objects.commitOf(update.after);
   if (!tagged) return refused(`${tag} names no commit: tag a commit.`);
+  const ref = { repository: push.repository, environment: name.environment };
   const defined = await parts.definitions.at(push.objects, tagged, name.environment, defaultBranch);
-  return defined.problems.length === 0 ? accepted : refused(...defined.problems.map(formatProblem));
+  const problems = [...defined.problems, ...(await hostProblems(parts.store, ref, defined.definitions))];
+  return problems.length === 0 ? accepted : refused(...problems.map(formatProblem));
 }
 
 function checkDeletion(rows: Awaited<ReturnType<ReleaseStore["snapshots"]>>, tag: string): Verdict {

@@ -27,7 +27,7 @@ export function makePushFollow(parts: FollowParts) {
     const stacks = outcome.environments.flatMap(({ unsettled }) => unsettled);
     if (stacks.length === 0) {
       ended.abort();
-      yield "nothing to do: everything is as it should be.";
+      if (isAsItShouldBe(outcome)) yield "nothing to do: everything is as it should be.";
       return;
     }
     void Promise.all(stacks.map((stack) => driver.settled(stack))).then(() => ended.abort());
@@ -47,7 +47,10 @@ function* outcomeLines({ environments, troubles }: Outcome): Generator<string> {
   for (const environment of environments) yield* environmentLines(environment);
 }
 
-function* environmentLines({ environment, snapshots, waiting }: EnvironmentOutcome): Generator<string> {
+const isAsItShouldBe = ({ environments, troubles }: Outcome): boolean =>
+  troubles.length === 0 && environments.every(({ waiting, failing }) => waiting === null && failing.length === 0);
+
+function* environmentLines({ environment, snapshots, waiting, failing }: EnvironmentOutcome): Generator<string> {
   for (const { tag, commit, kind, reverts } of snapshots) {
     const what = kind === "revert" && reverts ? ` (takes back ${reverts}; ${environment} is on hold)` : "";
     yield `snapshot ${tag} on ${commit.slice(0, 7)}${what}`;
@@ -55,6 +58,10 @@ function* environmentLines({ environment, snapshots, waiting }: EnvironmentOutco
   if (waiting && snapshots.length === 0) {
     yield `${waiting.commit.slice(0, 7)} waits for ${environment}: ${waiting.reason}`;
     yield `  to let it go: waybill release ${environment}`;
+  }
+  if (failing.length > 0) {
+    const names = failing.map(({ deployment }) => deployment).join(", ");
+    yield `failed before and unchanged since in ${environment}: ${names} (waybill status says why)`;
   }
 }
 

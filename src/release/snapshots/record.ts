@@ -27,8 +27,8 @@ export interface NewTag {
 export interface Recorder {
   /** Creates the next snapshot tag of the environment, then records it. A kill in between is made good by the next look. */
   create(place: Place, tag: NewTag): Promise<SnapshotRow>;
-  /** Records a tag that Git has. */
-  record(place: Place, tag: SnapshotTag): Promise<SnapshotRow>;
+  /** Records a tag that Git has; `pusher` brought it, where that is known. */
+  record(place: Place, tag: SnapshotTag, pusher: string | undefined): Promise<SnapshotRow>;
 }
 
 interface RecorderParts {
@@ -55,8 +55,13 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
   }
 
   return {
-    record: async (place, tag) =>
-      save(place, readSnapshot(tag, await goesBackFrom(place.repo, tag, earlierThan(place, tag)))),
+    async record(place, tag, pusher) {
+      const goesBack = await goesBackFrom(place.repo, tag, earlierThan(place, tag));
+      const snapshot = readSnapshot(tag, goesBack);
+      // A lightweight tag does not say who made it.
+      const isSigned = tag.tagger !== null || tag.trailers[trailerNames.actor] !== undefined;
+      return save(place, isSigned || pusher === undefined ? snapshot : { ...snapshot, actor: pusher });
+    },
     async create(place, { commit, actor, message, trailers }) {
       const number = Math.max(0, ...place.history.all().map((row) => row.number)) + 1;
       const tag = await place.repo.createSnapshot({

@@ -7,6 +7,7 @@ import { fold, type Folded } from "./fold.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { EnvironmentRef } from "../release.ts";
 import { isSettled, type DeploymentRow, type DesiredRow, type ReleaseStore } from "../store.ts";
+import { takenHosts, takenMessage, type TakenHost } from "../define/hosts.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
 import { digestOf } from "../define/definition.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
@@ -37,6 +38,8 @@ export interface Facts extends Surroundings {
 export interface Settled {
   /** Stacks that are not yet as they should be. */
   readonly unsettled: readonly StackName[];
+  /** Stacks whose content was tried before and failed, and is not tried again. */
+  readonly failing: readonly StackName[];
   readonly problem: string | null;
 }
 
@@ -82,23 +85,17 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
   const settle: Settler["settle"] = async (request, snapshots, facts) => {
     const { repository, environment } = request;
     const folded = fold(snapshots);
-    if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], problem: null };
+    if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], failing: [], problem: null };
     const { definitions: target, problems } = await defined(request, folded);
     const [first] = problems;
     // A commit that cannot be understood changes nothing: what runs keeps running.
-    if (first)
-      return { unsettled: [], problem: `${folded.base?.tag ?? ""} cannot be applied: ${formatProblem(first)}` };
-    const { secretVersions, overrides, rows } = await (facts ?? readFacts(request));
-    const known = new Map(rows.map((row) => [row.stack.deployment, row]));
-    const changed: DesiredRow[] = [];
-    for (const [deployment, definition] of target) {
-      const row = desiredRow({ repository, environment, deployment }, definition, folded, {
-        secretVersions,
-        overrides,
-      });
-      if (known.get(deployment)?.desiredDigest !== row.desiredDigest) changed.push(row);
+    if (first) {
+      const problem = `${folded.base?.tag ?? ""} cannot be applied: ${formatProblem(first)}`;
+      return { unsettled: [], failing: [], problem };
     }
-    for (const row of rows) if (!target.has(row.stack.deployment)) changed.push(removal(row.stack, folded));
+    const known = await (facts ?? readFacts(request));
+    const changed = await changedRows(store, { request, folded, target, known });
+    const { rows } = known;
     await store.desire(request, changed, {
       snapshot: folded.base?.number ?? 0,
       commit: followed(folded, "").commit,
@@ -110,10 +107,54 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     }
     const unsettled = [...pending.keys()].map((deployment) => ({ repository, environment, deployment }));
     for (const stack of unsettled) driver.wake(stack, pending.get(stack.deployment) ?? "");
-    return { unsettled, problem: null };
+    const failing = rows.filter(({ stack, state }) => state === "failed" && !pending.has(stack.deployment));
+    return { unsettled, failing: failing.map(({ stack }) => stack), problem: null };
   };
 
   return { settle, readFacts, defined };
+}
+
+interface Comparison {
+  readonly request: EnvironmentRef;
+  readonly folded: Folded;
+  readonly target: ReadonlyMap<string, Definition>;
+  readonly known: Facts;
+}
+
+/** The rows that are to be written: of what is new, different, blocked or gone. */
+async function changedRows(
+  store: Pick<ReleaseStore, "holders">,
+  { request, folded, target, known }: Comparison,
+): Promise<readonly DesiredRow[]> {
+  const { repository, environment } = request;
+  const rowOf = new Map(known.rows.map((row) => [row.stack.deployment, row]));
+  const wanted = [...target.values()].map((definition) => {
+    const stack = { repository, environment, deployment: definition.name };
+    return { definition, row: desiredRow(stack, definition, folded, known) };
+  });
+  const news = wanted.filter(({ definition, row }) => isNews(rowOf.get(definition.name), row));
+  const taken = await takenHosts(
+    store,
+    request,
+    news.map(({ definition }) => definition),
+  );
+  const gone = known.rows.filter(({ stack }) => !target.has(stack.deployment));
+  return [
+    ...news.map(({ definition, row }) => withoutTaken(row, taken.get(definition.name) ?? [])),
+    ...gone.map(({ stack }) => removal(stack, folded)),
+  ];
+}
+
+// What is blocked is looked at again: what stood in its way may be gone.
+const isNews = (known: DeploymentRow | undefined, row: DesiredRow): boolean =>
+  known?.desiredDigest !== row.desiredDigest || known.blocked !== null;
+
+/** A host name stays with whoever had it first; the deployment that asks for it too waits. */
+function withoutTaken(row: DesiredRow, taken: readonly TakenHost[]): DesiredRow {
+  const [first] = taken;
+  if (!first) return row;
+  const names = new Set(taken.map(({ host }) => host));
+  return { ...row, hosts: row.hosts.filter((host) => !names.has(host)), blocked: row.blocked ?? takenMessage(first) };
 }
 
 function followed(folded: Folded, deployment: string): { number: number; commit: CommitSha } {

@@ -8,6 +8,7 @@ import type { RefView } from "../../git/refs.ts";
 import type { Repository } from "../../git/repository.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
+import { hostProblems } from "../define/hosts.ts";
 import { fold } from "./fold.ts";
 import { compareTags, decideHead, takesBack } from "./look.ts";
 import { reasonToWait } from "../plan.ts";
@@ -32,6 +33,8 @@ export interface EnvironmentOutcome {
   readonly waiting: EnvironmentRow["waiting"];
   /** Stacks that were not as they should be when the look ended. */
   readonly unsettled: readonly StackName[];
+  /** Stacks whose content failed before and is not tried again. */
+  readonly failing: readonly StackName[];
   readonly troubles: readonly string[];
 }
 
@@ -63,11 +66,19 @@ export function makeWatcher(parts: WatcherParts): Watcher {
   const { git, store, settler, recorder, events } = parts;
   const inTurn = makeTurns();
 
+  const rowOf = async (ref: EnvironmentRef): Promise<EnvironmentRow | undefined> =>
+    (await store.environments(ref.repository)).find(({ environment }) => environment === ref.environment);
+
   async function placeOf(ref: EnvironmentRef): Promise<Place> {
     const repo = await git.open(repositoryName(ref.repository));
-    const refs = await repo.refs();
-    const row = (await store.environments(ref.repository)).find(({ environment }) => environment === ref.environment);
-    return placeIn(ref, { repo, refs, branch: row?.branch ?? null, history: await openHistory(store, ref) });
+    const [refs, row, history] = await Promise.all([repo.refs(), rowOf(ref), openHistory(store, ref)]);
+    return placeIn(ref, { repo, refs, branch: row?.branch ?? null, history });
+  }
+
+  /** A person's tag on the waiting commit is what it waited for. */
+  async function endWait(ref: EnvironmentRef, { commit }: SnapshotRow): Promise<void> {
+    const row = await rowOf(ref);
+    if (row?.waiting?.commit === commit) await store.saveEnvironment({ ...row, waiting: null });
   }
 
   const publish = ({ repository, environment }: EnvironmentRef): void =>
@@ -79,6 +90,7 @@ export function makeWatcher(parts: WatcherParts): Watcher {
       inTurn(ref.repository, async () => {
         const place = await placeOf(ref);
         const row = await recorder.create(place, await decide(place));
+        await endWait(ref, row);
         await settler.settle(place, place.history.present());
         await pushBack(parts, place.repo);
         publish(ref);
@@ -223,7 +235,6 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
   if (head.snapshot) snapshots.push(head.snapshot);
   const kept = head.waiting === undefined ? (row?.waiting ?? null) : head.waiting;
   const live = fold(place.history.present()).base;
-  // A person's tag on the waiting commit is what it waited for.
   const waiting = kept && kept.commit === live?.commit ? null : kept;
   const saved = store.saveEnvironment({
     repository: place.repository,
@@ -232,12 +243,16 @@ async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<Envir
     observedHead: head.observed ?? row?.observedHead ?? null,
     waiting,
   });
-  const [{ unsettled, problem }] = await Promise.all([settler.settle(place, place.history.present(), facts), saved]);
+  const [{ unsettled, failing, problem }] = await Promise.all([
+    settler.settle(place, place.history.present(), facts),
+    saved,
+  ]);
   return {
     environment: place.environment,
     snapshots,
     waiting,
     unsettled,
+    failing,
     troubles: problem === null ? troubles : [...troubles, problem],
   };
 }
@@ -251,7 +266,7 @@ async function followTags(
   const rows = place.history.all();
   const news = compareTags(tags, rows);
   const snapshots: SnapshotRow[] = [];
-  for (const tag of news.added) snapshots.push(await recorder.record(place, tag));
+  for (const tag of news.added) snapshots.push(await recorder.record(place, tag, actor));
   const back = takesBack(rows, news.deleted);
   const isAllGone = news.deleted.length > 0 && news.deleted.length === presentOf(rows).length && tags.length === 0;
   const troubles = [
@@ -308,11 +323,12 @@ interface Consideration {
 }
 
 async function considerHead(parts: WatcherParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
-  const { definitions, settler, recorder } = parts;
+  const { definitions, settler, recorder, store } = parts;
   const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
-  const [problem] = after.problems;
+  const problems = [...after.problems, ...(await hostProblems(store, place, after.definitions))];
+  const [problem] = problems;
   if (problem) {
-    const more = after.problems.length > 1 ? ` and ${after.problems.length - 1} more` : "";
+    const more = problems.length > 1 ? ` and ${problems.length - 1} more` : "";
     const reason = `its files have problems: ${formatProblem(problem)}${more}`;
     return { observed: head, snapshot: null, waiting: { commit: head, reason } };
   }

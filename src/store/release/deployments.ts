@@ -2,6 +2,8 @@ import { sql, type Selectable } from "kysely";
 import { commitSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { DeploymentRow, DesiredRow, ReleaseStore } from "../../release/store.ts";
+import type { DeploymentState } from "../../release/views.ts";
+import type { Workload } from "../../release/workload.ts";
 import type { Database } from "../database.ts";
 import type { DeploymentsTable } from "./tables.ts";
 
@@ -87,6 +89,8 @@ export function applyQueries(db: Database) {
   } satisfies Partial<ReleaseStore>;
 }
 
+const stateAtFirst = ({ spec }: Workload): DeploymentState => (spec.state === "running" ? "starting" : spec.state);
+
 async function desireOne(db: Database, row: DesiredRow): Promise<void> {
   const { stack, workload, hosts, blocked } = row;
   const desired = { desired_digest: row.desiredDigest, snapshot: row.snapshot, commit: row.commit, blocked };
@@ -103,7 +107,7 @@ async function desireOne(db: Database, row: DesiredRow): Promise<void> {
     workload: JSON.stringify(workload),
     kind: workload.spec.kind,
     hosts: [...hosts],
-    state: blocked === null ? ("starting" as const) : ("waiting" as const),
+    state: blocked === null ? stateAtFirst(workload) : ("waiting" as const),
     reason: blocked ?? "",
     failed_digest: null,
     updated_at: sql<Date>`now()`,
