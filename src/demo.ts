@@ -104,10 +104,11 @@ function runGit(cwd: string, args: readonly string[], onLine: (line: string) => 
 }
 
 /** What to do next, for whoever reads the terminal. */
-export function demoLines({ url, signIn, sample }: RunningDemo): readonly string[] {
+export function demoLines({ url, signIn, sample, isAgain }: RunningDemo): readonly string[] {
   const folder = relative(process.cwd(), sample) || ".";
   const host = new URL(url).host;
   return [
+    ...(isAgain ? [`Found the sample of an earlier start in ${folder}; what ran then runs again.`] : []),
     "",
     `  web      http://web.${host}       a Node server, for whoever is signed in`,
     `  reports  http://reports.${host}   a Python server, for whoever is signed in`,
@@ -118,11 +119,12 @@ export function demoLines({ url, signIn, sample }: RunningDemo): readonly string
     "",
     "Change a line and push:",
     `  cd ${folder}`,
-    `  sed -i.bak 's/Hello from Waybill/Hello world/' deployments/web.yaml && rm deployments/web.yaml.bak`,
-    `  git commit -am "Greet the world" && git push`,
+    `  sed -i.bak "s/GREETING: .*/GREETING: Hello at $(date +%T)/" deployments/web.yaml && rm deployments/web.yaml.bak`,
+    `  git commit -am "Another greeting" && git push`,
     "",
-    "Take it back, by deleting the snapshot's tag:",
+    "Take it back, by deleting the tag of the newest snapshot, which the push named:",
     "  git push --delete origin waybill/production/2",
+    "production is then on hold: new commits wait until somebody presses Release on the page.",
     "",
     "Ctrl-C stops the demo and all that it started.",
   ];
