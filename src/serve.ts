@@ -6,6 +6,7 @@ import type { Log } from "./core/log.ts";
 import { repositoryName } from "./core/names.ts";
 import type { Secret } from "./core/secret.ts";
 import { makeEngine } from "./engine/engine.ts";
+import type { StackState } from "./engine/state.ts";
 import { openBase, type Base } from "./server/base.ts";
 import { makeClosers, type Closers } from "./server/closers.ts";
 import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
@@ -109,6 +110,7 @@ async function openTarget(
   { options, folder, base, log, closers }: Start,
   { routes, secrets }: { readonly routes: RouteStore; readonly secrets: Secrets },
 ) {
+  const state = makeStackStore(base.db);
   const target = makeLocalTarget({
     folder: folder.workloads,
     trees: {
@@ -117,11 +119,11 @@ async function openTarget(
     },
     secrets,
     routes,
+    isOwned: async (stack, id) => holds(await state.load(stack), id),
     traffic: base.gateway.traffic,
     clock: systemClock,
     log,
   });
-  const state = makeStackStore(base.db);
   const engine = makeEngine({ providers: target.providers, state, secrets: base.cipher, clock: systemClock, log });
   closers.add(() => engine.close());
   await target.adopt();
@@ -129,6 +131,9 @@ async function openTarget(
   const deployer = makeEngineDeployer({ engine, target, urlOf: (host) => workloadUrl(base.origin, host) });
   return { target, deployer };
 }
+
+const holds = (stored: StackState | null, id: string): boolean =>
+  stored?.state.deployment.resources?.some((resource) => resource.id === id) ?? false;
 
 const operator: Identity = { name: "operator", kind: "token", role: "admin", groups: [] };
 

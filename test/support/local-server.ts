@@ -48,6 +48,7 @@ const target = makeLocalTarget({
   folder: join(folder, "local"),
   trees,
   secrets: fakeSecrets({}),
+  isOwned: () => Promise.resolve(true),
   traffic: noTraffic,
   clock: realClock,
   log,

@@ -11,6 +11,7 @@ import { Secret } from "../../src/core/secret.ts";
 import { stackKey } from "../../src/core/stack.ts";
 import type { CreateRequest, Properties, Provider } from "../../src/engine/provider.ts";
 import type { Route, RouteTable, Traffic } from "../../src/targets/route.ts";
+import type { IsOwned } from "../../src/targets/local/process-provider.ts";
 import { makeLocalTarget, type LocalTarget } from "../../src/targets/local/target.ts";
 import type { SecretReader, TreeSource } from "../../src/targets/workload.ts";
 
@@ -81,6 +82,7 @@ interface HarnessOptions {
   readonly folder?: string;
   readonly secrets?: SecretReader;
   readonly traffic?: Traffic;
+  readonly isOwned?: IsOwned;
   readonly log?: Log;
 }
 
@@ -101,6 +103,7 @@ export function makeLocalHarness(options: HarnessOptions = {}): LocalHarness {
     trees,
     routes,
     secrets: options.secrets ?? fakeSecrets({}),
+    isOwned: options.isOwned ?? (() => Promise.resolve(true)),
     traffic: options.traffic ?? noTraffic,
     clock: realClock,
     log: options.log ?? silentLog,

@@ -76,7 +76,10 @@ function ending(child: ReturnType<typeof spawn>): Promise<Ending> {
 
 function failure(command: string, { status, signal }: Ending, lines: readonly string[]): WaybillError {
   const how = signal ? `was killed by ${signal}` : `failed with status ${status}`;
-  const tail = lines.length > 0 ? `\nlast ${lines.length} lines:\n${lines.map((line) => `  ${line}`).join("\n")}` : "";
+  const tail =
+    lines.length > 0
+      ? `\nlast ${lines.length === 1 ? "line" : `${lines.length} lines`}:\n${lines.map((line) => `  ${line}`).join("\n")}`
+      : "";
   return new WaybillError("BUILD_FAILED", `the build \`${command}\` ${how}${tail}`);
 }
 

@@ -236,3 +236,23 @@ test("a Python program runs just so", { skip: !python && "python3 is not on this
   const { url } = await start(harness, { source: key, command: 'python3 -m http.server "$PORT"' });
   assert.equal(await (await fetch(url)).text(), "from Python");
 });
+
+test("what no state knows is taken over where it is as wanted, and ends where it is not", async () => {
+  await using harness = makeLocalHarness({ isOwned: () => Promise.resolve(false) });
+  const key = await source(harness, { "server.js": hello });
+  const first = await start(harness, { source: key });
+  const again = await start(harness, { source: key });
+  assert.equal(again.id, first.id, "the program that runs already");
+  const other = await start(harness, { source: key, env: { GREETING: "another" } });
+  assert.notEqual(other.id, first.id);
+  await harness.target.retired();
+  assert.deepEqual(processesMarked(`WAYBILL_INSTANCE=${first.id}`), []);
+  // Another database counts versions anew: version 1 may be another value.
+  const secrets = [{ name: "key", env: "KEY", version: 1 }];
+  await using withSecret = makeLocalHarness({
+    isOwned: () => Promise.resolve(false),
+    secrets: fakeSecrets({ "key@1": "value" }),
+  });
+  const inputs = { source: await source(withSecret, { "server.js": hello }), secrets };
+  assert.notEqual((await start(withSecret, inputs)).id, (await start(withSecret, inputs)).id);
+});

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Log } from "../../core/log.ts";
+import type { StackName } from "../../core/stack.ts";
 import type { CreateResult, Json, Properties, Provider } from "../../engine/provider.ts";
 import type { Traffic } from "../route.ts";
 import { replacedBy } from "./properties.ts";
@@ -10,7 +12,11 @@ export interface ProcessProviderDependencies {
   readonly supervisor: Supervisor;
   readonly traffic: Traffic;
   readonly log: Log;
+  readonly isOwned: IsOwned;
 }
+
+/** Whether the stack's state holds a resource of this id, be it one that is to be removed. */
+export type IsOwned = (stack: StackName, id: string) => Promise<boolean>;
 
 const drainTimeoutMs = 30_000;
 
@@ -18,13 +24,18 @@ const drainTimeoutMs = 30_000;
  * `waybill:local:Process`: one running program of one revision. Any change makes another beside it; it is created when
  * it answers. Outputs: `hostname`, `port`, `ports` (by the number in the file).
  */
-export function makeProcessProvider({ supervisor, traffic, log }: ProcessProviderDependencies): Provider {
+export function makeProcessProvider(dependencies: ProcessProviderDependencies): Provider {
+  const { supervisor } = dependencies;
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, name, operationId, signal, onProgress }) {
       onProgress("starting");
       const spec = inputs as unknown as InstanceSpec;
-      const record = await supervisor.start(idOf(name, operationId), spec, { signal, onProgress });
+      const id = idOf(name, operationId);
+      const strays = await straysOf(dependencies, spec.stack, id);
+      const kept = strays.find((stray) => isAsWanted(stray, spec));
+      const record = kept ?? (await supervisor.start(id, spec, { signal, onProgress }));
+      for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");
       return resultOf(record, inputs);
     },
     async find({ inputs, name, operationId }) {
@@ -46,18 +57,37 @@ export function makeProcessProvider({ supervisor, traffic, log }: ProcessProvide
       return { outputs: resultOf(await supervisor.start(id, spec, options), newInputs).outputs };
     },
     delete({ id }) {
-      const record = supervisor.find(id);
-      const [main] = record?.ports ?? [];
-      const drained = async (signal: AbortSignal): Promise<void> => {
-        if (!record || !main) return;
-        const upstream = { hostname: record.hostname, port: main.actual };
-        const inFlight = await traffic.drained(upstream, { timeoutMs: drainTimeoutMs, signal });
-        if (inFlight > 0) log.warn({ instance: id, inFlight }, "process stopped with requests in flight");
-      };
-      supervisor.retire(id, { because: "a newer revision took its place, or it was removed", drained });
+      retire(dependencies, id, "a newer revision took its place, or it was removed");
       return Promise.resolve();
     },
   };
+}
+
+/** What runs for the stack and is in no state: left by a database that was lost. */
+async function straysOf(
+  { supervisor, isOwned }: ProcessProviderDependencies,
+  stack: StackName,
+  own: string,
+): Promise<readonly InstanceRecord[]> {
+  const running = supervisor.of(stack).filter(({ id, desired }) => desired === "running" && id !== own);
+  const owned = await Promise.all(running.map(({ id }) => isOwned(stack, id)));
+  return running.filter((_, index) => !owned[index]);
+}
+
+/** A secret's versions count anew in a new database: equal ones may be different values. */
+const isAsWanted = ({ spec, readyAt }: InstanceRecord, wanted: InstanceSpec): boolean =>
+  readyAt !== null && wanted.secrets.length === 0 && isDeepStrictEqual(spec, wanted);
+
+function retire({ supervisor, traffic, log }: ProcessProviderDependencies, id: string, because: string): void {
+  const record = supervisor.find(id);
+  const [main] = record?.ports ?? [];
+  const drained = async (signal: AbortSignal): Promise<void> => {
+    if (!record || !main) return;
+    const upstream = { hostname: record.hostname, port: main.actual };
+    const inFlight = await traffic.drained(upstream, { timeoutMs: drainTimeoutMs, signal });
+    if (inFlight > 0) log.warn({ instance: id, inFlight }, "process stopped with requests in flight");
+  };
+  supervisor.retire(id, { because, drained });
 }
 
 function resultOf(record: InstanceRecord, inputs: Properties): CreateResult {

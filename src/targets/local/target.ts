@@ -14,7 +14,7 @@ import { makeGarbageCollector } from "./garbage.ts";
 import { notices, refusals } from "./notices.ts";
 import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
-import { makeProcessProvider } from "./process-provider.ts";
+import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
 import { makeSourceProvider } from "./source-provider.ts";
 import { Trees } from "./trees.ts";
@@ -26,6 +26,7 @@ export interface LocalTargetDependencies {
   readonly secrets: SecretReader;
   readonly routes: RouteTable;
   readonly traffic: Traffic;
+  readonly isOwned: IsOwned;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -55,7 +56,7 @@ export interface LocalTarget {
 }
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
-  const { folder, clock, log, secrets, routes, traffic } = dependencies;
+  const { folder, clock, log, secrets, routes, traffic, isOwned } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
@@ -71,7 +72,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
   const garbage = makeGarbageCollector({ trees, supervisor, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
-    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned }),
     "waybill:local:Route": makeRouteProvider({ routes }),
   };
   return {
