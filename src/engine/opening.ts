@@ -3,7 +3,8 @@ import type { EngineDependencies, ProgramOptions } from "./engine.ts";
 import type { Properties } from "./provider.ts";
 import { decodeCheckpoint, emptyCheckpoint, makeEncoder, type Checkpoint } from "./record/checkpoint.ts";
 import { makeJournal } from "./record/journal.ts";
-import { makeSlots, type Operation } from "./stack/operation.ts";
+import { makeSlots } from "../core/slots.ts";
+import type { Operation } from "./stack/operation.ts";
 import { makeProviderSet } from "./stack/provider-set.ts";
 import { makeReport } from "./stack/report.ts";
 import { pulumiProject, pulumiStack, scopeOf } from "./state.ts";
@@ -33,6 +34,7 @@ export async function openOperation(dependencies: EngineDependencies, wanted: Wa
   const signal = options.signal ?? new AbortController().signal;
   const now = (): Date => clock.now();
   const configOf = (packageName: string): Properties => configurationOf(packageName, options);
+  const slots = makeSlots({ running: options.parallel ?? defaultParallel });
   return {
     ...place,
     isPreview,
@@ -42,7 +44,7 @@ export async function openOperation(dependencies: EngineDependencies, wanted: Wa
     clock,
     report: makeReport(redaction, (event) => tell(dependencies, wanted, event)),
     providers: makeProviderSet({ ...place, registered, journal, signal, configOf, now }),
-    inSlot: makeSlots(options.parallel ?? defaultParallel),
+    inSlot: (task) => slots.run(task),
   };
 }
 

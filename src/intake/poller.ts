@@ -2,9 +2,9 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { RepositoryName } from "../core/names.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs } from "../core/backoff.ts";
 import type { Look } from "./delivery.ts";
-import { makeSlots } from "./slots.ts";
+import { makeSlots } from "../core/slots.ts";
 
 export interface Poller {
   /** Polls until the signal aborts. */
@@ -32,16 +32,10 @@ const jitter = 0.1;
 
 export function makePoller(options: PollerOptions): Poller {
   const { repositories, hasChanged, look, clock, intervalMs, log, random = Math.random } = options;
-  const slots = makeSlots(maxConcurrent, Number.POSITIVE_INFINITY);
+  const slots = makeSlots({ running: maxConcurrent });
 
   async function poll(name: RepositoryName, signal: AbortSignal): Promise<void> {
-    const release = await slots.take();
-    try {
-      if (!(await hasChanged(name, signal))) return;
-    } finally {
-      release();
-    }
-    await look(name, "poll");
+    if (await slots.run(() => hasChanged(name, signal))) await look(name, "poll");
   }
 
   async function watch(name: RepositoryName, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { makeSlots } from "../../core/slots.ts";
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from "node:crypto";
 import type { Secret } from "../../core/secret.ts";
 
@@ -18,16 +19,16 @@ export interface Passwords {
 
 /** Password hashes of the form `scrypt$N$r$p$salt$key`. `overloaded` is what is thrown when too many wait. */
 export function makePasswords(overloaded: () => Error): Passwords {
-  const limited = makeLimit(overloaded);
+  const slots = makeSlots({ running: maxAtOnce, waiting: { most: maxWaiting, refusal: overloaded } });
   return {
     async hash(password) {
       const salt = randomBytes(saltBytes);
-      const key = await limited(() => derive(password, salt, cost));
+      const key = await slots.run(() => derive(password, salt, cost));
       return ["scrypt", cost.N, cost.r, cost.p, salt.toString("base64url"), key.toString("base64url")].join("$");
     },
     async verify(password, stored) {
       const { salt, key, ...options } = parse(stored) ?? { ...cost, salt: Buffer.alloc(saltBytes), key: null };
-      const derived = await limited(() => derive(password, salt, options));
+      const derived = await slots.run(() => derive(password, salt, options));
       return key !== null && key.length === derived.length && timingSafeEqual(key, derived);
     },
   };
@@ -59,22 +60,4 @@ function derive(password: Secret, salt: Buffer, options: ScryptOptions): Promise
       },
     );
   });
-}
-
-function makeLimit(overloaded: () => Error) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (waiting.length >= maxWaiting) throw overloaded();
-    if (running < maxAtOnce) running += 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      // The place is handed over, not given up: otherwise a newcomer could take it before the one who waits.
-      const next = waiting.shift();
-      if (next) next();
-      else running -= 1;
-    }
-  };
 }

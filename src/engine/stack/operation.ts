@@ -72,20 +72,3 @@ export async function narrated<Result>(
     throw error;
   }
 }
-
-export function makeSlots(limit: number): Operation["inSlot"] {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (task) => {
-    // A slot given up goes straight to the next in line, so `running` stays as it is then.
-    if (running < limit) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
-}

@@ -1,11 +1,11 @@
+import { backoffMs } from "../../core/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, type WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
+import { makeSlots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
-import { backoffMs } from "./backoff.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
-import { makeGate } from "./parallel.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeploymentState } from "../views.ts";
 
@@ -45,13 +45,15 @@ interface Worker {
   done: Promise<void>;
 }
 
+const retryDelayMs = (attempt: number): number => backoffMs({ failures: attempt + 1, firstMs: 1_000, maxMs: 60_000 });
+
 type Pass = "settled" | "again" | { readonly retryAfterMs: number };
 
 export function makeDriver(parts: DriverParts): Driver {
   const workers = new Map<string, Worker>();
   const idle = makeWaiters();
   const closing = new AbortController();
-  const gate = makeGate(parts.maxParallel);
+  const slots = makeSlots({ running: parts.maxParallel });
 
   async function work(stack: StackName, worker: Worker): Promise<void> {
     const key = stackKey(stack);
@@ -60,7 +62,7 @@ export function makeDriver(parts: DriverParts): Driver {
       worker.isDirty = false;
       worker.abort = new AbortController();
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
-      const pass = await gate(() => applyOnce(parts, { stack, signal, attempt }));
+      const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt }));
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
         attempt += 1;
@@ -148,7 +150,7 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     else log.error({ ...told, err: error }, "apply failed");
     return await fail(parts, { stack, error, attempt }).catch((cause: unknown) => {
       log.error({ stack: stackKey(stack), err: cause }, "a failure could not be recorded");
-      return { retryAfterMs: backoffMs(attempt) };
+      return { retryAfterMs: retryDelayMs(attempt) };
     });
   }
 }
@@ -200,7 +202,7 @@ async function fail({ store, steps, clock }: DriverParts, { stack, error, attemp
   const row = await store.deployment(stack);
   if (!row) return "settled";
   const isFinal = error.verdict === "rejected" || error.verdict === "bug";
-  const retryAfterMs = error.retryAfterMs ?? backoffMs(attempt);
+  const retryAfterMs = error.retryAfterMs ?? retryDelayMs(attempt);
   const before = row.appliedDigest === null ? "" : "\nWhat ran before keeps running.";
   const state = error.verdict === "waiting" ? ("waiting" as const) : ("failed" as const);
   const reason = `${error.message}${before}`;

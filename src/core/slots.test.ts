@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { makeSlots } from "./slots.ts";
 
 test("as many run as there are slots, the next in line gets the first that is freed", async () => {
-  const slots = makeSlots(2, 2);
+  const slots = makeSlots({ running: 2, waiting: { most: 2, refusal: () => new Error("come again") } });
   const order: string[] = [];
   const first = await slots.take();
   await slots.take();
@@ -12,10 +12,19 @@ test("as many run as there are slots, the next in line gets the first that is fr
     return release;
   });
   const fourth = slots.take().then(() => order.push("fourth"));
-  await assert.rejects(slots.take(), { code: "BUSY", retryAfterMs: 2_000 });
+  await assert.rejects(slots.take(), /come again/);
   first();
   first();
   (await third)();
   await fourth;
   assert.deepEqual(order, ["third", "fourth"]);
+});
+
+test("a call that fails frees its slot", async () => {
+  const slots = makeSlots({ running: 1 });
+  await assert.rejects(
+    slots.run(async () => Promise.reject(new Error("no"))),
+    /no/,
+  );
+  assert.equal(await slots.run(async () => "yes"), "yes");
 });
