@@ -2,7 +2,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
-import type { Deployer, DeployOptions } from "../release/deployer.ts";
+import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
 import type { Workload, WorkloadStatus } from "../release/workload.ts";
 
 /** What a target brings: a program for each workload, and how the workload is afterwards. */
@@ -53,12 +53,14 @@ function settledStatus({ spec, pause }: Workload): WorkloadStatus {
 const engineOptions = ({ signal, onProgress }: DeployOptions) => ({
   signal,
   onEvent(event: EngineEvent) {
-    if (event.type === "step-progress") onProgress({ ...stateOf(event.message), message: event.message });
+    if (event.type === "step-progress" && event.message.trim() !== "") onProgress(progressOf(event.message));
   },
 });
 
+const buildPrefix = "building: ";
+
 /** Providers say what they do in their progress; building and starting are states that people see. */
-function stateOf(message: string): { state?: "building" | "starting" } {
-  if (message.startsWith("build")) return { state: "building" };
-  return message.startsWith("start") ? { state: "starting" } : {};
+function progressOf(message: string): Progress {
+  if (message.startsWith(buildPrefix)) return { state: "building", message: message.slice(buildPrefix.length) };
+  return message === "starting" ? { state: "starting", message } : { message };
 }
