@@ -1,6 +1,6 @@
-import type { DeploymentState, DeploymentView } from "../../release/views.ts";
+import type { DeploymentState, DeploymentView, EnvironmentView } from "../../release/views.ts";
 import { answer, type CommandContext } from "../command.ts";
-import { apiPath } from "../client.ts";
+import { apiPath, type Client } from "../client.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { ago, painter, printable, table, type Cell } from "../terminal.ts";
 
@@ -52,7 +52,30 @@ export async function status(context: CommandContext, name: string | undefined, 
   if (name !== undefined && deployments.length === 0) {
     throw new WaybillError("NOT_FOUND", `there is no deployment ${name} that you may see: "waybill status" lists all`);
   }
-  answer(context, { deployments: deployments.map(statusFields) }, statusLines(context, deployments, client.url));
+  const environments = context.json || name !== undefined ? [] : await environmentsOf(client, options);
+  answer(context, { deployments: deployments.map(statusFields) }, [
+    ...statusLines(context, deployments, client.url),
+    ...environments.flatMap(standstill),
+  ]);
+}
+
+/** Whoever may not see environments sees deployments all the same. */
+async function environmentsOf(client: Client, options: StatusOptions): Promise<readonly EnvironmentView[]> {
+  const path = apiPath(["environments"], { repository: options.repository });
+  const all = await client.list<EnvironmentView>(path, "environments").catch((thrown: unknown) => {
+    if (thrown instanceof WaybillError && thrown.code === "FORBIDDEN") return [];
+    throw thrown;
+  });
+  return all.filter(({ environment }) => options.environment === undefined || environment === options.environment);
+}
+
+/** Why what is pushed does not come: a hold, or a commit that waits for a person. */
+function standstill({ repository, environment, hold, waiting }: EnvironmentView): readonly string[] {
+  const where = `${environment} of ${repository}`;
+  const held = hold ? [`${where} is on hold, by ${hold.by}: ${hold.reason}`] : [];
+  const waits = waiting ? [`${where}: ${waiting.commit.slice(0, 10)} waits: ${waiting.reason}`] : [];
+  const lines = [...held, ...waits].map(printable);
+  return lines.length === 0 ? [] : ["", ...lines, `    to let go: waybill release ${environment}`];
 }
 
 function statusLines(context: CommandContext, deployments: readonly DeploymentView[], url: string): readonly string[] {
