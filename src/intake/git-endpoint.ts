@@ -183,6 +183,8 @@ function serverSettings(hooksFolder: string): GitSettings {
     ["http.getanyfile", "false"],
     // A branch may be rewritten: what was deployed is held by tags, which may not.
     ["receive.denyNonFastForwards", "false"],
+    // Nor does a deleted branch take anything away, the default one included.
+    ["receive.denyDeleteCurrent", "ignore"],
     ["receive.maxInputSize", String(maxPushBytes)],
     ["receive.advertisePushOptions", "false"],
     // What mirrors remember of their remotes is nobody else's.

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import type { Clock } from "../../../core/clock.ts";
-import type { Trouble } from "./diagnosis.ts";
+import { describeTrouble, type Trouble } from "./diagnosis.ts";
 import { markerOf, type InstanceRecord } from "./instance.ts";
 import type { Exit, StartedProcess } from "./launch.ts";
 import { listeningPorts } from "./sockets.ts";
@@ -68,7 +68,8 @@ async function awaitService(wait: ReadinessRequest): Promise<Readiness> {
     if (waitedMs >= timeoutMs) return { ready: false, trouble: troubleOf(look, { record, port, waitedMs }) };
     if (!hasHinted && waitedMs > hintAfterMs) {
       hasHinted = true;
-      onProgress(`still waiting for an answer on port ${port} (at most ${record.spec.startTimeoutSeconds} s)`);
+      const soFar = describeTrouble(troubleOf(look, { record, port, waitedMs }), record.spec.kind);
+      onProgress(`${soFar}; still waiting, at most ${record.spec.startTimeoutSeconds} s`);
     }
     const delayMs = pollDelays.find(({ untilMs }) => waitedMs < untilMs)?.delayMs ?? slowestPollMs;
     await Promise.race([clock.sleep(delayMs, signal), ended]);
