@@ -170,8 +170,10 @@ async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal
   if (!workload) return "settled";
   // States are written in the order they happen, without holding up the apply.
   let writes: Promise<unknown> = Promise.resolve();
+  let current = row.state;
   const onProgress = ({ state, message }: Progress): void => {
-    steps.publish({ stack, state: state ?? row.state, message, url: null, at: clock.now() });
+    current = state ?? current;
+    steps.publish({ stack, state: current, message, url: null, at: clock.now() });
     if (state) writes = writes.then(() => store.setState(stack, state, ""));
   };
   let applied: Applied;
