@@ -5,6 +5,7 @@ import type { Identity } from "./core/identity.ts";
 import type { Log } from "./core/log.ts";
 import { repositoryName } from "./core/names.ts";
 import type { Secret } from "./core/secret.ts";
+import type { Spawn } from "./core/spawn.ts";
 import { makeEngine } from "./engine/engine.ts";
 import type { StackState } from "./engine/state.ts";
 import { openBase, type Base } from "./server/base.ts";
@@ -13,6 +14,7 @@ import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
 import { openDoors } from "./server/doors.ts";
 import type { ServeOptions } from "./server/options.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
+import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
@@ -47,8 +49,10 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     const settings = loadSettings(options.config);
     const folder = openDataFolder(options.data);
     closers.add(() => folder.release());
-    const base = await openBase({ options, settings, folder, log, closers });
-    const access = await start({ options, settings, folder, base, log, closers });
+    const { spawn, ...spawner } = makeSpawner(log);
+    closers.add(() => spawner.close());
+    const base = await openBase({ options, settings, folder, log, spawn, closers });
+    const access = await start({ options, settings, folder, base, log, spawn, closers });
     return {
       url: base.url,
       firstSignIn: await access.firstAdministratorLink(),
@@ -67,11 +71,12 @@ interface Start {
   readonly folder: DataFolder;
   readonly base: Base;
   readonly log: Log;
+  readonly spawn: Spawn;
   readonly closers: Closers;
 }
 
 async function start(parts: Start): Promise<Access> {
-  const { settings, folder, base, log, closers } = parts;
+  const { settings, folder, base, log, spawn, closers } = parts;
   const clock = systemClock;
   const stopping = new AbortController();
   const routes = makeRouteStore(base.db);
@@ -97,7 +102,7 @@ async function start(parts: Start): Promise<Access> {
     origin: base.origin,
     bootstrapToken: bootstrapToken(process.env),
   });
-  await openDoors({ base, folder, access, routes, secrets, target, room, clock, log, closers, stopping });
+  await openDoors({ base, folder, access, routes, secrets, target, room, clock, log, spawn, closers, stopping });
   // What changed while no server ran, and what a crash left half done, is found by looking.
   for (const name of await base.git.list()) {
     room.watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
@@ -107,7 +112,7 @@ async function start(parts: Start): Promise<Access> {
 
 /** The target on this machine: its programs run under the engine, its processes outlive the server. */
 async function openTarget(
-  { options, folder, base, log, closers }: Start,
+  { options, folder, base, log, spawn, closers }: Start,
   { routes, secrets }: { readonly routes: RouteStore; readonly secrets: Secrets },
 ) {
   const state = makeStackStore(base.db);
@@ -123,6 +128,7 @@ async function openTarget(
     traffic: base.gateway.traffic,
     clock: systemClock,
     log,
+    spawn,
   });
   const engine = makeEngine({ providers: target.providers, state, secrets: base.cipher, clock: systemClock, log });
   closers.add(() => engine.close());

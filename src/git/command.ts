@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { simpleGit, type SimpleGit } from "simple-git";
 import { messageOf, WaybillError } from "../core/errors.ts";
+import { spawnHere, type Spawn } from "../core/spawn.ts";
 import { isolation, type GitSettings } from "./environment.ts";
 
 /** What a Git process said before it ended. */
@@ -17,6 +17,8 @@ export interface GitCall {
   readonly settings?: GitSettings;
   readonly input?: string | Uint8Array;
   readonly signal?: AbortSignal;
+  /** Who starts it; by default this process. */
+  readonly spawn?: Spawn;
 }
 
 // Standard error is only for messages: more than this is noise or an attack on memory.
@@ -25,7 +27,7 @@ const maxErrorBytes = 16_384;
 /** Runs a local Git command to its end; any exit status is an answer, only a process that cannot start is an error. */
 export function runGit(args: readonly string[], call: GitCall): Promise<GitResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn("git", [...args], {
+    const child = (call.spawn ?? spawnHere)("git", args, {
       cwd: call.cwd,
       env: { ...isolation(call.settings), ...call.env },
       stdio: [call.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

@@ -1,5 +1,6 @@
 import { commitSha, type CommitSha, type EnvironmentName } from "../core/names.ts";
 import { WaybillError } from "../core/errors.ts";
+import type { Spawn } from "../core/spawn.ts";
 import { runGit } from "./command.ts";
 import type { Objects } from "./objects/objects.ts";
 import {
@@ -21,8 +22,14 @@ export interface NewSnapshot {
   readonly trailers: Readonly<Record<string, string>>;
 }
 
+interface Creation {
+  readonly objects: Objects;
+  readonly path: string;
+  readonly spawn: Spawn;
+}
+
 /** Creates the annotated tag, or throws SNAPSHOT_EXISTS: Git itself decides between two at once. */
-export async function createSnapshot(objects: Objects, path: string, snapshot: NewSnapshot): Promise<SnapshotTag> {
+export async function createSnapshot({ objects, path, spawn }: Creation, snapshot: NewSnapshot): Promise<SnapshotTag> {
   const { environment, number } = snapshot;
   const tag = `waybill/${environment}/${number}`;
   if (!parseTagName(tag)) throw new TypeError(`not a snapshot's name: ${JSON.stringify(tag)}`);
@@ -42,6 +49,7 @@ export async function createSnapshot(objects: Objects, path: string, snapshot: N
         GIT_COMMITTER_DATE: `@${seconds} +0000`,
       },
       input: message,
+      spawn,
     },
   );
   const found = await objects.pointer(`refs/tags/${tag}`);

@@ -5,6 +5,7 @@ import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import { WaybillError } from "../core/errors.ts";
+import { spawnHere, type Spawn } from "../core/spawn.ts";
 import { createBare, setHead, type NewRepository } from "./bare-repository.ts";
 import { requireSupportedGit } from "./command.ts";
 import { makeOpenRepositories } from "./open-repositories.ts";
@@ -32,14 +33,18 @@ export interface Git {
 export interface GitOptions extends RemoteOptions {
   readonly folder: string;
   readonly log: Log;
+  /** Who starts its processes; by default this one. */
+  readonly spawn?: Spawn;
   /** The credentials of a mirror made by an earlier process. */
   readonly credentialsFor?: (name: RepositoryName) => Promise<Secret | null>;
 }
 
-export function makeGit({ folder, log, credentialsFor = async () => null, ...remoteOptions }: GitOptions): Git {
+export function makeGit(options: GitOptions): Git {
+  const { folder, log, spawn = spawnHere, credentialsFor = async () => null, ...remoteOptions } = options;
   const fresh = new Map<RepositoryName, Secret>();
   const repositories = makeOpenRepositories({
     log,
+    spawn,
     remoteFor: async (name, url) => remote(url, fresh.get(name) ?? (await credentialsFor(name)), remoteOptions),
   });
   const pathOf = (name: RepositoryName): string => join(folder, `${name}.git`);

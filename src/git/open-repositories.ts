@@ -1,4 +1,5 @@
 import type { RepositoryName } from "../core/names.ts";
+import type { Spawn } from "../core/spawn.ts";
 import type { Log } from "../core/log.ts";
 import { readUrl } from "./bare-repository.ts";
 import { makeObjectCache, type ObjectCache } from "./objects/cache.ts";
@@ -25,14 +26,18 @@ interface Reader {
 export interface OpenRepositoriesOptions {
   readonly remoteFor: (name: RepositoryName, url: string) => Promise<Remote>;
   readonly log: Log;
+  readonly spawn: Spawn;
 }
 
-export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions): OpenRepositories {
+export function makeOpenRepositories({ remoteFor, log, spawn }: OpenRepositoriesOptions): OpenRepositories {
   const opened = new Map<RepositoryName, Promise<Repository>>();
   const shared = new Map<RepositoryName, Reader>();
 
   function readerOf(name: RepositoryName, path: string): Reader {
-    const reader = shared.get(name) ?? { cache: makeObjectCache(), process: makeObjectProcess({ path, env: {} }) };
+    const reader = shared.get(name) ?? {
+      cache: makeObjectCache(),
+      process: makeObjectProcess({ path, env: {}, spawn }),
+    };
     shared.set(name, reader);
     return reader;
   }
@@ -40,7 +45,7 @@ export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions
   async function openNew(name: RepositoryName, path: string): Promise<Repository> {
     const url = await readUrl(path);
     const mirror = url === null ? null : makeMirror({ path, url, remote: () => remoteFor(name, url), log });
-    return makeRepository({ path, name, mirror, ...readerOf(name, path) });
+    return makeRepository({ path, name, mirror, spawn, ...readerOf(name, path) });
   }
 
   async function close(name: RepositoryName): Promise<void> {
@@ -67,8 +72,8 @@ export function makeOpenRepositories({ remoteFor, log }: OpenRepositoriesOptions
     },
     openQuarantine(name, path, env) {
       const { cache, process: accepted } = readerOf(name, path);
-      const process = makeQuarantineProcess({ path, env, accepted });
-      return makeRepository({ path, name, cache, process, mirror: null, env });
+      const process = makeQuarantineProcess({ path, env, accepted, spawn });
+      return makeRepository({ path, name, cache, process, spawn, mirror: null, env });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { commitSha, type CommitSha } from "../core/names.ts";
+import type { Spawn } from "../core/spawn.ts";
 import { requireGit } from "./command.ts";
 import { dateOf } from "./objects/format.ts";
 import { parseTagName, parseTrailers, type SnapshotTag } from "./snapshot-tag.ts";
@@ -41,11 +42,12 @@ interface RefRow {
 }
 
 /** Reads branches and snapshots in one process. */
-export async function readRefs(path: string, env: Readonly<Record<string, string>>): Promise<RefView> {
+export async function readRefs(path: string, env: Readonly<Record<string, string>>, spawn: Spawn): Promise<RefView> {
   const [output, head] = await Promise.all([
     requireGit(`${path}: reading refs`, ["for-each-ref", `--format=${format}`, "refs/heads/", "refs/tags/waybill/"], {
       cwd: path,
       env: { ...env, GIT_DIR: path },
+      spawn,
     }),
     readHead(path),
   ]);

@@ -1,5 +1,6 @@
 import type { CommitSha, RepositoryName, TreeSha } from "../core/names.ts";
 import { WaybillError } from "../core/errors.ts";
+import type { Spawn } from "../core/spawn.ts";
 import { tidy } from "./bare-repository.ts";
 import { runGit } from "./command.ts";
 import { createSnapshot, type NewSnapshot } from "./create-snapshot.ts";
@@ -53,11 +54,13 @@ export interface RepositoryOptions {
   /** Reads its objects; closed with it. */
   readonly process: ObjectProcess;
   readonly mirror: Mirror | null;
+  readonly spawn: Spawn;
   /** Where objects are that were pushed and not accepted yet. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function makeRepository({ path, name, cache, process, mirror, env = {} }: RepositoryOptions): Repository {
+export function makeRepository(options: RepositoryOptions): Repository {
+  const { path, name, cache, process, mirror, spawn, env = {} } = options;
   const objects = makeObjects({ path, cache, process });
 
   function requireMirror(): Mirror {
@@ -75,7 +78,7 @@ export function makeRepository({ path, name, cache, process, mirror, env = {} }:
     hasChanged: async (signal) => requireMirror().hasChanged(signal),
     fetch: async (signal) => requireMirror().fetch(signal),
     pushTags: async (tags, signal) => requireMirror().pushTags(tags, signal),
-    refs: () => readRefs(path, env),
+    refs: () => readRefs(path, env, spawn),
     readFiles: (commit) => readFiles(objects, commit),
     treeAt: (commit, folder) => treeAt(objects, commit, folder),
     async treesAt(commit, paths) {
@@ -89,6 +92,7 @@ export function makeRepository({ path, name, cache, process, mirror, env = {} }:
       const { exitCode, stderr } = await runGit(["merge-base", "--is-ancestor", a, b], {
         cwd: path,
         env: { ...env, GIT_DIR: path },
+        spawn,
       });
       // git-merge-base(1): 0 yes, 1 no, anything else an error.
       if (exitCode === 0 || exitCode === 1) return exitCode === 0;
@@ -97,7 +101,7 @@ export function makeRepository({ path, name, cache, process, mirror, env = {} }:
         `${path}: comparing ${a} and ${b}: git ended with status ${exitCode}: ${stderr}`,
       );
     },
-    createSnapshot: (snapshot) => createSnapshot(objects, path, snapshot),
+    createSnapshot: (snapshot) => createSnapshot({ objects, path, spawn }, snapshot),
     materialise: (tree, folder, signal) => materialise(objects, tree, folder, signal),
     tidy: (signal) => tidy(path, signal),
     close: () => objects.close(),

@@ -1,15 +1,17 @@
 import type { Clock } from "../core/clock.ts";
 import { asWaybillError, messageOf, WaybillError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
+import { makeSlots } from "../core/slots.ts";
 import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
+import { spawnHere, type Spawn } from "../core/spawn.ts";
 import type { Git } from "../git/git.ts";
 import type { GitSettings } from "../git/environment.ts";
+import { busy } from "./busy.ts";
 import { installHooks, requireHooks } from "./push/hooks.ts";
 import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
 import type { PushGate } from "./push-gate.ts";
 import { makePushes, type Pushes } from "./push/pushes.ts";
-import { makeSlots } from "./slots.ts";
 
 export interface GitEndpoint {
   /** Serves `/git/NAME.git/…` to whoever `identity` is. Answers errors as text, which Git shows to the user. */
@@ -35,6 +37,8 @@ export interface GitEndpointOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly maxConcurrent?: number;
+  /** Who starts Git; by default this process. */
+  readonly spawn?: Spawn;
 }
 
 interface Route {
@@ -50,8 +54,8 @@ const maxWaiting = 256;
 const maxPushBytes = 2 * 1024 ** 3;
 
 export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
-  const { git, gate, hooksFolder, log, clock } = options;
-  const slots = makeSlots(options.maxConcurrent ?? 16, maxWaiting);
+  const { git, gate, hooksFolder, log, clock, spawn = spawnHere } = options;
+  const slots = makeSlots({ running: options.maxConcurrent ?? 16, waiting: { most: maxWaiting, refusal: busy } });
   const running = new Set<Backend>();
   const stopping = new AbortController();
   const pushes = makePushes({ git, gate, log, clock, signal: stopping.signal });
@@ -77,6 +81,7 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
         projectRoot: git.folder,
         user: identity.name,
         isPush: route.isPush && !route.isAdvertisement,
+        spawn,
       });
       running.add(backend);
       void finish({ backend, pushes, identity, name: route.name, release }).finally(() => running.delete(backend));

@@ -4,6 +4,7 @@ import { bareUrl, type PublicOrigin } from "../access/origin.ts";
 import { makeCipher, type Cipher } from "../core/cipher.ts";
 import type { Log } from "../core/log.ts";
 import { packageRoot } from "../core/package-root.ts";
+import type { Spawn } from "../core/spawn.ts";
 import { defaultOrigin, ensureGateway, type GatewayHandle } from "../gateway/launch.ts";
 import { makeGit, type Git } from "../git/git.ts";
 import type { RemoteKeys } from "../release/connect.ts";
@@ -31,10 +32,12 @@ interface BaseParts {
   readonly settings: ServerSettings;
   readonly folder: DataFolder;
   readonly log: Log;
+  readonly spawn: Spawn;
   readonly closers: Closers;
 }
 
-export async function openBase({ options, settings, folder, log, closers }: BaseParts): Promise<Base> {
+export async function openBase(parts: BaseParts): Promise<Base> {
+  const { options, settings, folder, log, spawn, closers } = parts;
   const databaseUrl = await findDatabase(folder, closers);
   const database = await openDatabase(databaseUrl);
   closers.add(() => database.close());
@@ -44,6 +47,7 @@ export async function openBase({ options, settings, folder, log, closers }: Base
   const git = makeGit({
     folder: folder.repositories,
     log,
+    spawn,
     credentialsFor: (name) => remoteKeys.credentials(name),
     // For tests only: a file URL reads what the server can read.
     allowFileUrls: process.env["WAYBILL_ALLOW_FILE_URLS"] === "true",

@@ -2,6 +2,7 @@ import type { Access } from "../access/access.ts";
 import { mayDeploy } from "../access/permission.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
+import type { Spawn } from "../core/spawn.ts";
 import { makeHttpApp } from "../http/app.ts";
 import { listen } from "../http/listen.ts";
 import { makeGitEndpoint } from "../intake/git-endpoint.ts";
@@ -27,6 +28,7 @@ interface DoorsParts {
   readonly room: ReturnType<typeof makeReleaseRoom>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly spawn: Spawn;
   readonly closers: Closers;
   /** Aborted when the server stops. */
   readonly stopping: AbortController;
@@ -44,6 +46,7 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
     hooksFolder: folder.hooks,
     log,
     clock,
+    spawn: parts.spawn,
   });
   closers.add(() => gitEndpoint.close());
   const deliveries = makeDeliveryStore(base.db);

@@ -40,16 +40,36 @@ pg.Client.prototype.query = function counted(...args) {
   return answer;
 };
 
-const { spawn } = childProcess;
+/** What a start is as an effect, and when it has taken place; null where it leaves nothing behind. */
+function startEffect(command, args) {
+  if (args.includes("tag") || args.includes("update-ref")) {
+    return { at: "ended", what: `git ${args.slice(0, 3).join(" ")}` };
+  }
+  return /git/.test(command) ? null : { at: "started", what: `spawn ${command}` };
+}
+
+const { spawn, fork } = childProcess;
 childProcess.spawn = function counted(command, args, ...rest) {
   const child = spawn.call(this, command, args, ...rest);
-  const list = Array.isArray(args) ? args : [];
-  if (list.includes("tag") || list.includes("update-ref")) {
-    // First in line: the kill comes before anybody acts on the outcome.
-    child.prependOnceListener("close", () => effect(`git ${list.slice(0, 3).join(" ")}`));
-  } else if (!/git/.test(command)) {
-    effect(`spawn ${command}`);
-  }
+  const start = startEffect(command, Array.isArray(args) ? args : []);
+  // First in line: the kill comes before anybody acts on the outcome.
+  if (start?.at === "ended") child.prependOnceListener("close", () => effect(start.what));
+  else if (start) effect(start.what);
+  return child;
+};
+// What the spawner starts for the server counts as its own.
+childProcess.fork = function counted(...given) {
+  const child = fork.apply(this, given);
+  const starts = new Map();
+  const send = child.send.bind(child);
+  child.send = (message, ...rest) => {
+    if (message.kind === "spawn") starts.set(message.id, startEffect(message.command, message.args));
+    return send(message, ...rest);
+  };
+  child.prependListener("message", ({ kind, id }) => {
+    const start = starts.get(id);
+    if (start?.at === kind) effect(start.what);
+  });
   return child;
 };
 

@@ -1,7 +1,7 @@
-import { spawn, type ChildProcessByStdio } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { isSha } from "../../core/names.ts";
 import { WaybillError } from "../../core/errors.ts";
+import { pipesOf, type Spawn } from "../../core/spawn.ts";
 import { makeByteSource, type ByteSource } from "./byte-source.ts";
 import { cannotRun } from "../command.ts";
 import { isolation } from "../environment.ts";
@@ -16,6 +16,7 @@ export interface ObjectHeader {
 export interface BatchOptions {
   readonly path: string;
   readonly env: Readonly<Record<string, string>>;
+  readonly spawn: Spawn;
 }
 
 /** Reads the content that follows a header; it must take all of it from the source. */
@@ -35,7 +36,7 @@ interface Question {
 }
 
 interface Running {
-  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly stdin: Writable;
   readonly questions: Question[];
   readonly ended: Promise<void>;
 }
@@ -66,13 +67,13 @@ export function makeObjectProcess(options: BatchOptions): ObjectProcess {
     clearTimeout(idle);
     const ending = running;
     running = undefined;
-    ending?.child.stdin.end();
+    ending?.stdin.end();
     await ending?.ended;
   }
 
   function ask<Value>(name: string, consume: Consume<Value>, isRetry: boolean): Promise<Value | null> {
     return new Promise((resolve, reject) => {
-      const { child, questions } = current();
+      const { stdin, questions } = current();
       questions.push({
         async settle(line, source) {
           const header = parseHeader(line);
@@ -82,7 +83,7 @@ export function makeObjectProcess(options: BatchOptions): ObjectProcess {
         // The process may have ended between two questions, which no one could know: once more with a new one.
         orphan: (error) => (isRetry ? reject(error) : resolve(ask(name, consume, true))),
       });
-      child.stdin.write(`${name}\n`);
+      stdin.write(`${name}\n`);
     });
   }
 
@@ -95,16 +96,17 @@ export function makeObjectProcess(options: BatchOptions): ObjectProcess {
   };
 }
 
-function start({ path, env }: BatchOptions, onEnd: (running: Running) => void): Running {
+function start({ path, env, spawn }: BatchOptions, onEnd: (running: Running) => void): Running {
   const child = spawn("git", ["cat-file", "--batch"], {
     cwd: path,
     env: { ...isolation(), ...env, GIT_DIR: path },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  const { stdin, stdout, stderr } = pipesOf(child);
   const questions: Question[] = [];
   let complaint = "";
-  child.stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
-  child.stdin.on("error", () => undefined);
+  stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2_000)));
+  stdin.on("error", () => undefined);
   const failure = new Promise<unknown>((resolve) => {
     child.once("error", (cause) => resolve(cannotRun(cause)));
     child.once("close", () =>
@@ -112,9 +114,9 @@ function start({ path, env }: BatchOptions, onEnd: (running: Running) => void): 
     );
   });
   const running: Running = {
-    child,
+    stdin,
     questions,
-    ended: answer(questions, makeByteSource(child.stdout))
+    ended: answer(questions, makeByteSource(stdout))
       .catch(() => child.kill())
       .then(async () => {
         const error = await failure;

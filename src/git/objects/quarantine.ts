@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { inflateSync } from "node:zlib";
 import { isSha } from "../../core/names.ts";
+import type { Spawn } from "../../core/spawn.ts";
 import { makeByteSource } from "./byte-source.ts";
 import { makeObjectProcess, parseHeader, type ObjectHeader, type ObjectProcess } from "./process.ts";
 
@@ -12,6 +13,7 @@ export interface QuarantineOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Reads what was accepted before. */
   readonly accepted: ObjectProcess;
+  readonly spawn: Spawn;
 }
 
 // Read without waiting, since a wait on a busy machine costs more than the reading: so only what is small, and Git
@@ -23,8 +25,8 @@ const maxBytes = 1024 * 1024;
  * Objects that a push brought and nobody has accepted yet. A small push lies there as single files, read right here:
  * a Git process of its own, some 6 ms in every push, is started only for a push that came as a pack.
  */
-export function makeQuarantineProcess({ path, env, accepted }: QuarantineOptions): ObjectProcess {
-  const all = makeObjectProcess({ path, env });
+export function makeQuarantineProcess({ path, env, accepted, spawn }: QuarantineOptions): ObjectProcess {
+  const all = makeObjectProcess({ path, env, spawn });
   const folder = env["GIT_QUARANTINE_PATH"] ?? "";
   return {
     async ask(name, consume) {

@@ -1,8 +1,9 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { Duplex, Readable, type Writable } from "node:stream";
 import { promisify } from "node:util";
 import { WaybillError } from "../../core/errors.ts";
+import { pipesOf, type Child, type Spawn } from "../../core/spawn.ts";
 import { isolation, type GitSettings } from "../../git/environment.ts";
 
 /** One request to `git http-backend`, in the words of CGI (RFC 3875). */
@@ -15,6 +16,7 @@ export interface BackendCall {
   readonly settings: GitSettings;
   /** A push: gets a channel for its hooks, and is not ended by a client that hangs up. */
   readonly isPush: boolean;
+  readonly spawn: Spawn;
 }
 
 export interface Backend {
@@ -38,7 +40,7 @@ export async function findBackend(): Promise<string> {
 }
 
 export function startBackend(program: string, call: BackendCall): Backend {
-  const child = spawn(program, [], {
+  const child = call.spawn(program, [], {
     cwd: call.projectRoot,
     env: { ...isolation(call.settings), ...cgiVariables(call) },
     stdio: ["pipe", "pipe", "pipe", ...(call.isPush ? (["pipe"] as const) : [])],
@@ -68,20 +70,15 @@ export function startBackend(program: string, call: BackendCall): Backend {
 const stopTimeoutMs = 3_000;
 
 /** http-backend that is killed waits for receive-pack, which waits for its hook, which waits for us: end that first. */
-function stop(child: ChildProcess): void {
+function stop(child: Child): void {
   const channel = child.stdio[3];
-  if (!channel) {
+  if (!(channel instanceof Duplex)) {
     child.kill();
     return;
   }
   channel.destroy();
   const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
   child.once("close", () => clearTimeout(timer));
-}
-
-function pipesOf({ stdin, stdout, stderr }: ChildProcess): { stdin: Writable; stdout: Readable; stderr: Readable } {
-  if (stdin && stdout && stderr) return { stdin, stdout, stderr };
-  throw new TypeError("http-backend was started without pipes");
 }
 
 function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Record<string, string> {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Provider } from "../../engine/provider.ts";
 import { program as serviceProgram } from "../../../templates/local/service.ts";
@@ -29,6 +30,8 @@ export interface LocalTargetDependencies {
   readonly isOwned: IsOwned;
   readonly clock: Clock;
   readonly log: Log;
+  /** Who starts programs; by default this process. */
+  readonly spawn?: Spawn;
 }
 
 /** Programs as processes of this machine. */
@@ -56,7 +59,7 @@ export interface LocalTarget {
 }
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
-  const { folder, clock, log, secrets, routes, traffic, isOwned } = dependencies;
+  const { folder, clock, log, secrets, routes, traffic, isOwned, spawn = spawnHere } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
@@ -68,6 +71,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     secrets,
     clock,
     log,
+    spawn,
   });
   const garbage = makeGarbageCollector({ trees, supervisor, clock, log });
   const byType: Readonly<Record<string, Provider>> = {

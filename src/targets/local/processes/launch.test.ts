@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { spawnHere } from "../../../core/spawn.ts";
 import { realClock } from "../../../../test/support/local-target.ts";
 import { inPlaceOfShell, installWrapper, launch, settleClaim } from "./launch.ts";
 import { startTimeOf } from "./process-table.ts";
@@ -18,6 +19,8 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
     rmSync(folder, { recursive: true });
   }
 }
+
+const launcherIn = (folder: string) => ({ wrapper: installWrapper(folder), spawn: spawnHere, clock: realClock });
 
 const filesIn = (folder: string) => ({
   claim: join(folder, "claim"),
@@ -52,8 +55,8 @@ test("a start claimed by another runs nothing", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
     const request = { ...files, command: "echo ran >> ran; sleep 0.3" };
-    const wrapper = installWrapper(folder);
-    const both = [launch(wrapper, request), launch(wrapper, request)];
+    const launcher = launcherIn(folder);
+    const both = await Promise.all([launch(launcher, request), launch(launcher, request)]);
     await Promise.all(both.map((started) => started.ended(never)));
     assert.equal(readFileSync(join(folder, "ran"), "utf8"), "ran\n");
   });
@@ -63,7 +66,7 @@ test("a start that a later server has voided runs nothing", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
     assert.deepEqual(await settleClaim(files, realClock), { kind: "never started" });
-    await launch(installWrapper(folder), { ...files, command: "echo ran > ran" }).ended(never);
+    await (await launch(launcherIn(folder), { ...files, command: "echo ran > ran" })).ended(never);
     assert.throws(() => readFileSync(join(folder, "ran")), { code: "ENOENT" });
     assert.deepEqual(await settleClaim(files, realClock), {
       kind: "ended",
@@ -85,7 +88,7 @@ test("a claim that stayed empty is voided", async () => {
 test("what ran is known by pid and start time, and how it ended", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
-    const started = launch(installWrapper(folder), { ...files, command: "sleep 0.5; exit 5" });
+    const started = await launch(launcherIn(folder), { ...files, command: "sleep 0.5; exit 5" });
     while (!existsSync(files.claim)) await realClock.sleep(5);
     let claim = await settleClaim(files, realClock);
     assert.deepEqual(claim, {

@@ -1,9 +1,9 @@
-import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import type { Clock } from "../../../core/clock.ts";
+import type { Spawn } from "../../../core/spawn.ts";
 import { isAlive, signalGroup, type ProcessIdentity } from "./process-table.ts";
 
 /** How a start ended. `stage` names which command it was; null when nobody recorded it (the wrapper was killed). */
@@ -85,30 +85,56 @@ export function installWrapper(folder: string): string {
   return path;
 }
 
-/** Starts the wrapper in a session of its own, its output going straight to the log file. */
-export function launch(wrapperPath: string, request: LaunchRequest): StartedProcess {
-  const output = openSync(request.log, "a", 0o600);
-  try {
-    const child = spawn(
-      "/bin/sh",
-      [wrapperPath, request.claim, request.exit, request.startScript ?? "", inPlaceOfShell(request.command)],
-      { cwd: request.cwd, env: { ...request.env }, detached: true, stdio: ["ignore", output, output] },
-    );
-    child.unref();
-    let hasEnded = false;
-    const ended = new Promise<Exit>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("exit", (status, signal) => {
-        hasEnded = true;
-        resolve(readExit(request.exit) ?? { stage: null, status, signal });
-      });
-    });
-    // A start that fails is seen by whoever awaits `ended`; nobody may be waiting yet.
-    ended.catch(() => (hasEnded = true));
-    return { pid: child.pid ?? 0, ended: (signal) => orAborted(ended, signal), hasEnded: () => hasEnded };
-  } finally {
-    closeSync(output);
+interface Launcher {
+  /** Path of the installed wrapper. */
+  readonly wrapper: string;
+  readonly spawn: Spawn;
+  readonly clock: Clock;
+}
+
+/** Starts the wrapper in a session of its own, its output going straight to the log file. Rejects when it cannot be. */
+export async function launch({ wrapper, spawn, clock }: Launcher, request: LaunchRequest): Promise<StartedProcess> {
+  const output = { appendTo: request.log };
+  const child = spawn(
+    "/bin/sh",
+    [wrapper, request.claim, request.exit, request.startScript ?? "", inPlaceOfShell(request.command)],
+    { cwd: request.cwd, env: request.env, detached: true, stdio: ["ignore", output, output] },
+  );
+  child.unref();
+  const exited = new Promise<Exit>((resolve) => {
+    child.once("exit", (status, signal) => resolve(readExit(request.exit) ?? { stage: null, status, signal }));
+  });
+  const lost = new Promise<Error>((resolve) => child.once("error", resolve));
+  const trouble = await Promise.race([new Promise<null>((resolve) => child.once("spawn", () => resolve(null))), lost]);
+  if (trouble) {
+    // Whoever was to start it may have done so all the same.
+    const found = await settled(request, clock);
+    if (found.hasEnded()) throw trouble;
+    return found;
   }
+  let hasExited = false;
+  let found: StartedProcess | null = null;
+  const outcome = Promise.race([
+    exited.then((exit) => {
+      hasExited = true;
+      return { pid: 0, hasEnded: () => true, ended: async () => exit };
+    }),
+    // Its starter will not tell any more.
+    lost.then(async () => (found = await settled(request, clock))),
+  ]);
+  return {
+    pid: child.pid ?? 0,
+    ended: async (signal) => (await orAborted(outcome, signal)).ended(signal),
+    hasEnded: () => hasExited || (found?.hasEnded() ?? false),
+  };
+}
+
+/** A start whose course nobody told us. */
+async function settled(request: LaunchRequest, clock: Clock): Promise<StartedProcess> {
+  const claim = await settleClaim(request, clock);
+  if (claim.kind === "running") return watch(claim.process, request.exit, clock);
+  const exit = claim.kind === "ended" ? claim.exit : { stage: null, status: null, signal: null };
+  return { pid: claim.kind === "ended" ? claim.pid : 0, hasEnded: () => true, ended: async () => exit };
 }
 
 const plainCommand = /^[\w./-]+(?: +[\w./:,=@%+"'$-]+)*$/;

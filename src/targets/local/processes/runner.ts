@@ -3,6 +3,7 @@ import { join, resolve, sep } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
+import type { Spawn } from "../../../core/spawn.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
 import { lastLines, note, sizeOf } from "../logs/log-file.ts";
 import { describeTrouble, type Trouble } from "./diagnosis.ts";
@@ -19,6 +20,7 @@ export interface RunnerDependencies {
   readonly secrets: SecretReader;
   readonly clock: Clock;
   readonly log: Log;
+  readonly spawn: Spawn;
   /** The tree's folder, null when it is not kept any more. */
   readonly sourceFolder: (key: string) => string | null;
   /** Ports that instances of this server hold, running or not. */
@@ -211,7 +213,7 @@ export class InstanceRunner {
   }
 
   async #launch(): Promise<StartedProcess> {
-    const { secrets, wrapper, log } = this.#dependencies;
+    const { secrets, wrapper, log, clock, spawn } = this.#dependencies;
     const cwd = this.#workingFolder();
     const attempt = this.#record.attempt + 1;
     this.#save({ attempt });
@@ -223,7 +225,8 @@ export class InstanceRunner {
     this.#memoryKillsBefore = memoryKills();
     const { startScript, command } = this.#record.spec;
     const [claim, exit] = [this.#folder.claim(attempt), this.#folder.exit(attempt)];
-    const process = launch(wrapper, { claim, exit, log: this.#folder.log, cwd, env, startScript, command });
+    const request = { claim, exit, log: this.#folder.log, cwd, env, startScript, command };
+    const process = await launch({ wrapper, spawn, clock }, request);
     log.debug({ instance: this.#record.id, pid: process.pid }, "instance spawned");
     this.#note(`start ${attempt}${this.#portText()}`);
     return process;

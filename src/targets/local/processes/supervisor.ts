@@ -4,6 +4,7 @@ import type { Clock } from "../../../core/clock.ts";
 import { messageOf } from "../../../core/errors.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
 import type { Log } from "../../../core/log.ts";
+import type { Spawn } from "../../../core/spawn.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
 import { maxLogBytes, noteTime, rotate } from "../logs/log-file.ts";
@@ -27,6 +28,7 @@ export interface SupervisorDependencies {
   readonly secrets: SecretReader;
   readonly clock: Clock;
   readonly log: Log;
+  readonly spawn: Spawn;
 }
 
 export interface StartOptions {
@@ -223,12 +225,13 @@ export class Supervisor {
   }
 
   #makeRunner(record: InstanceRecord): InstanceRunner {
-    const { folder, sourceFolder, secrets, clock, log } = this.#dependencies;
+    const { folder, sourceFolder, secrets, clock, log, spawn } = this.#dependencies;
     const dependencies: RunnerDependencies = {
       wrapper: this.#wrapper,
       secrets,
       clock,
       log,
+      spawn,
       sourceFolder,
       takenPorts: () => this.#takenPorts(),
       onStatus: ({ spec }) => this.#publish(spec.stack),
