@@ -119,7 +119,9 @@ async function serve(
 
 main().catch((error: unknown) => {
   log.error({ error: messageOf(error) }, "the gateway cannot start");
-  say({ kind: "failed", message: messageOf(error) });
+  const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
+  if (code === "EADDRINUSE" && port !== undefined) say({ kind: "port-taken", port });
+  else say({ kind: "failed", message: messageOf(error) });
   process.exitCode = 1;
   setImmediate(() => process.exit());
 });

@@ -8,7 +8,8 @@ import { gatewayLogFile, settingsVariable } from "./state-file.ts";
 export type FromGateway =
   | { readonly kind: "loaded" }
   | { readonly kind: "ready" }
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "port-taken"; readonly port: number };
 /** … and what it is told: to bind the port, or to take the socket that comes along. */
 export type ToGateway = { readonly kind: "bind" } | { readonly kind: "take" };
 
@@ -41,6 +42,7 @@ export function spawnGateway({ execPath, entry, settingsFile, dataFolder, listen
     child.on("message", (message: FromGateway) => {
       if (message.kind === "loaded") tell(child, listener);
       if (message.kind === "failed") fail(message.message);
+      if (message.kind === "port-taken") refuse(message.port);
       if (message.kind === "ready" && child.pid !== undefined) {
         leaveAlone();
         resolve(child.pid);
@@ -53,6 +55,12 @@ export function spawnGateway({ execPath, entry, settingsFile, dataFolder, listen
       child.on("error", () => undefined);
       if (child.connected) child.disconnect();
       child.unref();
+    }
+
+    function refuse(port: number): void {
+      leaveAlone();
+      const text = `port ${port} is in use by another program: stop that, or choose another port with --port`;
+      reject(new WaybillError("SETTINGS_INVALID", text));
     }
 
     function fail(what: string): void {
