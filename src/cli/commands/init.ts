@@ -47,6 +47,7 @@ const nextSteps = (isNew: boolean, name: string, url: string): readonly string[]
   "git add --all && git commit --message 'Deploy with Waybill'",
   `git remote add waybill ${url}/git/${name}.git`,
   "git push waybill HEAD:main",
+  `(Git asks for a password: a token, made at ${url}/account)`,
 ];
 
 /** The repository's root; null outside of one. */
