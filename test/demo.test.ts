@@ -58,7 +58,7 @@ test("the demo deploys its sample, does what it says to do, stops with all that 
   assert.match(held.stderr, /waits for production: .*\n.*to let it go: waybill release production/);
   assert.doesNotMatch(held.stderr, /nothing to do/);
 
-  assert.equal(await first.interrupt(), 0);
+  assert.equal(await first.end("SIGINT"), 0);
   assert.deepEqual(await leftOvers(folder), []);
 
   const second = await start();
@@ -69,6 +69,6 @@ test("the demo deploys its sample, does what it says to do, stops with all that 
   const web = async (): Promise<string> => get("web.", await asAdministrator());
   for (let tries = 0; (await web()) === "503" && tries < 50; tries += 1) await sleep(100);
   assert.match(await web(), /Hello from Waybill/);
-  assert.equal(await second.interrupt(), 0);
+  assert.equal(await second.end("SIGHUP"), 0);
   assert.deepEqual(await leftOvers(folder), []);
 });

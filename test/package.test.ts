@@ -102,7 +102,7 @@ test("the installed demo deploys, signs in, ends with all that it started, and f
     assert.match(page.body, /docs[^]*reports[^]*web/);
     const style = /href="(\/assets\/page\.css[^"]*)"/.exec(page.body)?.[1] ?? "";
     assert.equal((await ask({ port, host: `localhost:${port}`, path: style })).status, 200);
-    assert.equal(await demo.interrupt(), 0);
+    assert.equal(await demo.end("SIGINT"), 0);
     assert.deepEqual(await leftOvers(folder), []);
   }
 });

@@ -7,8 +7,8 @@ import { createInterface } from "node:readline";
 export interface DemoProcess {
   /** What it has printed until it was ready. */
   readonly said: readonly string[];
-  /** Ctrl-C in its terminal; answers its exit status. */
-  interrupt(): Promise<number | null>;
+  /** What its terminal sends: SIGINT for Ctrl-C, SIGHUP when it is closed. Answers its exit status. */
+  end(signal: "SIGINT" | "SIGHUP"): Promise<number | null>;
 }
 
 interface DemoCommand {
@@ -38,9 +38,9 @@ export async function startDemo({ command, args, cwd, env = process.env }: DemoC
   );
   return {
     said,
-    async interrupt() {
+    async end(signal) {
       assert.ok(child.pid);
-      process.kill(-child.pid, "SIGINT");
+      process.kill(-child.pid, signal);
       const [status] = (await closed) as [number | null];
       return status;
     },

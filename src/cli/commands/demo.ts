@@ -8,7 +8,8 @@ export async function demoUntilStopped(context: CommandContext, flags: ServeFlag
     import("../../server/logger.ts"),
   ]);
   const { terminal, json } = context;
-  const stopped = untilStopped(terminal.signal);
+  // A closed terminal too: nobody would know of what goes on running. A server may be told to outlive it (nohup).
+  const stopped = untilStopped(terminal.signal, ["SIGINT", "SIGTERM", "SIGHUP"]);
   const options = serveOptions(context, flags);
   const say = (line: string): void => (json ? undefined : terminal.out(line));
   const running = await demo(options, makeLogger({ file: `${options.data}/server.log` }), say);

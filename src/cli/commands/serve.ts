@@ -43,7 +43,10 @@ export function serveOptions(
 }
 
 /** Ctrl-C, a service manager's SIGTERM, or the caller's signal. A second Ctrl-C ends the process at once, as ever. */
-export async function untilStopped(signal: AbortSignal): Promise<void> {
+export async function untilStopped(
+  signal: AbortSignal,
+  stops: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"],
+): Promise<void> {
   if (signal.aborted) return;
-  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM"), once(signal, "abort")]);
+  await Promise.race([...stops.map((name) => once(process, name)), once(signal, "abort")]);
 }
