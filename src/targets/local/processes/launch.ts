@@ -122,6 +122,8 @@ export async function launch({ wrapper, spawn, clock }: Launcher, request: Launc
     // Its starter will not tell any more.
     lost.then(async () => (found = await settled(request, clock))),
   ]);
+  // Its failure is seen by whoever awaits the end; nobody may be waiting yet.
+  outcome.catch(() => undefined);
   return {
     pid: child.pid ?? 0,
     ended: async (signal) => (await orAborted(outcome, signal)).ended(signal),
