@@ -229,3 +229,39 @@ test("a first push to another branch than main makes that one the default", asyn
   await accepted(legacy.push({ "deployments/old.yaml": site("page"), "page/index.html": "old" }, "master"));
   assert.equal((await served.get("old")).body, "old");
 });
+
+test("a renamed deployment keeps its address without a failed request, and host names can be exchanged", async () => {
+  await accepted(shop.push({ "deployments/web.yaml": service("web") }));
+  const over = new AbortController();
+  const failures: number[] = [];
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      const { status } = await served.get("web");
+      if (status !== 200) failures.push(status);
+    }
+  })();
+  await shop.git("mv", "deployments/web.yaml", "deployments/front.yaml");
+  const broken = service("web", "subdomain: web\nstartScript: exit 5\n");
+  assert.match(
+    await accepted(shop.push({ "deployments/front.yaml": broken })),
+    /web +waiting: kept until front has taken/,
+  );
+  const said = await accepted(shop.push({ "deployments/front.yaml": service("web", "subdomain: web\n") }));
+  assert.match(said, /front +ready[^]*web +removed/);
+  over.abort();
+  await watching;
+  assert.deepEqual(failures, []);
+
+  await accepted(
+    shop.push({
+      "deployments/x.yaml": site("x"),
+      "deployments/y.yaml": site("y"),
+      "x/index.html": "x",
+      "y/index.html": "y",
+    }),
+  );
+  await accepted(
+    shop.push({ "deployments/x.yaml": site("x", "subdomain: y\n"), "deployments/y.yaml": site("y", "subdomain: x\n") }),
+  );
+  assert.deepEqual([(await served.get("x")).body, (await served.get("y")).body], ["y", "x"]);
+});

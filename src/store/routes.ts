@@ -44,13 +44,26 @@ export function makeRouteStore(db: Database): RouteStore {
         .onConflict((conflict) =>
           conflict
             .column("host")
+            .doUpdateSet({ deployment: stack.deployment, upstream, access, updated_at: new Date() })
+            .where("routes.repository", "=", stack.repository)
+            .where("routes.environment", "=", stack.environment),
+        )
+        .executeTakeFirst();
+      if (result.numInsertedOrUpdatedRows === 0n) throw await hostTaken(db, host);
+    },
+    async restore({ host, stack, upstream, access }) {
+      await db
+        .insertInto("routes")
+        .values({ host, ...stack, upstream, access })
+        .onConflict((conflict) =>
+          conflict
+            .column("host")
             .doUpdateSet({ upstream, access, updated_at: new Date() })
             .where("routes.repository", "=", stack.repository)
             .where("routes.environment", "=", stack.environment)
             .where("routes.deployment", "=", stack.deployment),
         )
-        .executeTakeFirst();
-      if (result.numInsertedOrUpdatedRows === 0n) throw await hostTaken(db, host);
+        .execute();
     },
     async remove(host, { repository, environment, deployment }) {
       await db

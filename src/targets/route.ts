@@ -24,8 +24,13 @@ export interface AccessRule {
 }
 
 export interface RouteTable {
-  /** Writes or replaces the route; a host held by another stack is refused with `HOST_TAKEN`. */
+  /**
+   * Writes or replaces the route. A host moves to the stack from another one of its environment (a renamed deployment
+   * keeps its address); one held by another environment or repository is refused with `HOST_TAKEN`.
+   */
   put(route: Route): Promise<void>;
+  /** Writes the route again, unless another stack has its host by now. */
+  restore(route: Route): Promise<void>;
   /** Removes the route if this stack holds it. */
   remove(host: string, stack: StackName): Promise<void>;
 }

@@ -44,6 +44,8 @@ const trees = makeFakeTrees();
 const server = (text: string): string =>
   `require("node:http").createServer((q, s) => s.end("${text}")).listen(process.env.PORT)`;
 const sources = new Map(["one", "two"].map((text) => [text, trees.add({ "server.js": server(text) })]));
+const putRoute = (route: Route): Promise<void> =>
+  Promise.resolve(write("routes.json", { ...read<Record<string, Route>>("routes.json", {}), [route.host]: route }));
 const target = makeLocalTarget({
   folder: join(folder, "local"),
   trees,
@@ -53,8 +55,8 @@ const target = makeLocalTarget({
   clock: realClock,
   log,
   routes: {
-    put: (route) =>
-      Promise.resolve(write("routes.json", { ...read<Record<string, Route>>("routes.json", {}), [route.host]: route })),
+    put: putRoute,
+    restore: putRoute,
     remove: () => Promise.resolve(write("routes.json", {})),
   },
 });

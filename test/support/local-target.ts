@@ -8,7 +8,7 @@ import { WaybillError } from "../../src/core/errors.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { treeSha, type TreeSha } from "../../src/core/names.ts";
 import { Secret } from "../../src/core/secret.ts";
-import { stackKey } from "../../src/core/stack.ts";
+import { stackKey, type StackName } from "../../src/core/stack.ts";
 import type { CreateRequest, Properties, Provider } from "../../src/engine/provider.ts";
 import type { Route, RouteTable, Traffic } from "../../src/targets/route.ts";
 import type { IsOwned } from "../../src/targets/local/process-provider.ts";
@@ -30,10 +30,15 @@ export function makeFakeRoutes(): RouteTable & { readonly rows: Map<string, Rout
     rows,
     put(route) {
       const holder = rows.get(route.host);
-      if (holder && stackKey(holder.stack) !== stackKey(route.stack)) {
+      if (holder && environmentOf(holder.stack) !== environmentOf(route.stack)) {
         return Promise.reject(new WaybillError("HOST_TAKEN", `${route.host} is held by ${stackKey(holder.stack)}`));
       }
       rows.set(route.host, route);
+      return Promise.resolve();
+    },
+    restore(route) {
+      const holder = rows.get(route.host);
+      if (!holder || stackKey(holder.stack) === stackKey(route.stack)) rows.set(route.host, route);
       return Promise.resolve();
     },
     remove(host, stack) {
@@ -43,6 +48,8 @@ export function makeFakeRoutes(): RouteTable & { readonly rows: Map<string, Rout
     },
   };
 }
+
+const environmentOf = ({ repository, environment }: StackName): string => `${repository}/${environment}`;
 
 /** Trees by a number: their files are written as given. */
 export function makeFakeTrees(): TreeSource & { add(files: Readonly<Record<string, string>>): TreeSha; made: number } {

@@ -6,6 +6,7 @@ import type { Log } from "../../core/log.ts";
 import { makeSlots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
+import { heirsSettled, missingHeir } from "./heirs.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeploymentState } from "../views.ts";
 
@@ -62,6 +63,8 @@ export function makeDriver(parts: DriverParts): Driver {
       worker.isDirty = false;
       worker.abort = new AbortController();
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
+      // Not within the gate: many that wait there would keep out whom they wait for.
+      await heirsSettled(parts.store, stack, { settled, signal });
       const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt }));
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -76,6 +79,9 @@ export function makeDriver(parts: DriverParts): Driver {
     workers.delete(key);
     idle.resume(key);
   }
+
+  const settled = (stack: StackName): Promise<void> =>
+    workers.has(stackKey(stack)) ? idle.wait(stackKey(stack)) : Promise.resolve();
 
   return {
     wake(stack, desiredDigest) {
@@ -97,11 +103,7 @@ export function makeDriver(parts: DriverParts): Driver {
       workers.set(key, worker);
       worker.done = work(stack, worker);
     },
-    settled(stack) {
-      const key = stackKey(stack);
-      if (!workers.has(key)) return Promise.resolve();
-      return idle.wait(key);
-    },
+    settled,
     isBusy: (stack) => workers.has(stackKey(stack)),
     async close() {
       closing.abort(new Error("the server is stopping"));
@@ -157,6 +159,12 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
 
 async function remove({ store, deployer, steps, clock }: DriverParts, row: DeploymentRow, signal: AbortSignal) {
   const { stack } = row;
+  const heir = await missingHeir(store, stack);
+  if (heir) {
+    const message = `kept until ${heir.stack.deployment} has taken over its host name`;
+    steps.publish({ stack, state: "waiting", message, url: null, at: clock.now() });
+    return "settled" as const;
+  }
   await deployer.remove(stack, { signal, onProgress: () => undefined });
   signal.throwIfAborted();
   await store.forget(stack);

@@ -18,7 +18,7 @@ export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider 
     },
     // Writing a row twice does no harm, and a row that was never written would be missed.
     async find({ inputs }) {
-      await routes.put(asRoute(inputs));
+      await routes.restore(asRoute(inputs));
       return { id: textOf(inputs, "host"), outputs: inputs };
     },
     async update({ newInputs }) {
