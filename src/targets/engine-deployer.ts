@@ -26,7 +26,7 @@ export function makeEngineDeployer({ engine, target, urlOf }: DeployerParts): De
     async apply(workload, options) {
       const { stack, host } = workload;
       await engine.up(stack, target.program(workload), engineOptions(options)).catch(rethrowPlainly);
-      return { url: host === "" ? null : urlOf(host), status: target.status(stack) ?? settledStatus(workload) };
+      return { url: host === "" ? null : urlOf(host), status: target.status(stack) ?? settledStatus(workload, target) };
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));
@@ -44,7 +44,10 @@ function rethrowPlainly(error: unknown): never {
 }
 
 /** For what has no process of its own to be asked: a site, or a deployment that is meant to be off. */
-function settledStatus({ spec, pause }: Workload): WorkloadStatus {
+function settledStatus(workload: Workload, target: Pick<ProgramTarget, "notices">): WorkloadStatus {
+  const { spec, pause } = workload;
+  // Nothing runs of a kind that the target only checks: it says so itself.
+  if (spec.kind === "job") return { state: "stopped", reason: target.notices(workload).join("; ") };
   if (spec.state === "running") return { state: "ready", reason: "" };
   if (!pause) return { state: spec.state, reason: `state: ${spec.state} in its file` };
   return { state: "paused", reason: pause.reason ? `paused by ${pause.by}: ${pause.reason}` : `paused by ${pause.by}` };

@@ -1,6 +1,6 @@
 import { Option, type Command } from "commander";
 import type { SecretOptions } from "../commands/secret.ts";
-import type { InviteOptions, TokenOptions } from "../commands/token.ts";
+import type { InviteOptions, TokenOptions } from "../commands/identity/token.ts";
 import { environmentOption, repositoryOption, wholeNumber, type Json, type Run } from "./options.ts";
 
 const roles = ["admin", "member", "viewer"] as const;
@@ -15,13 +15,13 @@ export function addAccountCommands(program: Command, run: Run): void {
     .addOption(new Option("--role <role>", "what the person may do (default: member)").choices([...roles]))
     .option("--group <name...>", "groups, which access rules name")
     .action((name: string, options: InviteOptions & Json) =>
-      run(async (context) => (await import("../commands/token.ts")).invite(context, name, options), options),
+      run(async (context) => (await import("../commands/identity/token.ts")).invite(context, name, options), options),
     );
   program
     .command("login [url]")
     .description("keep a server's address and a token for the other commands; the token is asked for, or piped in")
     .action((url: string | undefined, options: Json) =>
-      run(async (context) => (await import("../commands/login.ts")).login(context, url), options),
+      run(async (context) => (await import("../commands/identity/login.ts")).login(context, url), options),
     );
 }
 
@@ -63,18 +63,20 @@ function addTokens(program: Command, run: Run): void {
     .option("--expires-in-days <number>", "when it ends (default: never)", wholeNumber)
     .option("--service", "it acts under its own name instead of yours")
     .action((name: string, { json = false, ...options }: TokenOptions & Json) =>
-      run(async (context) => (await import("../commands/token.ts")).createToken(context, name, options), { json }),
+      run(async (context) => (await import("../commands/identity/token.ts")).createToken(context, name, options), {
+        json,
+      }),
     );
   token
     .command("list")
     .description("list your tokens")
     .action((options: Json) =>
-      run(async (context) => (await import("../commands/token.ts")).listTokens(context), options),
+      run(async (context) => (await import("../commands/identity/token.ts")).listTokens(context), options),
     );
   token
     .command("revoke <id>")
     .description("end a token")
     .action((id: string, options: Json) =>
-      run(async (context) => (await import("../commands/token.ts")).revokeToken(context, id), options),
+      run(async (context) => (await import("../commands/identity/token.ts")).revokeToken(context, id), options),
     );
 }

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import type { ConnectOptions } from "../commands/server.ts";
-import type { ServeFlags } from "../commands/serve.ts";
+import type { ServeFlags } from "../commands/running/serve.ts";
 import { wholeNumber, type Json, type Run } from "./options.ts";
 
 /** Commands that run a server, prepare a folder for one, or tell one what to watch. */
 export function addServerCommands(program: Command, run: Run): void {
   serverOptions(program.command("demo").description("run a server with a sample repository, to try it out")).action(
     (options: ServeFlags & Json) =>
-      run(async (context) => (await import("../commands/demo.ts")).demoUntilStopped(context, options), options),
+      run(async (context) => (await import("../commands/running/demo.ts")).demoUntilStopped(context, options), options),
   );
   serverOptions(program.command("serve").description("run the server")).action((options: ServeFlags & Json) =>
-    run(async (context) => (await import("../commands/serve.ts")).serveUntilStopped(context, options), options),
+    run(async (context) => (await import("../commands/running/serve.ts")).serveUntilStopped(context, options), options),
   );
   program
     .command("init")

@@ -77,9 +77,12 @@ async function checkTag(parts: CheckParts, { push, update, defaultBranch }: Upda
   }
   if (update.after === null) return checkDeletion(rows, tag);
   const highest = Math.max(0, ...rows.map(({ number }) => number));
+  const next = `waybill/${name.environment}/${highest + 1}`;
   if (name.number <= highest) {
-    const next = `waybill/${name.environment}/${highest + 1}`;
     return refused(`${tag} is not the next snapshot: numbers are never used again. Use ${next}.`);
+  }
+  if (name.number > highest + maxNumberGap) {
+    return refused(`${tag} leaves more than ${maxNumberGap} numbers out: there would soon be none left. Use ${next}.`);
   }
   const tagged = await push.objects.commitOf(update.after);
   if (!tagged) return refused(`${tag} names no commit: tag a commit.`);
@@ -123,6 +126,9 @@ async function checkBranch(parts: CheckParts, request: Update, branch: string): 
   const lines = [...new Set(verdicts.flatMap((verdict) => verdict.lines))];
   return { accept: verdicts.every(({ accept }) => accept), lines };
 }
+
+// A tag has nine digits for its number, and the next is always above all before it.
+const maxNumberGap = 1_000;
 
 interface EnvironmentUpdate extends Update {
   readonly head: CommitSha;

@@ -1,6 +1,6 @@
-import { answer, type CommandContext } from "../command.ts";
-import { apiPath } from "../client.ts";
-import { ago, painter, table } from "../terminal.ts";
+import { answer, type CommandContext } from "../../command.ts";
+import { apiPath } from "../../client.ts";
+import { ago, painter, table } from "../../terminal.ts";
 
 interface TokenView {
   readonly id: string;

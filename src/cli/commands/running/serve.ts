@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { isAbsolute, join } from "node:path";
-import type { ServeOptions } from "../../server/options.ts";
-import type { CommandContext } from "../command.ts";
+import type { ServeOptions } from "../../../server/options.ts";
+import type { CommandContext } from "../../command.ts";
 
 export interface ServeFlags {
   readonly data: string;
@@ -12,7 +12,10 @@ export interface ServeFlags {
 
 /** Serves until it is told to stop. Prints `ready URL` when requests are answered; the log goes to standard error. */
 export async function serveUntilStopped(context: CommandContext, flags: ServeFlags): Promise<void> {
-  const [{ serve }, { makeLogger }] = await Promise.all([import("../../serve.ts"), import("../../server/logger.ts")]);
+  const [{ serve }, { makeLogger }] = await Promise.all([
+    import("../../../serve.ts"),
+    import("../../../server/logger.ts"),
+  ]);
   const { terminal, json } = context;
   // From here on, so that a signal during the start stops it in order too.
   const stopped = untilStopped(terminal.signal);

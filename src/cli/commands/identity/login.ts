@@ -1,8 +1,8 @@
-import type { Identity } from "../../core/identity.ts";
-import { answer, type CommandContext } from "../command.ts";
-import { apiPath, makeClient } from "../client.ts";
-import { findLogin, keepLogin, normalUrl } from "../kept-login.ts";
-import { readSecret } from "../secret-input.ts";
+import type { Identity } from "../../../core/identity.ts";
+import { answer, type CommandContext } from "../../command.ts";
+import { apiPath, makeClient } from "../../client.ts";
+import { findLogin, keepLogin, normalUrl } from "../../kept-login.ts";
+import { readSecret } from "../../secret-input.ts";
 
 /** Asks for a token, or takes one from a pipe; keeps it once the server knows it. */
 export async function login(context: CommandContext, address: string | undefined): Promise<void> {

@@ -1,11 +1,11 @@
-import type { CommandContext } from "../command.ts";
+import type { CommandContext } from "../../command.ts";
 import { serveOptions, untilStopped, type ServeFlags } from "./serve.ts";
 
 /** A server with a sample repository, until Ctrl-C; then nothing of it is left running. Its data stays. */
 export async function demoUntilStopped(context: CommandContext, flags: ServeFlags): Promise<void> {
   const [{ demo, demoLines }, { makeLogger }] = await Promise.all([
-    import("../../demo.ts"),
-    import("../../server/logger.ts"),
+    import("../../../demo.ts"),
+    import("../../../server/logger.ts"),
   ]);
   const { terminal, json } = context;
   // A closed terminal too: nobody would know of what goes on running. A server may be told to outlive it (nohup).
