@@ -3,7 +3,8 @@ import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Push } from "../../intake/push-gate.ts";
 import type { Driver, Step } from "../apply/drive.ts";
-import type { EnvironmentOutcome, Outcome, Watcher } from "../snapshots/watch.ts";
+import type { EnvironmentOutcome } from "../snapshots/environment.ts";
+import type { Outcome, Watcher } from "../snapshots/watch.ts";
 
 interface FollowParts {
   readonly watcher: Pick<Watcher, "look">;

@@ -1,40 +1,24 @@
 import { asWaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
-import { repositoryName, type CommitSha } from "../../core/names.ts";
+import { repositoryName } from "../../core/names.ts";
+import { makeTurns } from "../../core/turns.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Git } from "../../git/git.ts";
 import type { RefView } from "../../git/refs.ts";
 import type { Repository } from "../../git/repository.ts";
-import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
-import { hostProblems } from "../define/hosts.ts";
-import { fold } from "./fold.ts";
-import { compareTags, decideHead, takesBack } from "./look.ts";
-import { reasonToWait } from "../plan.ts";
+import { lookAtEnvironment, moved, type EnvironmentOutcome } from "./environment.ts";
 import type { NewTag, Place, Recorder } from "./record.ts";
 import type { EnvironmentRef, ReleaseEvent } from "../release.ts";
-import { openHistories, openHistory, presentOf, type History } from "./history.ts";
+import { openHistories, openHistory, type History } from "./history.ts";
 import type { Settler } from "./settle.ts";
-import { trailerNames } from "./snapshot.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
 
 /** What one look at a repository led to. */
 export interface Outcome {
   readonly environments: readonly EnvironmentOutcome[];
   /** What stands in the way, in the user's words; nothing was changed because of it. */
-  readonly troubles: readonly string[];
-}
-
-export interface EnvironmentOutcome {
-  readonly environment: string;
-  /** Snapshots that were new at this look, oldest first. */
-  readonly snapshots: readonly SnapshotRow[];
-  readonly waiting: EnvironmentRow["waiting"];
-  /** Stacks that were not as they should be when the look ended. */
-  readonly unsettled: readonly StackName[];
-  /** Stacks whose content failed before and is not tried again. */
-  readonly failing: readonly StackName[];
   readonly troubles: readonly string[];
 }
 
@@ -106,21 +90,6 @@ export function makeWatcher(parts: WatcherParts): Watcher {
   };
 }
 
-/** Runs calls for one key one after the other. */
-function makeTurns(): <Result>(key: string, act: () => Promise<Result>) => Promise<Result> {
-  const last = new Map<string, Promise<unknown>>();
-  return (key, act) => {
-    const turn = (last.get(key) ?? Promise.resolve()).then(act);
-    const settled = turn
-      .catch(() => undefined)
-      .then(() => {
-        if (last.get(key) === settled) last.delete(key);
-      });
-    last.set(key, settled);
-    return turn;
-  };
-}
-
 interface LookRequest {
   readonly name: string;
   readonly actor: string | undefined;
@@ -188,9 +157,6 @@ const placeIn = (ref: EnvironmentRef, { repo, refs, branch, history }: PlacePart
   history,
 });
 
-const moved = (tag: string): string =>
-  `${tag} was moved. A snapshot never moves: what it named first still counts. Give the commit a new number instead.`;
-
 /** The default branch's waybill.yaml says which environment follows which branch; one with problems changes nothing. */
 async function branchesByEnvironment(
   { definitions }: WatcherParts,
@@ -215,133 +181,4 @@ async function pushBack({ log, signal }: WatcherParts, repo: Repository): Promis
     log.warn({ repository: repo.name, err: thrown }, "snapshot tags could not be pushed back");
     return [`snapshot tags could not be pushed back: ${message}`];
   }
-}
-
-interface Look {
-  readonly place: Place;
-  readonly refs: RefView;
-  readonly row: EnvironmentRow | null;
-  readonly actor: string | undefined;
-}
-
-async function lookAtEnvironment(parts: WatcherParts, look: Look): Promise<EnvironmentOutcome> {
-  const { store, settler } = parts;
-  const { place, row } = look;
-  const facts = settler.readFacts(place);
-  // Should what follows fail first, this failure is nobody's news.
-  facts.catch(() => undefined);
-  const { snapshots, troubles } = await followTags(parts, look);
-  const head = await followHead(parts, look);
-  if (head.snapshot) snapshots.push(head.snapshot);
-  const kept = head.waiting === undefined ? (row?.waiting ?? null) : head.waiting;
-  const live = fold(place.history.present()).base;
-  const waiting = kept && kept.commit === live?.commit ? null : kept;
-  const saved = store.saveEnvironment({
-    repository: place.repository,
-    environment: place.environment,
-    branch: place.branch,
-    observedHead: head.observed ?? row?.observedHead ?? null,
-    waiting,
-  });
-  const [{ unsettled, failing, problem }] = await Promise.all([
-    settler.settle(place, place.history.present(), facts),
-    saved,
-  ]);
-  return {
-    environment: place.environment,
-    snapshots,
-    waiting,
-    unsettled,
-    failing,
-    troubles: problem === null ? troubles : [...troubles, problem],
-  };
-}
-
-/** Records tags that are new, and turns the deletion of the newest into a revert: a tag of its own. */
-async function followTags(
-  { recorder }: WatcherParts,
-  { place, refs, actor }: Look,
-): Promise<{ snapshots: SnapshotRow[]; troubles: string[] }> {
-  const tags = refs.snapshots.filter(({ environment }) => environment === place.environment);
-  const rows = place.history.all();
-  const news = compareTags(tags, rows);
-  const snapshots: SnapshotRow[] = [];
-  for (const tag of news.added) snapshots.push(await recorder.record(place, tag, actor));
-  const back = takesBack(rows, news.deleted);
-  const isAllGone = news.deleted.length > 0 && news.deleted.length === presentOf(rows).length && tags.length === 0;
-  const troubles = [
-    ...news.moved.map(({ tag }) => moved(tag.tag)),
-    ...news.reused.map(({ tag }) => `${tag} was used and deleted before: a number is never used again.`),
-    ...(isAllGone ? [`every snapshot tag of ${place.environment} is gone from Git; nothing was changed.`] : []),
-  ];
-  if (isAllGone) return { snapshots, troubles };
-  const takenBack = news.deleted.toSorted((a, b) => b.number - a.number)[0];
-  for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
-  if (back && takenBack && news.added.length === 0) {
-    const revert = await recorder.create(place, {
-      commit: back.commit,
-      actor: actor ?? "unknown",
-      message: `Return to ${back.tag}`,
-      trailers: { [trailerNames.reverts]: takenBack.tag, [trailerNames.reason]: `${takenBack.tag} was deleted` },
-    });
-    snapshots.push(revert);
-  }
-  return { snapshots, troubles };
-}
-
-interface HeadOutcome {
-  /** Undefined: as before. */
-  readonly waiting?: EnvironmentRow["waiting"];
-  readonly observed: CommitSha | null;
-  readonly snapshot: SnapshotRow | null;
-}
-
-async function followHead(parts: WatcherParts, { place, refs, row, actor }: Look): Promise<HeadOutcome> {
-  // A vanished branch deletes nothing: it is as if it had not moved.
-  const head = place.branch === null ? undefined : refs.branches.get(place.branch);
-  if (!head) return { observed: null, snapshot: null };
-  const folded = fold(place.history.present());
-  const decision = decideHead({ head, row, live: folded.base, holdReason: folded.hold?.reason ?? null });
-  switch (decision.type) {
-    case "nothing":
-      return { observed: head, snapshot: null };
-    case "observe":
-      return { observed: head, snapshot: null, waiting: null };
-    case "wait":
-      return { observed: head, snapshot: null, waiting: { commit: head, reason: decision.reason } };
-    case "consider":
-      return considerHead(parts, { place, head, actor });
-    default:
-      return decision satisfies never;
-  }
-}
-
-interface Consideration {
-  readonly place: Place;
-  readonly head: CommitSha;
-  readonly actor: string | undefined;
-}
-
-async function considerHead(parts: WatcherParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
-  const { definitions, settler, recorder, store } = parts;
-  const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
-  const problems = [...after.problems, ...(await hostProblems(store, place, after.definitions))];
-  const [problem] = problems;
-  if (problem) {
-    const more = problems.length > 1 ? ` and ${problems.length - 1} more` : "";
-    const reason = `its files have problems: ${formatProblem(problem)}${more}`;
-    return { observed: head, snapshot: null, waiting: { commit: head, reason } };
-  }
-  const before = await settler.defined(place, fold(place.history.present()));
-  if (before.definitions.size === 0 && after.definitions.size === 0) return { observed: head, snapshot: null };
-  const reason = reasonToWait(before.definitions, after.definitions);
-  if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };
-  const [commit] = await place.repo.commitInfo([head]);
-  const snapshot = await recorder.create(place, {
-    commit: head,
-    actor: actor ?? commit?.author ?? "unknown",
-    message: commit?.subject ?? "",
-    trailers: {},
-  });
-  return { observed: head, snapshot, waiting: null };
 }
