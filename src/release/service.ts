@@ -120,11 +120,12 @@ async function planOf(parts: ReleaseParts, { repository, environment, files, tre
     return tree !== undefined && isSha(tree) ? treeSha(tree) : null;
   };
   const after = definitions.ofFiles(files, treeOf, environment, defaultBranch);
-  refuseProblems([...after.problems, ...(await hostProblems(store, ref, after.definitions))]);
   const folded = fold(presentOf(await store.snapshots(ref)));
   const before = objects
     ? await settler.defined({ ...ref, objects, defaultBranch }, folded)
     : { definitions: new Map(), problems: [] };
+  const hosts = await hostProblems(store, ref, after.definitions, before.definitions);
+  refuseProblems([...after.problems, ...hosts]);
   const changes = planChanges(before.definitions, after.definitions);
   const waitsFor = folded.hold
     ? `${environment} is on hold: ${folded.hold.reason}`

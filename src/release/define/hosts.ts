@@ -33,14 +33,19 @@ const takenBy = (host: string, holder: StackName | undefined): readonly TakenHos
 export const takenMessage = ({ host, holder }: TakenHost): string =>
   `the host name ${JSON.stringify(host)} belongs to ${stackKey(holder)}: choose another with subdomain:`;
 
-/** A name is unique per server (design, decision 11). */
+/**
+ * A name is unique per server (design, decision 11). What is the same in `before` has its names already, or waits for
+ * them, and is not asked about again.
+ */
 export async function hostProblems(
   store: Pick<ReleaseStore, "holders">,
   environment: EnvironmentRef,
   definitions: ReadonlyMap<string, Definition>,
+  before: ReadonlyMap<string, Definition> = new Map(),
 ): Promise<readonly Problem[]> {
-  const taken = await takenHosts(store, environment, definitions.values());
-  return [...definitions.values()].flatMap(({ name, position }) =>
+  const news = [...definitions.values()].filter(({ name, digest }) => before.get(name)?.digest !== digest);
+  const taken = await takenHosts(store, environment, news);
+  return news.flatMap(({ name, position }) =>
     (taken.get(name) ?? []).map((host): Problem => ({
       ...position,
       column: 1,

@@ -139,11 +139,12 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const { push, head, environment, defaultBranch } = request;
   const ref = { repository: push.repository, environment };
   const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
-  const problems = [...after.problems, ...(await hostProblems(parts.store, ref, after.definitions))];
-  if (problems.length > 0) return refused(...problems.map(formatProblem));
   const place = { ...ref, objects: push.objects, defaultBranch };
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
   const before = await parts.settler.defined(place, folded);
+  const hosts = await hostProblems(parts.store, ref, after.definitions, before.definitions);
+  const problems = [...after.problems, ...hosts];
+  if (problems.length > 0) return refused(...problems.map(formatProblem));
   const changes = planChanges(before.definitions, after.definitions);
   const waitsFor = folded.hold
     ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`

@@ -141,14 +141,15 @@ interface Consideration {
 async function considerHead(parts: LookParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
   const { definitions, settler, recorder, store } = parts;
   const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
-  const problems = [...after.problems, ...(await hostProblems(store, place, after.definitions))];
+  const before = await settler.defined(place, fold(place.history.present()));
+  const hosts = await hostProblems(store, place, after.definitions, before.definitions);
+  const problems = [...after.problems, ...hosts];
   const [problem] = problems;
   if (problem) {
     const more = problems.length > 1 ? ` and ${problems.length - 1} more` : "";
     const reason = `its files have problems: ${formatProblem(problem)}${more}`;
     return { observed: head, snapshot: null, waiting: { commit: head, reason } };
   }
-  const before = await settler.defined(place, fold(place.history.present()));
   if (before.definitions.size === 0 && after.definitions.size === 0) return { observed: head, snapshot: null };
   const reason = reasonToWait(before.definitions, after.definitions);
   if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };
