@@ -53,6 +53,7 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     closers.add(() => spawner.close());
     const base = await openBase({ options, settings, folder, log, spawn, closers });
     const access = await start({ options, settings, folder, base, log, spawn, closers });
+    await untilReached(options.port);
     return {
       url: base.url,
       firstSignIn: await access.firstAdministratorLink(),
@@ -62,6 +63,19 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
   } catch (error) {
     await closers.closeAll();
     throw error;
+  }
+}
+
+const reachAttempts = 100;
+const reachDelayMs = 50;
+
+/** An adopted gateway hears of this server by way of the database: ready is when it leads here. */
+async function untilReached(port: number): Promise<void> {
+  for (let attempt = 0; attempt < reachAttempts; attempt += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
+    await answer?.body?.cancel();
+    if (answer?.status === 200) return;
+    await systemClock.sleep(reachDelayMs);
   }
 }
 
