@@ -97,8 +97,7 @@ test("killed after any durable effect of a deploy, the next start ends in the sa
     assert.deepEqual(left, []);
   }
   assert.ok(killedAt.length >= 10, killedAt.join(", "));
-  // The old instance ends in the background, often after the deploy: a kill there comes only in some runs.
-  for (const effect of ["instance made", "instance recorded", "instance spawned", "instance ready"]) {
+  for (const effect of ["instance made", "instance recorded", "instance spawned", "instance ready", "instance ended"]) {
     assert.ok(killedAt.includes(effect), `no kill after "${effect}" in ${killedAt.join(", ")}`);
   }
 });

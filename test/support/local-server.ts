@@ -7,8 +7,8 @@ import type { StackState, StateStore } from "../../src/engine/state.ts";
 import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
-import type { Route } from "../../src/targets/route.ts";
-import { fakeSecrets, makeFakeTrees, noTraffic, realClock } from "./local-target.ts";
+import type { Route, Traffic } from "../../src/targets/route.ts";
+import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
 import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
@@ -46,12 +46,16 @@ const server = (text: string): string =>
 const sources = new Map(["one", "two"].map((text) => [text, trees.add({ "server.js": server(text) })]));
 const putRoute = (route: Route): Promise<void> =>
   Promise.resolve(write("routes.json", { ...read<Record<string, Route>>("routes.json", {}), [route.host]: route }));
+// The old instance ends after the deploy's last write, never beside it: the effects have one order, so that counting
+// them meets each.
+const deployed = Promise.withResolvers<void>();
+const traffic: Traffic = { drained: () => deployed.promise.then(() => 0) };
 const target = makeLocalTarget({
   folder: join(folder, "local"),
   trees,
   secrets: fakeSecrets({}),
   isOwned: () => Promise.resolve(true),
-  traffic: noTraffic,
+  traffic,
   clock: realClock,
   log,
   routes: {
@@ -70,6 +74,7 @@ const engine = makeEngine({
 await target.adopt();
 const workload = workloadOf("kind: service\ncommand: exec node server.js\n", { source: sources.get(revision) ?? null });
 await engine.up(workload.stack, target.program(workload));
+deployed.resolve();
 await target.retired();
 if (end === "stop") await target.stopAll();
 else await target.detach();
