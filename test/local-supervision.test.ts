@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { callOf, makeLocalHarness, processInputs, providerOf, type LocalHarness } from "./support/local-target.ts";
 import type { Json } from "../src/engine/provider.ts";
 import { startTimeOf } from "../src/targets/local/processes/process-table.ts";
-import { backoffMs } from "../src/targets/local/processes/runner.ts";
 
 const stack = { repository: "shop", environment: "production", deployment: "web" };
 
@@ -45,10 +44,6 @@ const server = `
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
-
-test("the delay before a restart doubles up to a minute", () => {
-  assert.deepEqual([1, 2, 3, 6, 7, 50].map(backoffMs), [1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
-});
 
 test("a program that crashes is started again on its port, and its stack says why it is away", async () => {
   await using harness = makeLocalHarness();

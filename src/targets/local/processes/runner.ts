@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
+import { backoffMs } from "../../../core/backoff.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
@@ -32,17 +33,13 @@ type BroughtUp =
   | { readonly ready: true; readonly hostname: string; readonly process: StartedProcess }
   | { readonly ready: false; readonly trouble: Trouble };
 
-const firstBackoffMs = 1_000;
-const maxBackoffMs = 60_000;
+const restartBackoff = { firstMs: 1_000, maxMs: 60_000 };
 const backoffResetMs = 60_000;
 const maxPortTries = 4;
 const tailLines = 20;
 const killPatienceMs = 5_000;
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
-
-/** 1 s, doubled by each failure in a row, at most a minute. */
-export const backoffMs = (failures: number): number => Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 1));
 
 /** Keeps the process of one instance running until it is stopped or detached. */
 export class InstanceRunner {
@@ -182,7 +179,7 @@ export class InstanceRunner {
       }
       if (this.#record.desired === "stopped") return;
       failures += 1;
-      const delayMs = backoffMs(failures);
+      const delayMs = backoffMs({ ...restartBackoff, failures });
       this.#note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
       this.#report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
       await clock.sleep(delayMs, signal);
