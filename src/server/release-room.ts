@@ -24,7 +24,7 @@ interface ReleaseRoomParts {
   readonly store: ReleaseStore;
   readonly deployer: Deployer;
   readonly secrets: SecretVersions;
-  readonly remoteKeys: RemoteKeys;
+  readonly remoteKeys: Pick<RemoteKeys, "save">;
   readonly context: SpecContext;
   readonly clock: Clock;
   readonly log: Log;
