@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { packageRoot } from "../src/core/package-root.ts";
 import { ask } from "./support/ask.ts";
 import { workingCopy, type WorkingCopy } from "./support/repository.ts";
+import { programsBelow } from "./support/served.ts";
 import { freePort, newToken, startServerProcess, type ServerProcess } from "./support/server-process.ts";
 
 // Kill -9 of the server after each durable effect of a deploy: a start brings the same end state, nothing is doubled,
@@ -66,19 +67,8 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 }
 
 /** Programs that run from the data folder. */
-async function programs(): Promise<number> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const [cwd, command] = await Promise.all([
-        readlink(`/proc/${pid}/cwd`).catch(() => ""),
-        readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
-      ]);
-      return cwd.startsWith(data) && command.includes("node\0main.js");
-    }),
-  );
-  return found.filter(Boolean).length;
-}
+const programs = async (): Promise<number> =>
+  (await programsBelow(data)).filter(({ command }) => command.endsWith("node main.js")).length;
 
 const tags = async (): Promise<readonly string[]> =>
   (await work.git("--git-dir", join(data, "repositories/app.git"), "tag", "--list", "waybill/*"))

@@ -17,7 +17,8 @@ import { ensureGateway } from "../src/gateway/launch.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
 import { makeRouteStore } from "../src/store/routes.ts";
-import { ask, bootstrap, freePort, open, signedIn, stack, startGateway, until } from "./support/gateway.ts";
+import { freePort } from "./support/server-process.ts";
+import { ask, bootstrap, open, signedIn, stack, startGateway, until } from "./support/gateway.ts";
 
 test("a second start adopts the gateway, one of another version takes its place without a failed request", async () => {
   await using gateway = await startGateway();

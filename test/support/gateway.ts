@@ -15,6 +15,7 @@ import { makeAccessStore } from "../../src/store/access.ts";
 import { makeRouteStore, type RouteStore } from "../../src/store/routes.ts";
 import type { AccessRule, Route } from "../../src/targets/route.ts";
 import { testDatabase } from "./postgres.ts";
+import { freePort } from "./server-process.ts";
 
 export const signedIn: AccessRule = { visibility: "signed-in", viewers: [], public: [] };
 export const open: AccessRule = { visibility: "public", viewers: [], public: [] };
@@ -136,13 +137,6 @@ export function listen(server: Server): Promise<number> {
       resolve(typeof address === "object" && address ? address.port : 0);
     });
   });
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export async function until(

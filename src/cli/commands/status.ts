@@ -23,27 +23,20 @@ const styleOf = {
 } as const satisfies Record<DeploymentState, string>;
 
 /** The fields that scripts may count on (design, "Command line and API"). */
-export const statusFields = ({
-  repository,
-  environment,
-  name,
-  kind,
-  state,
-  reason,
-  snapshot,
-  commit,
-  url,
-}: DeploymentView) => ({
-  repository,
-  environment,
-  name,
-  kind,
-  state,
-  reason,
-  snapshot,
-  commit,
-  url,
-});
+const scriptFields = [
+  "repository",
+  "environment",
+  "name",
+  "kind",
+  "state",
+  "reason",
+  "snapshot",
+  "commit",
+  "url",
+] as const satisfies readonly (keyof DeploymentView)[];
+
+export const statusFields = (deployment: DeploymentView): Record<string, unknown> =>
+  Object.fromEntries(scriptFields.map((field) => [field, deployment[field]]));
 
 export async function status(context: CommandContext, name: string | undefined, options: StatusOptions): Promise<void> {
   const client = await context.connect();

@@ -73,12 +73,8 @@ export function headersForWorkload(
     isOurAuthorization,
   }: { identity: Identity | null; cookies: Cookies; isOurAuthorization: boolean },
 ): string[] {
-  const isHop = isHopByHop(headers);
   const kept: string[] = [];
-  for (const [name, value] of pairsOf(headers)) {
-    const lower = name.toLowerCase();
-    const read = asReadByCgi(name);
-    if (isHop(lower) || lower === "host" || lower === "expect" || read === "x-request-id") continue;
+  for (const { name, value, lower, read } of passing(headers)) {
     if (saidByProxies.some((pattern) => pattern.test(read))) continue;
     if (lower === "authorization" && isOurAuthorization) continue;
     if (lower === "cookie") {
@@ -98,17 +94,30 @@ export function headersForWorkload(
 
 /** For the server itself, which authenticates by itself: everything as it came, but for where it came from. */
 export function headersForServer(headers: RawHeaders, saying: Saying): string[] {
-  const isHop = isHopByHop(headers);
   const kept: string[] = [];
+  for (const { name, value, read } of passing(headers)) {
+    if (!/^x-forwarded(?:-|$)|^forwarded$|^x-real-ip$|^x-waybill-/.test(read)) kept.push(name, value);
+  }
+  kept.push("host", saying.host, ...sayings(saying));
+  return kept;
+}
+
+interface PassingHeader {
+  readonly name: string;
+  readonly value: string;
+  readonly lower: string;
+  readonly read: string;
+}
+
+/** What is not for this hop alone, and is not said anew for every upstream. */
+function* passing(headers: RawHeaders): Generator<PassingHeader> {
+  const isHop = isHopByHop(headers);
   for (const [name, value] of pairsOf(headers)) {
     const lower = name.toLowerCase();
     const read = asReadByCgi(name);
     if (isHop(lower) || lower === "host" || lower === "expect" || read === "x-request-id") continue;
-    if (/^x-forwarded(?:-|$)|^forwarded$|^x-real-ip$|^x-waybill-/.test(read)) continue;
-    kept.push(name, value);
+    yield { name, value, lower, read };
   }
-  kept.push("host", saying.host, ...sayings(saying));
-  return kept;
 }
 
 function sayings({ requestId, parentRequestId, clientAddress, host, scheme }: Saying): string[] {
