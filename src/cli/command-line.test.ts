@@ -181,6 +181,11 @@ test("logs --follow goes on with what is said", async () => {
   assert.equal(status, 0);
 });
 
+test("a secret is set and removed by any name that a file may give it", async () => {
+  assert.equal((await waybill("secret set db.url_2", { input: "hunter2\n" })).status, 0);
+  assert.equal((await waybill("secret rm db.url_2")).status, 0);
+});
+
 test("a secret comes from a pipe, and never from the arguments", async () => {
   const set = await waybill("secret set db-password -e staging", { input: "hunter2\n" });
   assert.equal(set.out, "db-password is set for staging of shop (version 1). What uses it is deployed anew.");

@@ -18,9 +18,15 @@ const sha = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const label = /^(?!.*--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const maxNameLength = 40;
 
+/** A secret's name, for files and for whoever sets it: 1 to 100 of `a-z`, `0-9`, `.`, `_`, `-`, the last three only within. */
+export const secretNamePattern = "^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$";
+const secretName = new RegExp(secretNamePattern);
+
 export const isSha = (text: string): boolean => sha.test(text);
 /** True for a name of at most 40 characters that may stand in a host name: `a-z`, `0-9`, `-`, no `--`. */
 export const isName = (text: string): boolean => text.length <= maxNameLength && label.test(text);
+
+export const isSecretName = (text: string): boolean => secretName.test(text);
 
 export function commitSha(text: string): CommitSha {
   if (!isSha(text)) throw new TypeError(`not a commit id: ${JSON.stringify(text.slice(0, 80))}`);

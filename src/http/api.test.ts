@@ -215,6 +215,14 @@ test("a body over its bound is refused while it still comes in", async () => {
   assert.ok(sent <= 4 * 65_536, `${sent} bytes were read`);
 });
 
+test("a secret has any name that a file may give it", async () => {
+  const { call, secrets } = makeTestApp();
+  const path = "/api/v1/repositories/shop/secrets/db.url_2";
+  assert.equal((await call("jon", "PUT", path, { value: "hunter2" })).status, 200);
+  assert.equal(secrets.get("shop/*/db.url_2"), "hunter2");
+  assert.equal((await call("jon", "DELETE", path)).status, 204);
+});
+
 test("a secret's value goes in and never comes out", async () => {
   const { call, secrets, release } = makeTestApp();
   const path = "/api/v1/repositories/shop/secrets/db";

@@ -105,3 +105,15 @@ test("older values are erased, those set at once get different versions, another
     await database.close();
   }
 });
+
+test("a secret is named as files name it; what cannot be a name is refused, and nothing is removed by it", async () => {
+  await withSecrets(async (secrets) => {
+    const set = setter(secrets);
+    for (const name of ["db", "0", "db.url_2", "a".repeat(100)]) assert.equal((await set(name, "x")).version, 1);
+    for (const name of ["", "-db", "db.", "DB", "a/b", "a\0b", "a".repeat(101)]) {
+      await assert.rejects(set(name, "x"), { code: "REQUEST_INVALID" });
+      const gone = secrets.remove({ repository: "shop", environment: null, name, actor });
+      await assert.rejects(gone, { code: "NOT_FOUND" });
+    }
+  });
+});

@@ -2,6 +2,7 @@ import type { Cipher } from "../core/cipher.ts";
 import type { Clock } from "../core/clock.ts";
 import { WaybillError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
+import { isSecretName } from "../core/names.ts";
 import { Secret } from "../core/secret.ts";
 import type { SecretReader } from "./workload.ts";
 
@@ -55,8 +56,7 @@ export interface Secrets extends SecretReader {
 
 // What still runs with an older version must be able to start again.
 const keptVersions = 5;
-const namePattern = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
-const maxNameLength = 100;
+const maxShownLength = 100;
 
 export interface SecretsDependencies {
   readonly store: SecretStore;
@@ -85,9 +85,9 @@ export function makeSecrets({ store, cipher, clock }: SecretsDependencies): Secr
       return new Map([...shared, ...own].map(({ name, version }) => [name, version]));
     },
     async remove({ repository, environment, name }) {
-      if (await store.remove({ repository, environment }, name)) return;
+      if (isSecretName(name) && (await store.remove({ repository, environment }, name))) return;
       const where = environment === null ? repository : `${repository}/${environment}`;
-      throw new WaybillError("NOT_FOUND", `${where} has no secret ${JSON.stringify(name.slice(0, maxNameLength))}`);
+      throw new WaybillError("NOT_FOUND", `${where} has no secret ${JSON.stringify(name.slice(0, maxShownLength))}`);
     },
     async reveal({ repository, environment }, name, version) {
       const row = await store.find(repository, name, version);
@@ -104,10 +104,10 @@ export function makeSecrets({ store, cipher, clock }: SecretsDependencies): Secr
 }
 
 function requireName(name: string): void {
-  if (name.length <= maxNameLength && namePattern.test(name)) return;
+  if (isSecretName(name)) return;
   throw new WaybillError(
     "REQUEST_INVALID",
-    `${JSON.stringify(name.slice(0, maxNameLength))} cannot name a secret; wanted are a-z, 0-9, ".", "_" and "-"`,
+    `${JSON.stringify(name.slice(0, maxShownLength))} cannot name a secret; wanted are 1 to 100 of a-z, 0-9, ".", "_" and "-", with a letter or a digit at either end`,
   );
 }
 

@@ -41,7 +41,7 @@ export function secretRoutes({ secrets, release }: HttpDependencies): readonly R
       async handle(call) {
         const { value, environment } = call.body as { value: string; environment?: string | null };
         const scope = scopeOf(call, environment ?? null);
-        const request = { ...scope, name: nameParam(call, "name"), value: new Secret(value), actor: actorOf(call) };
+        const request = { ...scope, name: call.param("name"), value: new Secret(value), actor: actorOf(call) };
         const secret = await secrets.set(request);
         await release.secretsChanged(scope);
         return json({ secret });
@@ -60,7 +60,7 @@ export function secretRoutes({ secrets, release }: HttpDependencies): readonly R
       async handle(call) {
         const scope = scopeOf(call, call.url.searchParams.get("environment"));
         if (scope.environment === "") throw new WaybillError("REQUEST_INVALID", "environment is empty");
-        await secrets.remove({ ...scope, name: nameParam(call, "name"), actor: actorOf(call) });
+        await secrets.remove({ ...scope, name: call.param("name"), actor: actorOf(call) });
         await release.secretsChanged(scope);
         return noContent();
       },

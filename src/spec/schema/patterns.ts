@@ -1,3 +1,4 @@
+import { secretNamePattern } from "../../core/names.ts";
 import type { ProblemCode } from "../problem-table.ts";
 
 interface Shape {
@@ -42,7 +43,7 @@ export const shapes = {
     wanted: "a variable's name: letters, digits and _, no digit first",
   },
   secret: {
-    pattern: "^[a-z0-9](?:[a-z0-9._-]{0,98}[a-z0-9])?$",
+    pattern: secretNamePattern,
     code: "FIELD_VALUE",
     wanted: "a secret's name: a-z, 0-9, ., _ and -",
   },
