@@ -8,6 +8,7 @@ import type { Log } from "../core/log.ts";
 import type { AccessLog } from "./access-log.ts";
 import { accessLineOf, beginExchange, type Exchange } from "./exchange.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { Vigil } from "./decision/vigil.ts";
 import type { Judge, Verdict } from "./judge.ts";
 import { malformed, serverAway } from "./notice/answers.ts";
 import { noticeOf, renderNotice, type Notice } from "./notice/notice.ts";
@@ -25,6 +26,7 @@ interface Parts {
   readonly judge: Judge;
   readonly forwarder: HttpForwarder;
   readonly inFlight: InFlight;
+  readonly vigil: Vigil;
   readonly accessLog: AccessLog;
   readonly cookies: Cookies;
   readonly scheme: PublicOrigin["scheme"];
@@ -222,7 +224,9 @@ async function answerUpgrade(
     return refuseUpgrade(exchange, socket, notice);
   }
   const { upstream, headers, to } = verdict;
-  const leave = parts.inFlight.enter(upstream, () => socket.destroy());
+  const end = (): void => void socket.destroy();
+  const leave = parts.inFlight.enter(upstream, end);
+  const unwatch = parts.vigil.watch(() => parts.judge.mayStay(exchange), end);
   const cookies = to === "server" ? null : parts.cookies;
   const upgraded = await upgrade({
     request,
@@ -233,7 +237,10 @@ async function answerUpgrade(
     headers,
     requestId,
     cookies,
-  }).finally(leave);
+  }).finally(() => {
+    unwatch();
+    leave();
+  });
   return upgraded ?? refuseUpgrade(exchange, socket, failureNotice("refused", to));
 }
 

@@ -4,6 +4,7 @@ import type { PublicOrigin } from "../access/origin.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { makeAccessLog } from "./access-log.ts";
+import { makeVigil } from "./decision/vigil.ts";
 import { makeEntrance } from "./entrance.ts";
 import { makeIdentification } from "./identification.ts";
 import { makeInFlight, type InFlight } from "./in-flight.ts";
@@ -40,13 +41,24 @@ export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts
   const cookies = makeCookies(origin);
   const mirror = makeMirror({ source, log });
   const inFlight = makeInFlight();
+  const vigil = makeVigil(mirror);
   const forwarder = makeHttpForwarder();
   const accessLog = makeAccessLog(accessLogFile, log);
   const useLog = makeUseLog({ mirror, source, clock, log });
   const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
   const judge = makeJudge({ mirror, identification, cookies, origin });
   const listener = makeListener({
-    entrance: makeEntrance({ judge, forwarder, inFlight, accessLog, cookies, scheme: origin.scheme, clock, log }),
+    entrance: makeEntrance({
+      judge,
+      forwarder,
+      inFlight,
+      vigil,
+      accessLog,
+      cookies,
+      scheme: origin.scheme,
+      clock,
+      log,
+    }),
     clock,
   });
   const timers = [

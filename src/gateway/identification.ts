@@ -1,5 +1,5 @@
 import type { Cookies } from "../access/proof/cookie.ts";
-import { isGood, presentedBy } from "../access/proof/credential.ts";
+import { isGood, presentedBy, type Credential } from "../access/proof/credential.ts";
 import { isForged } from "../access/proof/forgery.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
@@ -28,6 +28,8 @@ export interface Identified {
 export interface Identification {
   /** Who sends this to the deployment's host `label`; a promise only where the database must be asked. */
   identify(appearance: Appearance, label: string): Identified | Promise<Identified>;
+  /** The same of a connection that stays, by what is held now: neither asks the database nor counts as use. */
+  recall(appearance: Appearance, label: string): Identified;
 }
 
 interface Parts {
@@ -59,22 +61,32 @@ export function makeIdentification({ mirror, useLog, cookies, clock, log }: Part
     unknownUntilMs.set(hash, clock.now().getTime() + unknownForMs);
   }
 
+  function proofOf(appearance: Appearance) {
+    const { token, sessions } = presentedBy(appearance, cookies);
+    // The operator's own token may look like anything: it is known by being held.
+    const isHeld = token !== null && mirror.credential(token.hash) !== null;
+    const isOurAuthorization = isHeld || token?.isWaybills === true;
+    const hashes = [
+      ...(token !== null && (isHeld || token.isWhole) ? [token.hash] : []),
+      // A cookie does not speak for what another site's page sends.
+      ...(isForged(appearance) ? [] : sessions),
+    ];
+    return { hashes, isOurAuthorization };
+  }
+
+  const findGood = (hashes: readonly string[], label: string, now: Date): Credential | null =>
+    hashes.map((hash) => mirror.credential(hash)).find((one) => one !== null && isGood(one, label, now)) ?? null;
+
   return {
+    recall(appearance, label) {
+      const { hashes, isOurAuthorization } = proofOf(appearance);
+      return { identity: findGood(hashes, label, clock.now())?.identity ?? null, isOurAuthorization };
+    },
     identify(appearance, label) {
-      const { token, sessions } = presentedBy(appearance, cookies);
-      // The operator's own token may look like anything: it is known by being held.
-      const isHeld = token !== null && mirror.credential(token.hash) !== null;
-      const isOurAuthorization = isHeld || token?.isWaybills === true;
-      const hashes = [
-        ...(token !== null && (isHeld || token.isWhole) ? [token.hash] : []),
-        // A cookie does not speak for what another site's page sends.
-        ...(isForged(appearance) ? [] : sessions),
-      ];
+      const { hashes, isOurAuthorization } = proofOf(appearance);
       const now = clock.now();
       const answer = (): Identified => {
-        const known = hashes
-          .map((hash) => mirror.credential(hash))
-          .find((one) => one !== null && isGood(one, label, now));
+        const known = findGood(hashes, label, now);
         if (known) useLog.note(known);
         return { identity: known?.identity ?? null, isOurAuthorization };
       };

@@ -2,7 +2,7 @@ import type { Cookies } from "../access/proof/cookie.ts";
 import { placeOf, type Place, type PublicOrigin } from "../access/origin.ts";
 import { stackKey } from "../core/stack.ts";
 import type { AccessRule, Upstream } from "../targets/route.ts";
-import { decide, type Decision } from "./decision/decide.ts";
+import { decide, type Decision, type Question } from "./decision/decide.ts";
 import { sayingOf, type Exchange } from "./exchange.ts";
 import type { Appearance, Identification, Identified } from "./identification.ts";
 import type { Endpoint, Mirror } from "./mirror.ts";
@@ -36,6 +36,8 @@ export interface Judge {
   identify(exchange: Exchange): Identified | Promise<Identified>;
   /** Decides at this moment, by what is in force now: called again before a request is sent a second time. */
   judge(exchange: Exchange, identified: Identified): Verdict;
+  /** Whether a connection that was let in would be let in now: by who it is and by its route's access, wherever that leads. */
+  mayStay(exchange: Exchange): boolean;
 }
 
 interface Parts {
@@ -70,8 +72,18 @@ export function makeJudge(parts: Parts): Judge {
           return where satisfies never;
       }
     },
+    mayStay(exchange) {
+      const where = place(exchange);
+      if (where.kind !== "workload") return true;
+      const { identity } = parts.identification.recall(appearanceOf(exchange), where.label);
+      const { kind } = decide(questionOf(exchange), parts.mirror.route(where.label), identity);
+      // A revision that is replaced, paused or removed ends its own connections, when it has had its time.
+      return kind !== "redirect" && kind !== "unauthorized" && kind !== "forbidden";
+    },
   };
 }
+
+const questionOf = ({ target, isNavigation }: Exchange): Question => ({ path: target.path, isNavigation });
 
 function appearanceOf({ request, target, isUpgrade }: Exchange): Appearance {
   const { method = "GET", headers } = request;
@@ -96,8 +108,7 @@ function judgeWorkload(
   const route = parts.mirror.route(label);
   exchange.deployment = route ? stackKey(route.stack) : null;
   exchange.user = identified.identity?.name ?? null;
-  const question = { path: exchange.target.path, isNavigation: exchange.isNavigation };
-  const decision = decide(question, route, identified.identity);
+  const decision = decide(questionOf(exchange), route, identified.identity);
   switch (decision.kind) {
     case "reserved":
       return toServer(exchange, parts);

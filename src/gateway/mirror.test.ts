@@ -78,7 +78,7 @@ test("what changed while the database was away is read when it is back; what was
   rows.routes.set("ranker", route("ranker", 1));
   await mirror.load();
   let told = 0;
-  const stop = mirror.onRoutes(() => (told += 1));
+  const stop = mirror.onChange(() => (told += 1));
   setAway(true);
   rows.routes.set("ranker", route("ranker", 2));
   mirror.changed({ table: "routes", key: "ranker" });

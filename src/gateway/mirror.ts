@@ -45,8 +45,8 @@ export interface Mirror {
    * for meanwhile share the next read, so that garbage costs one query at a time; null as well when too many wait.
    */
   ask(hash: string): Promise<Credential | null>;
-  /** Calls back after each change of a route; answers how to stop. */
-  onRoutes(callback: () => void): () => void;
+  /** Calls back after each change of a route or a credential; answers how to stop. */
+  onChange(callback: () => void): () => void;
 }
 
 const retryMs = 1_000;
@@ -91,7 +91,7 @@ function lookups(held: Held) {
       [...held.routes.values()]
         .filter(({ upstream }) => upstream.kind === "http" && upstream.hostname === hostname && upstream.port === port)
         .map(({ host }) => host),
-    onRoutes(callback: () => void) {
+    onChange(callback: () => void) {
       held.watchers.add(callback);
       return () => void held.watchers.delete(callback);
     },
@@ -154,7 +154,7 @@ async function readAll(held: Held, source: StateSource): Promise<void> {
   held.credentials = new Map(credentials.map((credential) => [credential.hash, credential]));
   held.endpoint = endpoint;
   held.isLoaded = true;
-  for (const watcher of held.watchers) watcher();
+  tellWatchers(held);
 }
 
 async function readChanges(held: Held, source: StateSource, changes: readonly Change[]): Promise<void> {
@@ -168,6 +168,7 @@ async function readChanges(held: Held, source: StateSource, changes: readonly Ch
   if (keysOf("users").length > 0) {
     const credentials = await source.credentials();
     held.credentials = new Map(credentials.map((credential) => [credential.hash, credential]));
+    tellWatchers(held);
     return;
   }
   const hashes = keysOf("sessions", "tokens");
@@ -181,7 +182,7 @@ async function readRoutes(held: Held, source: StateSource, hosts: readonly strin
     if (route) held.routes.set(host, route);
     else held.routes.delete(host);
   }
-  for (const watcher of held.watchers) watcher();
+  tellWatchers(held);
 }
 
 async function readCredentials(held: Held, source: StateSource, hashes: readonly string[]): Promise<void> {
@@ -191,4 +192,9 @@ async function readCredentials(held: Held, source: StateSource, hashes: readonly
     if (credential) held.credentials.set(hash, credential);
     else held.credentials.delete(hash);
   }
+  tellWatchers(held);
+}
+
+function tellWatchers({ watchers }: Held): void {
+  for (const watcher of watchers) watcher();
 }

@@ -102,7 +102,7 @@ export function makeDrained({ mirror, inFlight }: { mirror: Mirror; inFlight: In
 
 function unrouted(mirror: Mirror, upstream: Endpoint, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const stop = mirror.onRoutes(settle);
+    const stop = mirror.onChange(settle);
     signal.addEventListener("abort", settle);
     settle();
     function settle(): void {
