@@ -288,3 +288,21 @@ test("a moved tag is not followed", async () => {
   assert.deepEqual(running(), before);
   assert.match(troubles.join(), /waybill\/production\/2 was moved/);
 });
+
+test("what a remote gets while a snapshot is made here is left for the next look", async () => {
+  await work.write({ ...service("web"), "web/main.js": "1" });
+  await work.commit("one");
+  await work.git("push", "--quiet", "origin", "main");
+  const url = `file://${join(world.folder, "shop.git")}`;
+  await world.release.connect({ name: "copy", url, credentials: null, actor: ada });
+  await work.write({ "web/main.js": "2" });
+  const second = await work.commit("two");
+  await work.git("push", "--quiet", "origin", "main");
+  await world.release.hold({ repository: "copy", environment: "production", reason: "lunch", actor: ada });
+  assert.match(await work.git("ls-remote", "origin"), /waybill\/production\/2$/m);
+  const copy = await world.git.open(repositoryName("copy"));
+  assert.equal(await copy.hasChanged(new AbortController().signal), true);
+  const [outcome] = (await world.watcher.look("copy")).environments;
+  assert.equal(outcome?.waiting?.commit, second);
+  await world.settled();
+});

@@ -34,12 +34,14 @@ export interface Repository {
   createSnapshot(snapshot: NewSnapshot): Promise<SnapshotTag>;
   /** Writes a tree into a folder that does not exist yet. Throws TREE_UNSAFE. */
   materialise(tree: TreeSha, folder: string, signal: AbortSignal): Promise<void>;
-  /** Where it is hosted, without credentials; null when here, and then the three below throw CONFLICT. */
+  /** Where it is hosted, without credentials; null when here, and then the four below throw CONFLICT. */
   readonly remoteUrl: string | null;
   /** Whether the remote has other refs than when last fetched. Changes nothing. */
   hasChanged(signal: AbortSignal): Promise<boolean>;
   /** Makes branches and snapshot tags as the remote has them. Throws REMOTE_* errors and changes nothing then. */
   fetch(signal: AbortSignal): Promise<FetchResult>;
+  /** Snapshot tags made here that the remote did not have when last seen. Asks nobody, changes nothing. */
+  unpushedTags(): Promise<readonly string[]>;
   /** Pushes snapshot tags to the remote, never by force. */
   pushTags(tags: readonly string[], signal: AbortSignal): Promise<void>;
   /** Packs objects when many lie about singly. Not needed for anything but speed. */
@@ -77,6 +79,7 @@ export function makeRepository(options: RepositoryOptions): Repository {
     remoteUrl: mirror?.url ?? null,
     hasChanged: async (signal) => requireMirror().hasChanged(signal),
     fetch: async (signal) => requireMirror().fetch(signal),
+    unpushedTags: async () => requireMirror().unpushedTags(),
     pushTags: async (tags, signal) => requireMirror().pushTags(tags, signal),
     refs: () => readRefs(path, env, spawn),
     readFiles: (commit) => readFiles(objects, commit),

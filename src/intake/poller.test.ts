@@ -46,26 +46,32 @@ const demo = repositoryName("demo");
 const other = repositoryName("other");
 const intervalMs = 1_000;
 
+/** `broken`: it has news, and following them fails once. */
+type Remote = "same" | "changed" | "away" | "broken";
+
 async function polled(
   steps: (parts: {
     clock: ReturnType<typeof manualClock>;
-    remotes: Map<RepositoryName, "same" | "changed" | "away">;
+    remotes: Map<RepositoryName, Remote>;
     log: string[];
   }) => Promise<void>,
 ): Promise<void> {
   const clock = manualClock();
-  const remotes = new Map<RepositoryName, "same" | "changed" | "away">([[demo, "same"]]);
+  const remotes = new Map<RepositoryName, Remote>([[demo, "same"]]);
   const log: string[] = [];
   const poller = makePoller({
     repositories: async () => [...remotes.keys()],
     async hasChanged(name) {
       log.push(`ask ${name}`);
       if (remotes.get(name) === "away") throw new Error("away");
-      return remotes.get(name) === "changed";
+      return ["changed", "broken"].includes(remotes.get(name) ?? "");
     },
     async look(name, reason) {
       log.push(`look ${name} ${reason}`);
+      // Fetched, and then not followed.
+      const isBroken = remotes.get(name) === "broken";
       remotes.set(name, "same");
+      if (isBroken) throw new Error("no database");
     },
     clock,
     intervalMs,
@@ -102,6 +108,15 @@ test("a remote that is away is asked less and less, and at once as before when i
     const before = log.length;
     await clock.advance(intervalMs * 2);
     assert.equal(log.length, before + 2);
+  }));
+
+test("a look that failed is made again, though the remote has no more news", () =>
+  polled(async ({ clock, remotes, log }) => {
+    remotes.set(demo, "broken");
+    await clock.advance(intervalMs * 3);
+    assert.deepEqual(log, ["ask demo", "look demo poll", "look demo poll"]);
+    await clock.advance(intervalMs);
+    assert.deepEqual(log.slice(3), ["ask demo"]);
   }));
 
 test("one remote that is away holds no other up; what is connected later is polled, what is removed no more", () =>

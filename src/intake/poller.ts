@@ -34,8 +34,14 @@ export function makePoller(options: PollerOptions): Poller {
   const { repositories, hasChanged, look, clock, intervalMs, log, random = Math.random } = options;
   const slots = makeSlots({ running: maxConcurrent });
 
+  // A look that failed may have fetched before: the remote has no news then, and it is looked at all the same.
+  const owed = new Set<RepositoryName>();
+
   async function poll(name: RepositoryName, signal: AbortSignal): Promise<void> {
-    if (await slots.run(() => hasChanged(name, signal))) await look(name, "poll");
+    if (!owed.has(name) && !(await slots.run(() => hasChanged(name, signal)))) return;
+    owed.add(name);
+    await look(name, "poll");
+    owed.delete(name);
   }
 
   async function watch(name: RepositoryName, signal: AbortSignal): Promise<void> {

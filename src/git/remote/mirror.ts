@@ -13,14 +13,14 @@ export interface Mirror {
   /** Whether the remote has other refs than when last fetched. Reads only. */
   hasChanged(signal: AbortSignal): Promise<boolean>;
   fetch(signal: AbortSignal): Promise<FetchResult>;
+  /** Snapshot tags made here that the remote did not have when last seen. Asks nobody. */
+  unpushedTags(): Promise<readonly string[]>;
   pushTags(tags: readonly string[], signal: AbortSignal): Promise<void>;
 }
 
 export interface FetchResult {
   /** Snapshot tags that the remote moved to another object: not followed. */
   readonly movedTags: readonly string[];
-  /** Snapshot tags made here that the remote does not have. */
-  readonly unpushedTags: readonly string[];
 }
 
 type Refs = ReadonlyMap<string, string>;
@@ -56,14 +56,17 @@ export function updates(refs: Refs): [ref: string, id: string][] {
   });
 }
 
-export function compareTags(refs: Refs): FetchResult {
-  const tags = [...refs].filter(([ref]) => isTag(ref));
-  const short = ([ref]: readonly [string, string]): string => ref.slice("refs/tags/".length);
-  return {
-    movedTags: tags.filter(([ref, id]) => refs.has(seen(ref)) && refs.get(seen(ref)) !== id).map(short),
-    unpushedTags: tags.filter(([ref]) => !refs.has(seen(ref))).map(short),
-  };
+/** Our snapshot tags, by what the remote had under their names when last seen. */
+function tagsSeen(refs: Refs, isAs: (own: string, remote: string | undefined) => boolean): readonly string[] {
+  return [...refs]
+    .filter(([ref, id]) => isTag(ref) && isAs(id, refs.get(seen(ref))))
+    .map(([ref]) => ref.slice("refs/tags/".length));
 }
+
+const movedTags = (refs: Refs): readonly string[] =>
+  tagsSeen(refs, (own, remote) => remote !== undefined && remote !== own);
+
+const unpushedTags = (refs: Refs): readonly string[] => tagsSeen(refs, (_, remote) => remote === undefined);
 
 export interface MirrorOptions {
   readonly path: string;
@@ -119,10 +122,12 @@ export function makeMirror({ path, url, remote, log }: MirrorOptions): Mirror {
       if (!isCurrent) await fetchRefs(from, refspecs, { cwd: path, signal });
       await change(updates(await readRefs()).map(([ref, id]) => `update ${ref} ${id}\n`));
       if (head !== null && head !== (await readHead(path))) await setHead(path, head);
-      const result = compareTags(await readRefs());
-      if (result.movedTags.length > 0) log.warn({ path, tags: result.movedTags }, "the remote moved snapshot tags");
-      return result;
+      const moved = movedTags(await readRefs());
+      if (moved.length > 0) log.warn({ path, tags: moved }, "the remote moved snapshot tags");
+      return { movedTags: moved };
     },
+
+    unpushedTags: async () => unpushedTags(await readRefs()),
 
     async pushTags(tags, signal) {
       if (tags.length === 0) return;

@@ -173,8 +173,8 @@ async function branchesByEnvironment(
 async function pushBack({ log, signal }: WatcherParts, repo: Repository): Promise<readonly string[]> {
   if (repo.remoteUrl === null) return [];
   try {
-    const { unpushedTags } = await repo.fetch(signal);
-    await repo.pushTags(unpushedTags, signal);
+    // No fetch: what the remote has new would count as seen, and no look would follow it.
+    await repo.pushTags(await repo.unpushedTags(), signal);
     return [];
   } catch (thrown) {
     const { message } = asWaybillError(thrown);
