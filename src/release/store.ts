@@ -21,6 +21,8 @@ export interface ReleaseStore {
 
   deployments(filter?: Partial<StackName>): Promise<readonly DeploymentRow[]>;
   deployment(stack: StackName): Promise<DeploymentRow | null>;
+  /** How far each deployment of an environment has come, without what it runs. */
+  progress(environment: EnvironmentRef): Promise<readonly DeploymentProgress[]>;
   /**
    * Writes what should be, in one transaction: `rows` are new or changed; the environment's others keep their content
    * and follow `base`, but for those named in `exceptions`.
@@ -86,13 +88,19 @@ export interface DeploymentRow extends DesiredRow {
   readonly updatedAt: Date;
 }
 
+/** What is compared at each look: a thousand of these are read fast, the workloads are not. */
+export type DeploymentProgress = Pick<
+  DeploymentRow,
+  "stack" | "desiredDigest" | "appliedDigest" | "failedDigest" | "state" | "blocked"
+>;
+
 const unfinished: ReadonlySet<DeploymentState> = new Set(["waiting", "building", "starting"]);
 
 /**
  * Whether nothing is left to do for a row. What runs already but does not say how it is (a rollback to a revision
  * that never stopped) is applied again: that changes nothing and tells.
  */
-export function isSettled({ desiredDigest, appliedDigest, failedDigest, state }: DeploymentRow): boolean {
+export function isSettled({ desiredDigest, appliedDigest, failedDigest, state }: DeploymentProgress): boolean {
   if (desiredDigest === failedDigest) return true;
   return desiredDigest === appliedDigest && !unfinished.has(state);
 }

@@ -6,7 +6,7 @@ import type { Driver } from "../apply/drive.ts";
 import { fold, type Folded } from "./fold.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { EnvironmentRef } from "../release.ts";
-import { isSettled, type DeploymentRow, type DesiredRow, type ReleaseStore } from "../store.ts";
+import { isSettled, type DeploymentProgress, type DesiredRow, type ReleaseStore } from "../store.ts";
 import { takenHosts, takenMessage, type TakenHost } from "../define/hosts.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
 import { digestOf } from "../define/definition.ts";
@@ -32,7 +32,7 @@ export interface SettleRequest extends EnvironmentRef {
 }
 
 export interface Facts extends Surroundings {
-  readonly rows: readonly DeploymentRow[];
+  readonly rows: readonly DeploymentProgress[];
 }
 
 export interface Settled {
@@ -73,11 +73,10 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
   }
 
   async function readFacts(ref: EnvironmentRef): Promise<Facts> {
-    const { repository, environment } = ref;
     const [secretVersions, overrides, rows] = await Promise.all([
       secrets.versions(ref),
       store.overrides(ref),
-      store.deployments({ repository, environment }),
+      store.progress(ref),
     ]);
     return { secretVersions, overrides, rows };
   }
@@ -146,7 +145,7 @@ async function changedRows(
 }
 
 // What is blocked is looked at again: what stood in its way may be gone.
-const isNews = (known: DeploymentRow | undefined, row: DesiredRow): boolean =>
+const isNews = (known: DeploymentProgress | undefined, row: DesiredRow): boolean =>
   known?.desiredDigest !== row.desiredDigest || known.blocked !== null;
 
 /** A host name stays with whoever had it first; the deployment that asks for it too waits. */

@@ -1,7 +1,7 @@
 import { sql, type Selectable } from "kysely";
 import { commitSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
-import type { DeploymentRow, DesiredRow, ReleaseStore } from "../../release/store.ts";
+import type { DeploymentProgress, DeploymentRow, DesiredRow, ReleaseStore } from "../../release/store.ts";
 import type { DeploymentState } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 import type { Database } from "../database.ts";
@@ -22,6 +22,16 @@ export function deploymentQueries(db: Database) {
     async deployment(stack) {
       const row = await filtered(stack).executeTakeFirst();
       return row ? deploymentOf(row) : null;
+    },
+    async progress({ repository, environment }) {
+      const rows = await db
+        .selectFrom("deployments")
+        .select(progressColumns)
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .orderBy("name")
+        .execute();
+      return rows.map(progressOf);
     },
     async holders(hosts, { repository, environment }) {
       if (hosts.length === 0) return new Map<string, StackName>();
@@ -123,19 +133,36 @@ function sameStack({ repository, environment, deployment }: StackName) {
   return sql<boolean>`(repository, environment, name) = (${repository}, ${environment}, ${deployment})`;
 }
 
-function deploymentOf(row: Selectable<DeploymentsTable>): DeploymentRow {
+const progressColumns = [
+  "repository",
+  "environment",
+  "name",
+  "desired_digest",
+  "applied_digest",
+  "failed_digest",
+  "state",
+  "blocked",
+] as const satisfies readonly (keyof DeploymentsTable)[];
+
+function progressOf(row: Pick<Selectable<DeploymentsTable>, (typeof progressColumns)[number]>): DeploymentProgress {
   return {
     stack: { repository: row.repository, environment: row.environment, deployment: row.name },
-    kind: row.kind,
-    workload: row.workload,
     desiredDigest: row.desired_digest,
     appliedDigest: row.applied_digest,
     failedDigest: row.failed_digest,
+    state: row.state,
+    blocked: row.blocked,
+  };
+}
+
+function deploymentOf(row: Selectable<DeploymentsTable>): DeploymentRow {
+  return {
+    ...progressOf(row),
+    kind: row.kind,
+    workload: row.workload,
     hosts: row.hosts,
     snapshot: row.snapshot,
     commit: commitSha(row.commit),
-    blocked: row.blocked,
-    state: row.state,
     reason: row.reason,
     url: row.url,
     updatedAt: row.updated_at,
