@@ -2,7 +2,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { CommitSha } from "../core/names.ts";
 import { formatProblem } from "../spec/problem.ts";
 import type { Defined, Definitions } from "./define/definitions.ts";
-import { fold, rollbackTarget } from "./snapshots/fold.ts";
+import { fold, rollbackTarget, type RollbackTarget } from "./snapshots/fold.ts";
 import type { NewTag, Place } from "./snapshots/record.ts";
 import type { EnvironmentRef, Release } from "./release.ts";
 import { presentOf } from "./snapshots/history.ts";
@@ -80,22 +80,40 @@ async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Pl
   const folded = fold(snapshots);
   const live = (only === null ? undefined : folded.exceptions.get(only)) ?? folded.base;
   if (!live) throw new WaybillError("NOT_FOUND", `${environment} has no snapshot to roll back`);
-  const target = to === null ? rollbackTarget(snapshots, only) : snapshots.find(({ number }) => number === to);
+  const back =
+    to === null ? rollbackTarget(snapshots, only, await parts.store.failures(request)) : named(snapshots, to);
+  const passedOver = back.passedOver.map(
+    ({ snapshot, deployments }) => `${snapshot.tag}, where ${list(deployments)} failed`,
+  );
+  const { target } = back;
   if (!target) {
     const wanted = to === null ? `nothing before ${live.tag}` : `no snapshot waybill/${environment}/${to}`;
+    const passed = passedOver.length === 0 ? "" : ` but ${passedOver.join("; ")}: --to NUMBER goes there all the same`;
     throw new WaybillError(
       "NOT_FOUND",
-      `${environment} has ${wanted} to go back to: see waybill history ${environment}`,
+      `${environment} has ${wanted} to go back to${passed}: see waybill history ${environment}`,
     );
   }
   if (only !== null) await refuseUnknownName(parts, place, { only, live, target });
   await refuseUnusable(parts, place, { commit: target.commit, only });
+  const reason = [note, ...passedOver.map((one) => `passed over ${one}`)].filter((text) => text !== "").join("; ");
   const trailers = {
     [trailerNames.reverts]: live.tag,
     ...(only === null ? {} : { [trailerNames.only]: only }),
-    ...(note === "" ? {} : { [trailerNames.reason]: note }),
+    ...(reason === "" ? {} : { [trailerNames.reason]: reason }),
   };
   return { commit: target.commit, actor: actor.name, message: `Return to ${target.tag}`, trailers };
+}
+
+const named = (snapshots: readonly Snapshot[], number: number): RollbackTarget => ({
+  target: snapshots.find((snapshot) => snapshot.number === number) ?? null,
+  passedOver: [],
+});
+
+/** `web, api and 3 more`: a tag's trailer is one line. */
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
 interface OnlyRequest {

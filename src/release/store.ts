@@ -18,6 +18,8 @@ export interface ReleaseStore {
   /** Every snapshot ever seen of an environment, or of all, the deleted ones too, in the order of their numbers. */
   snapshots(filter: { repository: string; environment?: string }): Promise<readonly RecordedSnapshot[]>;
   saveSnapshot(environment: EnvironmentRef, row: SnapshotRow): Promise<void>;
+  /** Deployments whose apply failed for good while they followed a snapshot, and did not succeed there since. */
+  failures(environment: EnvironmentRef): Promise<Failures>;
 
   deployments(filter?: Partial<StackName>): Promise<readonly DeploymentRow[]>;
   deployment(stack: StackName): Promise<DeploymentRow | null>;
@@ -28,7 +30,8 @@ export interface ReleaseStore {
    * and follow `base`, but for those named in `exceptions`.
    */
   desire(environment: EnvironmentRef, rows: readonly DesiredRow[], base: Following): Promise<void>;
-  /** Records an apply's outcome, if the row still wants that digest; answers whether it did. */
+  /** Records an apply's outcome, here and for the snapshot that the row follows, if the row still wants that digest;
+   * answers whether it did. */
   recordApplied(stack: StackName, outcome: AppliedOutcome): Promise<boolean>;
   setState(stack: StackName, state: DeploymentState, reason: string): Promise<void>;
   /** Drops the row of a removed deployment, unless it is wanted again meanwhile. */
@@ -54,6 +57,9 @@ export interface SnapshotRow extends Snapshot {
   readonly changes: readonly Change[];
   readonly isDeleted: boolean;
 }
+
+/** Names of deployments, by the snapshot's number. */
+export type Failures = ReadonlyMap<number, readonly string[]>;
 
 export interface Following {
   readonly snapshot: number;

@@ -1,4 +1,5 @@
 import type { EnvironmentView, SnapshotView } from "../../release/views.ts";
+import { printable } from "../terminal.ts";
 import { answer, type CommandContext } from "../command.ts";
 import { apiPath, type Client } from "../client.ts";
 import { WaybillError } from "../../core/errors.ts";
@@ -22,6 +23,7 @@ export async function rollback(context: CommandContext, environment: string, opt
   const what = snapshot.only === null ? environment : `${snapshot.only} in ${environment}`;
   answer(context, { snapshot: snapshotFields(snapshot) }, [
     `${what} goes back to commit ${snapshot.commit.slice(0, 10)}, as ${snapshot.tag}.`,
+    ...(snapshot.reason === "" ? [] : [`    ${printable(snapshot.reason)}`]),
     `${environment} is on hold: new commits wait until "waybill release ${environment}".`,
   ]);
 }

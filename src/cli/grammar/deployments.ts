@@ -54,7 +54,7 @@ function addEnvironmentActs(program: Command, run: Run): void {
   program
     .command("rollback <environment>")
     .description("go back to an earlier snapshot; the environment is then on hold")
-    .option("--to <number>", "the snapshot (default: the one before the active one)")
+    .option("--to <number>", "the snapshot (default: the newest before the active one that did not fail)")
     .option("--only <name>", "take back this deployment alone")
     .option("--note <text>", "why, for the history")
     .addOption(repositoryOption())

@@ -65,21 +65,23 @@ test("holding after a rollback of one deployment keeps that rollback", () => {
   assert.equal(fold(tags).exceptions.get("web")?.number, 4);
 });
 
+const goesBackTo = (snapshots: readonly Snapshot[]) => rollbackTarget(snapshots, null, new Map()).target?.number;
+
 test("rolling back twice goes two steps back", () => {
-  assert.equal(rollbackTarget(forward, null)?.number, 2);
+  assert.equal(goesBackTo(forward), 2);
   const once = [...forward, snapshot(4, "b", { kind: "revert" })];
-  assert.equal(rollbackTarget(once, null)?.number, 1);
+  assert.equal(goesBackTo(once), 1);
   const twice = [...once, snapshot(5, "a", { kind: "revert" })];
-  assert.equal(rollbackTarget(twice, null), null);
+  assert.equal(goesBackTo(twice), undefined);
 });
 
 test("what was taken back is no step back later", () => {
   const after = [...forward, snapshot(4, "b", { kind: "revert", reverts: "waybill/production/3" }), snapshot(5, "d")];
-  assert.equal(rollbackTarget(after, null)?.number, 2);
+  assert.equal(goesBackTo(after), 2);
 });
 
 test("a snapshot of the same commit again is no step back", () => {
-  assert.equal(rollbackTarget([...forward, snapshot(4, "c")], null)?.number, 2);
+  assert.equal(goesBackTo([...forward, snapshot(4, "c")]), 2);
 });
 
 test("a tag made by hand on an older commit is a revert", () => {
@@ -94,4 +96,25 @@ test("a tag made by hand on an older commit is a revert", () => {
   assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, "waybill/production/3").kind, "revert");
   assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, null).kind, "deploy");
   assert.equal(readSnapshot({ ...facts, message: "", trailers: { "Waybill-Hold": "why" } }, null).reason, "why");
+});
+
+test("a snapshot whose deploy failed is passed over, for all or for the deployment that failed", () => {
+  const failures = new Map([
+    [1, ["api"]],
+    [2, ["web"]],
+  ]);
+  const back = (only: string | null, known = failures) => {
+    const { target, passedOver } = rollbackTarget(forward, only, known);
+    return [target?.number ?? null, passedOver.map(({ snapshot, deployments }) => [snapshot.number, deployments])];
+  };
+  assert.deepEqual(back(null, new Map([[2, ["web"]]])), [1, [[2, ["web"]]]]);
+  assert.deepEqual(back("web"), [1, [[2, ["web"]]]]);
+  assert.deepEqual(back("api"), [2, []]);
+  assert.deepEqual(back(null), [
+    null,
+    [
+      [2, ["web"]],
+      [1, ["api"]],
+    ],
+  ]);
 });

@@ -1,3 +1,4 @@
+import type { Failures } from "../store.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** What an environment's tags say should be so: the only source of desired state. */
@@ -48,20 +49,45 @@ function holdOf(newest: Snapshot): Hold | null {
   }
 }
 
+export interface RollbackTarget {
+  /** Null: there is nothing to go back to. */
+  readonly target: Snapshot | null;
+  /** Later ones that failed when they were deployed, newest first. */
+  readonly passedOver: readonly FailedSnapshot[];
+}
+
+export interface FailedSnapshot {
+  readonly snapshot: Snapshot;
+  readonly deployments: readonly string[];
+}
+
 /**
- * The snapshot that a rollback returns to: the newest one on another commit, older than what is live.
+ * The snapshot that a rollback returns to: the newest one on another commit, older than what is live, whose deploy did
+ * not fail; with `only`, did not fail for that deployment.
  * Reverts, and what they took back, are passed over: rolling back twice goes two steps back and never forth again.
  */
-export function rollbackTarget(snapshots: readonly Snapshot[], only: string | null): Snapshot | null {
+export function rollbackTarget(
+  snapshots: readonly Snapshot[],
+  only: string | null,
+  failures: Failures,
+): RollbackTarget {
   const folded = fold(snapshots);
   const live = (only === null ? null : folded.exceptions.get(only)) ?? folded.base;
-  if (!live) return null;
+  if (!live) return { target: null, passedOver: [] };
   const deploys = snapshots.filter(({ kind, only: one }) => kind === "deploy" && (one === null || one === only));
   const origin = deploys.filter(({ commit }) => commit === live.commit).map(({ number }) => number);
   const before = origin.length > 0 ? Math.max(...origin) : live.number;
   const takenBack = new Set(snapshots.map(({ reverts }) => reverts));
-  const candidates = deploys.filter(
-    ({ tag, number, commit }) => number < before && commit !== live.commit && !takenBack.has(tag),
-  );
-  return candidates.toSorted((a, b) => b.number - a.number)[0] ?? null;
+  const candidates = deploys
+    .filter(({ tag, number, commit }) => number < before && commit !== live.commit && !takenBack.has(tag))
+    .toSorted((a, b) => b.number - a.number)
+    .map((snapshot) => ({ snapshot, deployments: failedIn(failures, snapshot, only) }));
+  const at = candidates.findIndex(({ deployments }) => deployments.length === 0);
+  return {
+    target: candidates[at]?.snapshot ?? null,
+    passedOver: at < 0 ? candidates : candidates.slice(0, at),
+  };
 }
+
+const failedIn = (failures: Failures, { number }: Snapshot, only: string | null): readonly string[] =>
+  (failures.get(number) ?? []).filter((name) => only === null || name === only);

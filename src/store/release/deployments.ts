@@ -1,11 +1,11 @@
-import { sql, type Selectable } from "kysely";
+import { sql, type QueryCreator, type Selectable } from "kysely";
 import { commitSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { DeploymentProgress, DeploymentRow, DesiredRow, ReleaseStore } from "../../release/store.ts";
 import type { DeploymentState } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 import type { Database } from "../database.ts";
-import type { DeploymentsTable } from "./tables.ts";
+import type { DeploymentsTable, ReleaseSchema, SnapshotFailuresTable } from "./tables.ts";
 
 export function deploymentQueries(db: Database) {
   const filtered = (filter: Partial<StackName>) => {
@@ -73,13 +73,16 @@ export function applyQueries(db: Database) {
     },
     async recordApplied(stack, { digest, state, reason, url, isApplied }) {
       const outcome = isApplied ? { applied_digest: digest, failed_digest: null } : { failed_digest: digest };
-      const result = await db
-        .updateTable("deployments")
-        .set({ ...outcome, state, reason, url, updated_at: sql<Date>`now()` })
-        .where(sameStack(stack))
-        .where("desired_digest", "=", digest)
-        .executeTakeFirst();
-      return result.numUpdatedRows > 0n;
+      const recorded = db.with("recorded", (query) =>
+        query
+          .updateTable("deployments")
+          .set({ ...outcome, state, reason, url, updated_at: sql<Date>`now()` })
+          .where(sameStack(stack))
+          .where("desired_digest", "=", digest)
+          .returning(["repository", "environment", "snapshot as number", "name as deployment"]),
+      );
+      const noted = isApplied ? withoutFailure(recorded) : withFailure(recorded);
+      return (await noted.selectFrom("recorded").select("number").execute()).length > 0;
     },
     async setState(stack, state, reason) {
       await db
@@ -98,6 +101,30 @@ export function applyQueries(db: Database) {
     },
   } satisfies Partial<ReleaseStore>;
 }
+
+type Recorded = QueryCreator<ReleaseSchema & { recorded: SnapshotFailuresTable }>;
+
+const failureKey = ["repository", "environment", "number", "deployment"] as const;
+
+const withFailure = (recorded: Recorded): Recorded =>
+  recorded.with("noted", (query) =>
+    query
+      .insertInto("snapshot_failures")
+      .columns(failureKey)
+      .expression((from) => from.selectFrom("recorded").select(failureKey))
+      .onConflict((conflict) => conflict.doNothing()),
+  );
+
+const withoutFailure = (recorded: Recorded): Recorded =>
+  recorded.with("noted", (query) =>
+    query
+      .deleteFrom("snapshot_failures")
+      .using("recorded")
+      .whereRef("snapshot_failures.repository", "=", "recorded.repository")
+      .whereRef("snapshot_failures.environment", "=", "recorded.environment")
+      .whereRef("snapshot_failures.number", "=", "recorded.number")
+      .whereRef("snapshot_failures.deployment", "=", "recorded.deployment"),
+  );
 
 const stateAtFirst = ({ spec }: Workload): DeploymentState => (spec.state === "running" ? "starting" : spec.state);
 

@@ -26,6 +26,17 @@ export function snapshotQueries(db: Database) {
         .onConflict((conflict) => conflict.columns(["repository", "environment", "number"]).doUpdateSet(values))
         .execute();
     },
+    async failures({ repository, environment }) {
+      const rows = await db
+        .selectFrom("snapshot_failures")
+        .select(["number", "deployment"])
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .orderBy("deployment")
+        .execute();
+      const byNumber = Map.groupBy(rows, ({ number }) => number);
+      return new Map([...byNumber].map(([number, group]) => [number, group.map(({ deployment }) => deployment)]));
+    },
   } satisfies Partial<ReleaseStore>;
 }
 

@@ -9,6 +9,7 @@ export interface ReleaseSchema {
   repositories: RepositoriesTable;
   environments: EnvironmentsTable;
   snapshots: SnapshotsTable;
+  snapshot_failures: SnapshotFailuresTable;
   deployments: DeploymentsTable;
   overrides: OverridesTable;
 }
@@ -48,6 +49,13 @@ export interface SnapshotsTable {
   author: string;
   changes: Json<readonly Change[]>;
   is_deleted: boolean;
+}
+
+export interface SnapshotFailuresTable {
+  repository: string;
+  environment: string;
+  number: number;
+  deployment: string;
 }
 
 export interface DeploymentsTable {

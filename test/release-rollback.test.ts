@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+import { WaybillError } from "../src/core/errors.ts";
+import { repositoryName } from "../src/core/names.ts";
+import { ada, releaseWorld } from "./support/release-world.ts";
+import { workingCopy, type WorkingCopy } from "./support/repository.ts";
+
+// Going back goes to what worked: a snapshot whose deploy failed is passed over, unless it is named.
+
+const production = { repository: "shop", environment: "production" };
+const rollback = { ...production, to: null, only: null, note: "", actor: ada };
+
+let world: Awaited<ReturnType<typeof releaseWorld>>;
+let work: WorkingCopy;
+
+beforeEach(async () => {
+  world = await releaseWorld();
+  await world.git.createHosted(repositoryName("shop"), "main");
+  work = await workingCopy(join(world.folder, "work"));
+  await work.git("remote", "add", "origin", join(world.folder, "shop.git"));
+  world.deployer.behave = async ({ spec }) => {
+    if (spec.kind === "worker" && spec.command === "broken") throw new WaybillError("WORKLOAD_FAILED", "it crashed");
+  };
+});
+
+afterEach(() => world.close());
+
+/** Commits both deployments with these commands, and waits until all is tried. */
+async function push(web: string, api: string): Promise<string> {
+  const file = (command: string) => `apiVersion: waybill/v1\nkind: worker\ncommand: ${command}\n`;
+  await work.write({ "deployments/web.yaml": file(web), "deployments/api.yaml": file(api), change: `${web} ${api}` });
+  const commit = await work.commit(`${web} ${api}`);
+  await work.git("push", "--quiet", "origin", "main");
+  await world.watcher.look("shop", "ada");
+  await world.settled();
+  return commit;
+}
+
+test("a rollback passes over what had failed, and says so", async () => {
+  const first = await push("one", "one");
+  const second = await push("broken", "two");
+  await push("three", "three");
+  const only = await world.release.rollback({ ...rollback, only: "api", note: "wrong prices" });
+  assert.deepEqual([only.commit, only.reason], [second, "wrong prices"], "api had not failed there");
+  const made = await world.release.rollback(rollback);
+  await world.settled();
+  assert.equal(made.commit, first);
+  assert.equal(made.reason, "passed over waybill/production/2, where web failed");
+});
+
+test("where all before had failed, none is chosen; the one that is named is gone back to", async () => {
+  const first = await push("broken", "one");
+  await push("two", "two");
+  await assert.rejects(world.release.rollback(rollback), {
+    code: "NOT_FOUND",
+    message:
+      "production has nothing before waybill/production/2 to go back to but waybill/production/1, where web failed: --to NUMBER goes there all the same: see waybill history production",
+  });
+  assert.equal((await world.release.rollback({ ...rollback, to: 1 })).commit, first);
+});
+
+test("what failed first and came up later at the same snapshot counts as good", async () => {
+  const behave = world.deployer.behave;
+  world.deployer.behave = async () => {
+    throw new WaybillError("WORKLOAD_FAILED", "the database was away");
+  };
+  const first = await push("one", "one");
+  world.deployer.behave = behave;
+  for (const deployment of ["web", "api"]) await world.release.restart({ ...production, deployment, actor: ada });
+  await world.settled();
+  await push("two", "two");
+  assert.equal((await world.release.rollback(rollback)).commit, first);
+});
