@@ -23,8 +23,8 @@ export async function rollback(context: CommandContext, environment: string, opt
   const what = snapshot.only === null ? environment : `${snapshot.only} in ${environment}`;
   answer(context, { snapshot: snapshotFields(snapshot) }, [
     `${what} goes back to commit ${snapshot.commit.slice(0, 10)}, as ${snapshot.tag}.`,
-    ...(snapshot.reason === "" ? [] : [`    ${printable(snapshot.reason)}`]),
     `${environment} is on hold: new commits wait until "waybill release ${environment}".`,
+    ...(snapshot.reason === "" ? [] : [`In the history: ${printable(snapshot.reason)}`]),
   ]);
 }
 
