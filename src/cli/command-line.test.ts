@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -349,6 +349,33 @@ test("plan hashes the working tree as a commit would, and leaves the index alone
   assert.notEqual(git(root, "count-objects"), objects, "planning wrote no object");
 });
 
+test("plan refuses what a push would: links and folders where files should be, and large files", async () => {
+  const cwd = makeCheckout("linked");
+  symlinkSync("web.yaml", join(cwd, "deployments/link.yaml"));
+  mkdirSync(join(cwd, "deployments/folder.yml"));
+  writeFileSync(join(cwd, "deployments/folder.yml/x"), "");
+  writeFileSync(join(cwd, "deployments/large.yaml"), "#".repeat(2 ** 20 + 1));
+  writeFileSync(join(cwd, "deployments/ignored.yaml"), "#".repeat(2 ** 20 + 1));
+  writeFileSync(join(cwd, ".gitignore"), "ignored.yaml\n");
+  const { status, err } = await waybill("plan", { cwd });
+  assert.equal(status, 1);
+  const lines = err.split("\n").filter((line) => line.includes(":1:1 "));
+  assert.deepEqual(
+    lines.map((line) => line.replace(/^waybill: /, "")),
+    [
+      "deployments/folder.yml:1:1 FILE_NOT_REGULAR deployments/folder.yml is a folder, which Waybill does not follow. Commit a plain file in its place.",
+      "deployments/link.yaml:1:1 FILE_NOT_REGULAR deployments/link.yaml is a symbolic link, which Waybill does not follow. Commit a plain file in its place.",
+      "deployments/large.yaml:1:1 FILE_TOO_LARGE the file is 1048577 bytes; at most 1048576 are read",
+    ],
+  );
+  rmSync(join(cwd, "deployments"), { recursive: true });
+  symlinkSync("services", join(cwd, "deployments"));
+  assert.match(
+    (await waybill("plan", { cwd })).err,
+    /deployments:1:1 FILE_NOT_REGULAR .* Commit a folder in its place/,
+  );
+});
+
 test("plan reads like a plan, and in colour where somebody looks", async () => {
   const cwd = makeCheckout("read");
   const { out } = await waybill("plan", { cwd });
@@ -396,7 +423,7 @@ test("validate needs no server, and exits 1 with problems", async () => {
   );
   assert.deepEqual(Object.keys(problems[0] ?? {}).toSorted(), ["code", "column", "file", "line", "message"]);
   const one = await waybill("validate deployments/bad.yaml", { cwd, env: {} });
-  assert.match(one.out, /^deployments\/bad\.yaml:4:7 SIZE_UNKNOWN .*\n1 problem in 1 file$/);
+  assert.match(one.out, /^deployments\/bad\.yaml:4:7 SIZE_UNKNOWN .*\nSizes were looked up .*\n1 problem in 1 file$/);
 });
 
 test("init writes a file once, and names the next steps", async () => {

@@ -39,12 +39,16 @@ export async function runValidate(path: string, context: SpecContext = defaultCo
   return { problems, files: candidates.length };
 }
 
+const sizeHint =
+  "Sizes were looked up in the catalogue that Waybill comes with. A server may have others: waybill plan asks it.";
+
 /** What people see: a line for each problem, and how many there are. */
 export function formatValidation({ problems, files }: Validation): string {
   const checked = `${files} ${files === 1 ? "file" : "files"}`;
   if (problems.length === 0) return `no problems in ${checked}`;
   const count = `${problems.length} ${problems.length === 1 ? "problem" : "problems"} in ${checked}`;
-  return [...problems.map(formatProblem), count].join("\n");
+  const hints = problems.some(({ code }) => code === "SIZE_UNKNOWN") ? [sizeHint] : [];
+  return [...problems.map(formatProblem), ...hints, count].join("\n");
 }
 
 async function findCandidates(location: string, shown: string): Promise<Candidate[]> {

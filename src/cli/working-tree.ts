@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
-import { copyFile, lstat, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, lstat, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { SourceFile } from "../spec/problem.ts";
+import { isPlainFile, modes } from "../git/objects/format.ts";
+import { notRegular } from "../git/source-files.ts";
+import { formatProblem, type Problem, type SourceFile } from "../spec/problem.ts";
 import { WaybillError } from "../core/errors.ts";
 import { defaultContext } from "../spec/context.ts";
 import { checkRepository, isSpecPath } from "../spec/repository.ts";
@@ -21,10 +23,10 @@ export interface WorkingTree {
 /** What a commit of everything in this folder's repository would hold. The user's own index is not touched. */
 export async function readWorkingTree(folder: string, signal: AbortSignal): Promise<WorkingTree> {
   const root = await rootOf(folder);
-  const files = await readFiles(root);
   const scratch = await mkdtemp(join(tmpdir(), "waybill-plan-"));
   try {
     const git = await prepareIndex(root, scratch, signal);
+    const files = await readFiles(root, git);
     const paths = [".", ...sourcePaths(files)];
     const trees: Record<string, string> = {};
     for (const path of new Set(paths)) {
@@ -45,25 +47,40 @@ async function rootOf(folder: string): Promise<string> {
   }
 }
 
-/** The files that a commit declares by, none of them larger than what is read of one. */
-async function readFiles(root: string): Promise<readonly SourceFile[]> {
-  const folders = await Promise.all(["", "deployments/"].map((folder) => plainFiles(root, folder)));
-  const paths = folders.flat().filter(isSpecPath).sort();
-  return Promise.all(
-    paths.map(async (path) => {
-      const { size } = await lstat(join(root, path));
-      if (size <= maxFileBytes) return { path, bytes: await readFile(join(root, path)) };
-      throw new WaybillError(
-        "SPEC_INVALID",
-        `${path}:1:1 FILE_TOO_LARGE the file is ${size} bytes; at most ${maxFileBytes} are read`,
-      );
-    }),
-  );
+/** The files that a commit declares by; throws SPEC_INVALID with what stands where one of them should, as a push does. */
+async function readFiles(root: string, git: Git): Promise<readonly SourceFile[]> {
+  const { paths, problems } = declared(await git("ls-files", "--stage", "-z", "--", "waybill.yaml", "deployments"));
+  const reads = await Promise.all(paths.map((path) => readPlain(root, path)));
+  const files = reads.flatMap((read) => ("bytes" in read ? [read] : []));
+  const all = [...problems, ...reads.flatMap((read) => ("code" in read ? [read] : []))];
+  if (all.length === 0) return files;
+  throw new WaybillError("SPEC_INVALID", all.map(formatProblem).join("\n"));
 }
 
-async function plainFiles(root: string, folder: string): Promise<readonly string[]> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => folder + name);
+async function readPlain(root: string, path: string): Promise<SourceFile | Problem> {
+  const { size } = await lstat(join(root, path));
+  if (size <= maxFileBytes) return { path, bytes: await readFile(join(root, path)) };
+  const message = `the file is ${size} bytes; at most ${maxFileBytes} are read`;
+  return { file: path, line: 1, column: 1, code: "FILE_TOO_LARGE", message };
+}
+
+/** Of an index's entries, `MODE ID STAGE TAB PATH NUL`: the paths of plain files, and a problem for what is none. */
+function declared(index: string): { readonly paths: readonly string[]; readonly problems: readonly Problem[] } {
+  const found = new Map<string, string>();
+  for (const [, mode = "", path = ""] of index.matchAll(/(\d+) [^\t]*\t([^\0]*)\0/g)) {
+    const [top = "", name, ...below] = path.split("/");
+    // Git lists files alone: what has some below it is a folder.
+    if (name === undefined) found.set(top, mode);
+    else if (isSpecPath(`${top}/${name}`)) found.set(`${top}/${name}`, below.length > 0 ? modes.folder : mode);
+  }
+  const paths: string[] = [];
+  const problems: Problem[] = [];
+  for (const [path, mode] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (path === "deployments") problems.push(notRegular(path, mode, "a folder"));
+    else if (!isPlainFile(mode)) problems.push(notRegular(path, mode, "a plain file"));
+    else paths.push(path);
+  }
+  return { paths, problems };
 }
 
 type Git = (...args: string[]) => Promise<string>;

@@ -81,7 +81,8 @@ const names: Record<string, string> = {
   [modes.submodule]: "a submodule",
 };
 
-function notRegular(file: string, mode: string, wanted: string): Problem {
+/** What is said of an entry, of that mode in Git, that stands where `wanted` should. */
+export function notRegular(file: string, mode: string, wanted: string): Problem {
   const found = names[mode] ?? (isPlainFile(mode) ? "a file" : `an entry of mode ${mode}`);
   const message = `${file} is ${found}, which Waybill does not follow. Commit ${wanted} in its place.`;
   return { file, line: 1, column: 1, code: "FILE_NOT_REGULAR", message };
