@@ -16,6 +16,7 @@ export interface TreeSource {
 
 export interface LogLine {
   readonly at: string;
-  readonly stream: "stdout" | "stderr" | "waybill";
+  /** `build`: what the build of the source said; `waybill`: what Waybill did. */
+  readonly stream: "stdout" | "stderr" | "build" | "waybill";
   readonly text: string;
 }

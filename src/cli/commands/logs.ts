@@ -28,5 +28,8 @@ export async function logs(context: CommandContext, name: string, options: LogsO
   }
 }
 
-const lineOf = ({ at, stream, text }: LogLine, paint: Paint): string =>
-  `${paint("dim", at.slice(0, 19))} ${stream === "waybill" ? paint("cyan", `waybill: ${printable(text)}`) : printable(text)}`;
+const lineOf = ({ at, stream, text }: LogLine, paint: Paint): string => {
+  const isProgram = stream === "stdout" || stream === "stderr";
+  const said = isProgram ? printable(text) : paint("cyan", `${stream}: ${printable(text)}`);
+  return `${paint("dim", at.slice(0, 19))} ${said}`;
+};

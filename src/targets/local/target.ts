@@ -85,7 +85,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     notices,
     status: (stack) => supervisor.status(stack),
     onStatus: (listener) => supervisor.onStatus(listener),
-    logs: (stack, request) => readLogs({ supervisor, clock }, stack, request),
+    logs: (stack, request) => readLogs({ supervisor, trees, clock }, stack, request),
     async adopt() {
       await Promise.all([trees.cleanUp(), supervisor.adopt()]);
       garbage.collect();

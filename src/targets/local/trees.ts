@@ -156,6 +156,16 @@ export class Trees {
     }
   }
 
+  /** The tree that a stack has used last, of those that are kept. */
+  newestOf(stack: StackName): string | null {
+    const used = this.#keys().flatMap((key) => {
+      const pointer = this.#pointer(key);
+      return pointer?.stacks.includes(stackKey(stack)) === true ? [{ key, usedAt: pointer.usedAt }] : [];
+    });
+    return used.toSorted((a, b) => b.usedAt.localeCompare(a.usedAt))[0]?.key ?? null;
+  }
+
+  /** What its build has said, in a file that is not there without a build. */
   buildLog(key: string): string | null {
     const pointer = this.#pointer(key);
     return pointer && join(this.#dependencies.folder, pointer.folder, "build.log");
