@@ -16,6 +16,7 @@ import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
+import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
 
 interface DoorsParts {
@@ -33,8 +34,6 @@ interface DoorsParts {
   /** Aborted when the server stops. */
   readonly stopping: AbortController;
 }
-
-const defaultPollIntervalMs = 30_000;
 
 /** Every way in: Git, webhooks, polling, the API and the pages. */
 export async function openDoors(parts: DoorsParts): Promise<void> {
@@ -61,7 +60,11 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
   await openHttp(parts, { gitEndpoint, webhooks });
   await webhooks.processPending();
   const housekeeping = keepHouse({ ...parts, deliveries, git: base.git }, parts.stopping.signal);
-  closers.add(() => housekeeping);
+  closers.add(async () => {
+    // Where what follows fails, nobody else has told it yet.
+    parts.stopping.abort(new Error("the server is stopping"));
+    await housekeeping;
+  });
   startPolling(parts);
 }
 
@@ -107,7 +110,7 @@ function startPolling({ base: { git }, room, clock, log, closers, stopping }: Do
     hasChanged: async (name, signal) => (await git.open(name)).hasChanged(signal),
     look: async (name) => void (await room.watcher.look(name)),
     clock,
-    intervalMs: Number(process.env["WAYBILL_POLL_INTERVAL_MS"] ?? defaultPollIntervalMs),
+    intervalMs: pollIntervalMs(process.env),
     log,
   });
   const polling = poller.run(stopping.signal);

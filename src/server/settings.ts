@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf, WaybillError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
+import { parseDuration } from "../spec/rules/quantities.ts";
 import { formatProblem } from "../spec/problem.ts";
 import { defaultServerSettings, parseServerSettings, type ServerSettings } from "../spec/server-settings.ts";
 
@@ -35,4 +36,21 @@ function refuseUnserved(settings: ServerSettings, file: string): ServerSettings 
 export function bootstrapToken(environment: NodeJS.ProcessEnv): Secret | null {
   const text = environment["WAYBILL_BOOTSTRAP_TOKEN"];
   return text === undefined || text === "" ? null : new Secret(text);
+}
+
+const defaultPollIntervalMs = 30_000;
+const minPollIntervalMs = 100;
+// A failing remote is asked every 16th time, and a timer of Node holds 24 days.
+const maxPollIntervalMs = 24 * 60 * 60 * 1_000;
+
+/** How long to wait between looks at a repository hosted elsewhere; its webhook does not wait. */
+export function pollIntervalMs(environment: NodeJS.ProcessEnv): number {
+  const text = environment["WAYBILL_POLL_INTERVAL"];
+  if (text === undefined || text === "") return defaultPollIntervalMs;
+  const intervalMs = (parseDuration(text) ?? 0) * 1_000;
+  if (intervalMs >= minPollIntervalMs && intervalMs <= maxPollIntervalMs) return intervalMs;
+  throw new WaybillError(
+    "SETTINGS_INVALID",
+    `WAYBILL_POLL_INTERVAL is "${text}", but must be a duration from 100ms to 24h, such as 30s`,
+  );
 }
