@@ -10,6 +10,8 @@ export interface ServerProcess {
   readonly port: number;
   readonly token: string;
   readonly child: ChildProcess;
+  /** The end of its log. */
+  log(): string;
   /** Ends it as a service manager does, and answers its exit status. */
   stop(): Promise<number | null>;
 }
@@ -51,11 +53,13 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
   const isReady = await Promise.race([untilReady(lines), exited.then(() => false)]);
-  if (!isReady) throw new Error(`the server ended before it was ready: ${said.join("").slice(-2000)}`);
+  const log = (): string => said.join("").slice(-2000);
+  if (!isReady) throw new Error(`the server ended before it was ready: ${log()}`);
   return {
     port,
     token,
     child,
+    log,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
       const [code] = (await exited) as [number | null];
