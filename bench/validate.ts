@@ -6,6 +6,7 @@ import type { SourceFile } from "../src/spec/problem.ts";
 import { formatProblem } from "../src/spec/problem.ts";
 import { checkRepository } from "../src/spec/repository.ts";
 import { deploymentSchema } from "../src/spec/schema/deployment.ts";
+import { parseCarefully } from "../src/spec/text/careful.ts";
 import { parseQuickly } from "../src/spec/text/quick.ts";
 
 const count = 10_000;
@@ -150,6 +151,13 @@ for (let round = 0; round < rounds; round += 1) {
   ours.push(milliseconds(() => checkOurs(files)));
 }
 const ratio = best(plain) / best(ours);
+const texts = files.map(({ bytes }) => Buffer.from(bytes).toString("utf8"));
+const readers = { quick: parseQuickly, "js-yaml": (text: string) => load(text), careful: parseCarefully };
+const reading = Object.entries(readers).map(([name, read]) => {
+  const times = Array.from({ length: 5 }, () => milliseconds(() => texts.forEach((text) => void read(text))));
+  return `${name} ${best(times).toFixed(0)} ms`;
+});
+console.log(`reading them alone: ${reading.join(", ")}`);
 const quick = files.filter(({ bytes }) => parseQuickly(Buffer.from(bytes).toString("utf8")) !== undefined).length;
 console.log(
   `validate ${count} files: ${ratio.toFixed(2)}x of js-yaml + ajv (wanted >= ${wanted}x), ` +
