@@ -1,7 +1,7 @@
 import type { Generated } from "kysely";
 import type { SecretSchema } from "./secrets.ts";
 import type { StackSchema } from "./stacks.ts";
-import type { AccessSchema } from "./access.ts";
+import type { AccessSchema } from "./access/tables.ts";
 import type { DeliverySchema } from "./deliveries.ts";
 import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
