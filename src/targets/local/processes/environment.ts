@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join, normalize } from "node:path";
+import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join, normalize, resolve, sep } from "node:path";
 import { WaybillError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { SecretReader, SecretUse } from "../../workload.ts";
@@ -10,6 +10,17 @@ export function searchPath(): string {
   const inherited = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
   const own = dirname(process.execPath);
   return inherited.split(delimiter).includes(own) ? inherited : `${inherited}${delimiter}${own}`;
+}
+
+/** The folder that a program starts in; throws SOURCE_MISSING. `sourceFolder` answers null for a tree that is not kept. */
+export function workingFolder({ spec }: InstanceRecord, sourceFolder: (key: string) => string | null): string {
+  const { source, workingDir } = spec;
+  const tree = sourceFolder(source);
+  if (tree === null) throw new WaybillError("SOURCE_MISSING", `the files of tree ${source} are not kept any more`);
+  const folder = resolve(join(tree, workingDir));
+  const isInside = folder === tree || folder.startsWith(tree + sep);
+  if (isInside && statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
+  throw new WaybillError("SOURCE_MISSING", `workingDir "${workingDir}" is not a folder of the source`);
 }
 
 /** Where a program finds the path of a secret's file: `tls-ca` → `WAYBILL_SECRET_FILE_TLS_CA`. */

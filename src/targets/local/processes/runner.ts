@@ -1,18 +1,19 @@
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
-import { join, resolve, sep } from "node:path";
-import type { Clock } from "../../../core/clock.ts";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { backoffMs } from "../../../core/backoff.ts";
+import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
-import { lastLines, note, sizeOf } from "../logs/log-file.ts";
-import { describeTrouble, type Trouble } from "./diagnosis.ts";
-import { prepareEnvironment, redact, revealSecrets, type SecretValues } from "./environment.ts";
+import { note } from "../logs/log-file.ts";
+import type { Trouble } from "./diagnosis.ts";
+import { endProcess } from "./ending.ts";
+import { prepareEnvironment, revealSecrets, workingFolder } from "./environment.ts";
+import { Evidence } from "./evidence.ts";
 import { instanceFolder, markerOf, writeRecord, type InstanceFolder, type InstanceRecord } from "./instance.ts";
 import { launch, orAborted, settleClaim, watch, type StartedProcess } from "./launch.ts";
 import { bindPorts, isFree } from "./ports.ts";
-import { killMarked, memoryKills, signalGroup } from "./process-table.ts";
+import { killMarked } from "./process-table.ts";
 import { awaitReadiness } from "./readiness.ts";
 
 export interface RunnerDependencies {
@@ -36,8 +37,6 @@ type BroughtUp =
 const restartBackoff = { firstMs: 1_000, maxMs: 60_000 };
 const backoffResetMs = 60_000;
 const maxPortTries = 4;
-const tailLines = 20;
-const killPatienceMs = 5_000;
 
 const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 
@@ -47,19 +46,18 @@ export class InstanceRunner {
   readonly #folder: InstanceFolder;
   readonly #end = new AbortController();
   readonly #firstAnswer = Promise.withResolvers<InstanceRecord>();
+  readonly #evidence: Evidence;
   readonly #progress = new Set<(message: string) => void>();
   #record: InstanceRecord;
   #status: WorkloadStatus = { state: "starting", reason: "" };
   #process: StartedProcess | null = null;
-  #secrets: SecretValues = new Map();
-  #logStart = 0;
-  #memoryKillsBefore: number | null = null;
   #loop: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
   constructor(record: InstanceRecord, path: string, dependencies: RunnerDependencies) {
     this.#record = record;
     this.#folder = instanceFolder(path);
+    this.#evidence = new Evidence(this.#folder.log, record.spec.kind);
     this.#dependencies = dependencies;
     // Whoever waits for the first answer sees its failure; nobody may be waiting.
     this.#firstAnswer.promise.catch(() => undefined);
@@ -164,11 +162,11 @@ export class InstanceRunner {
       let reason: string;
       if (outcome.ready) {
         this.#markReady(outcome.hostname);
-        reason = this.#describe(await this.#awaitEnd(outcome.process, readyAtMs));
+        reason = this.#evidence.describe(await this.#awaitEnd(outcome.process, readyAtMs));
         if (clock.now().getTime() - readyAtMs >= backoffResetMs) failures = 0;
       } else {
         // Before its end adds lines of its own to the log.
-        reason = this.#describe(outcome.trouble);
+        reason = this.#evidence.describe(outcome.trouble);
         await this.#terminate();
         if (this.#record.readyAt === null) {
           portTries += 1;
@@ -202,7 +200,7 @@ export class InstanceRunner {
       });
       if (answer.ready) return { ...answer, process };
       if (answer.trouble.kind !== "exited") return answer;
-      return { ready: false, trouble: { ...answer.trouble, wasMemory: this.#wasKilledForMemory() } };
+      return { ready: false, trouble: { ...answer.trouble, wasMemory: this.#evidence.wasKilledForMemory() } };
     } catch (error) {
       signal.throwIfAborted();
       return { ready: false, trouble: { kind: "not startable", message: messageOf(error) } };
@@ -210,16 +208,16 @@ export class InstanceRunner {
   }
 
   async #launch(): Promise<StartedProcess> {
-    const { secrets, wrapper, log, clock, spawn } = this.#dependencies;
-    const cwd = this.#workingFolder();
+    const { secrets, wrapper, log, clock, spawn, sourceFolder } = this.#dependencies;
+    const cwd = workingFolder(this.#record, sourceFolder);
     const attempt = this.#record.attempt + 1;
     this.#save({ attempt });
     log.debug({ instance: this.#record.id }, "instance recorded");
-    this.#secrets = await revealSecrets(this.#record, secrets);
+    const values = await revealSecrets(this.#record, secrets);
+    this.#evidence.hide(values);
     this.#end.signal.throwIfAborted();
-    const env = prepareEnvironment(this.#record, this.#folder, this.#secrets);
-    this.#logStart = sizeOf(this.#folder.log);
-    this.#memoryKillsBefore = memoryKills();
+    const env = prepareEnvironment(this.#record, this.#folder, values);
+    this.#evidence.beginStart();
     const { startScript, command } = this.#record.spec;
     const [claim, exit] = [this.#folder.claim(attempt), this.#folder.exit(attempt)];
     const request = { claim, exit, log: this.#folder.log, cwd, env, startScript, command };
@@ -236,26 +234,16 @@ export class InstanceRunner {
     if (attempt === 0) return null;
     const paths = { claim: this.#folder.claim(attempt), exit: this.#folder.exit(attempt) };
     const claim = await settleClaim(paths, clock);
-    this.#logStart = sizeOf(this.#folder.log);
+    this.#evidence.beginAdoption();
     if (claim.kind === "running") {
       log.info({ instance: id, pid: claim.process.pid, port: ports[0]?.actual }, "instance adopted");
       this.#note("adopted by a new server process");
       // Only to redact them: a secret that is gone does not end what runs with it.
-      this.#secrets = await revealSecrets(this.#record, secrets).catch(() => new Map());
+      this.#evidence.hide(await revealSecrets(this.#record, secrets).catch(() => new Map()));
       return watch(claim.process, paths.exit, clock);
     }
     if (isAlive) killMarked(markerOf(id));
     return null;
-  }
-
-  #workingFolder(): string {
-    const { source, workingDir } = this.#record.spec;
-    const tree = this.#dependencies.sourceFolder(source);
-    if (tree === null) throw new WaybillError("SOURCE_MISSING", `the files of tree ${source} are not kept any more`);
-    const folder = resolve(join(tree, workingDir));
-    const isInside = folder === tree || folder.startsWith(tree + sep);
-    if (isInside && statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
-    throw new WaybillError("SOURCE_MISSING", `workingDir "${workingDir}" is not a folder of the source`);
   }
 
   #markReady(hostname: string): void {
@@ -272,7 +260,7 @@ export class InstanceRunner {
     const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
     // What the program leaves behind would hold its port.
     killMarked(markerOf(this.#record.id));
-    return { kind: "exited", exit, uptimeMs, wasMemory: this.#wasKilledForMemory() };
+    return { kind: "exited", exit, uptimeMs, wasMemory: this.#evidence.wasKilledForMemory() };
   }
 
   /** True when another program took a port between our choice and its use; others are chosen then. */
@@ -297,44 +285,10 @@ export class InstanceRunner {
   }
 
   async #terminate(): Promise<void> {
-    const process = this.#process;
-    if (process && !process.hasEnded()) {
-      signalGroup(process.pid, "SIGTERM");
-      const graceMs = this.#record.spec.stopTimeoutSeconds * 1_000;
-      if (!(await this.#endsWithin(process, graceMs))) {
-        signalGroup(process.pid, "SIGKILL");
-        await this.#endsWithin(process, killPatienceMs);
-      }
-    }
-    killMarked(markerOf(this.#record.id));
+    const { id, spec } = this.#record;
+    const graceMs = spec.stopTimeoutSeconds * 1_000;
+    await endProcess(this.#process, { marker: markerOf(id), graceMs, clock: this.#dependencies.clock });
     this.#process = null;
-  }
-
-  async #endsWithin(process: StartedProcess, ms: number): Promise<boolean> {
-    const { clock } = this.#dependencies;
-    const timer = new AbortController();
-    clock.sleep(ms, timer.signal).then(
-      () => timer.abort(),
-      () => undefined,
-    );
-    try {
-      await process.ended(timer.signal);
-      return true;
-    } catch {
-      return process.hasEnded();
-    } finally {
-      timer.abort();
-    }
-  }
-
-  #describe(trouble: Trouble): string {
-    const tail = lastLines(this.#folder.log, { from: this.#logStart, count: tailLines });
-    return redact(describeTrouble(trouble, this.#record.spec.kind, tail), this.#secrets);
-  }
-
-  #wasKilledForMemory(): boolean {
-    const [before, now] = [this.#memoryKillsBefore, memoryKills()];
-    return before !== null && now !== null && now > before;
   }
 
   #portText(): string {
