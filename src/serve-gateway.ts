@@ -86,6 +86,7 @@ async function serve(
         version,
         isDraining: gateway.isDraining(),
         inFlight: gateway.inFlight.total(),
+        leadsTo: gateway.mirror.endpoint(),
       }),
       settings: async ({ databaseUrl }) => {
         database.moveTo(String(databaseUrl));

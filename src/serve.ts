@@ -8,6 +8,7 @@ import type { Secret } from "./core/secret.ts";
 import type { Spawn } from "./core/spawn.ts";
 import { makeEngine } from "./engine/engine.ts";
 import type { StackState } from "./engine/state.ts";
+import type { Endpoint } from "./gateway/mirror.ts";
 import { openBase, type Base } from "./server/base.ts";
 import { makeClosers, type Closers } from "./server/closers.ts";
 import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
@@ -52,8 +53,9 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     const { spawn, ...spawner } = makeSpawner(log);
     closers.add(() => spawner.close());
     const base = await openBase({ options, settings, folder, log, spawn, closers });
-    const access = await start({ options, settings, folder, base, log, spawn, closers });
-    await untilReached(options.port);
+    const { access, endpoint } = await start({ options, settings, folder, base, log, spawn, closers });
+    // Nobody reaches a server that its gateway has not heard of: that fails the start, and is no `ready`.
+    await base.gateway.leads(endpoint);
     return {
       url: base.url,
       firstSignIn: await access.firstAdministratorLink(),
@@ -63,19 +65,6 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
   } catch (error) {
     await closers.closeAll();
     throw error;
-  }
-}
-
-const reachAttempts = 100;
-const reachDelayMs = 50;
-
-/** An adopted gateway hears of this server by way of the database: ready is when it leads here. */
-async function untilReached(port: number): Promise<void> {
-  for (let attempt = 0; attempt < reachAttempts; attempt += 1) {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
-    await answer?.body?.cancel();
-    if (answer?.status === 200) return;
-    await systemClock.sleep(reachDelayMs);
   }
 }
 
@@ -89,7 +78,7 @@ interface Start {
   readonly closers: Closers;
 }
 
-async function start(parts: Start): Promise<Access> {
+async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint }> {
   const { settings, folder, base, log, spawn, closers } = parts;
   const clock = systemClock;
   const stopping = new AbortController();
@@ -116,12 +105,13 @@ async function start(parts: Start): Promise<Access> {
     origin: base.origin,
     bootstrapToken: bootstrapToken(process.env),
   });
-  await openDoors({ base, folder, access, routes, secrets, target, room, clock, log, spawn, closers, stopping });
+  const ways = { base, folder, access, routes, secrets, target, room, clock, log, spawn, closers, stopping };
+  const endpoint = await openDoors(ways);
   // What changed while no server ran, and what a crash left half done, is found by looking.
   for (const name of await base.git.list()) {
     room.watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
   }
-  return access;
+  return { access, endpoint };
 }
 
 /** The target on this machine: its programs run under the engine, its processes outlive the server. */

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { silentLog } from "../src/core/log.ts";
 import { call } from "../src/gateway/control/client.ts";
-import { accessLogFile, readStates } from "../src/gateway/control/state-file.ts";
+import { accessLogFile, gatewayLogFile, readStates } from "../src/gateway/control/state-file.ts";
 import { ensureGateway } from "../src/gateway/launch.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
@@ -254,6 +254,22 @@ test("the access log has a line for each request and no secret; nothing private 
   }
   const command = readFileSync(`/proc/${gateway.handle.pid()}/cmdline`, "utf8");
   assert.ok(!command.includes("postgres:"), "no address of a database on the command line");
+});
+
+test("a gateway leads to the server once it has heard of it, and not before", async () => {
+  await using gateway = await startGateway();
+  const endpoint = { hostname: "127.0.0.1", port: 1 };
+  const pid = gateway.handle.pid();
+  await assert.rejects(gateway.handle.leads(endpoint, 200), {
+    code: "GATEWAY_UNAVAILABLE",
+    message:
+      `the gateway (process ${pid}) has not heard of this server for 0.2 s, so that no page, push or command would ` +
+      `reach it. It hears by way of the database: see ${gatewayLogFile(gateway.dataFolder)}. Deployments are left as ` +
+      `they are. Start again, or end process ${pid} first, to have another gateway started`,
+  });
+  await gateway.routes.setEndpoint(endpoint);
+  await gateway.handle.leads(endpoint);
+  await assert.rejects(gateway.handle.leads({ ...endpoint, port: 2 }, 200), { code: "GATEWAY_UNAVAILABLE" });
 });
 
 test("the control channel answers nobody without the secret", async () => {

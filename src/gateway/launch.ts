@@ -8,16 +8,20 @@ import type { Traffic } from "../targets/route.ts";
 import { call, makeTraffic, statusOf } from "./control/client.ts";
 import { spawnGateway } from "./control/spawn.ts";
 import {
+  gatewayLogFile,
   readStates,
   removeState,
   writeSettings,
   type GatewaySettings,
   type GatewayState,
 } from "./control/state-file.ts";
+import type { Endpoint } from "./mirror.ts";
 
 export interface GatewayHandle {
   readonly traffic: Traffic;
   pid(): number;
+  /** Resolves once what is for the server itself is sent to `endpoint`; throws GATEWAY_UNAVAILABLE after `timeoutMs`. */
+  leads(endpoint: Endpoint, timeoutMs?: number): Promise<void>;
   /** Leaves the gateway running: it outlives the server. */
   release(): Promise<void>;
   /** Ends the gateway, too: requests under way have a moment to finish. */
@@ -41,6 +45,8 @@ export const defaultOrigin = (port: number): PublicOrigin => ({ scheme: "http", 
 const watchMs = 1_000;
 const takeoverTimeoutMs = 40_000;
 const stopTimeoutMs = 10_000;
+const leadTimeoutMs = 15_000;
+const leadCheckMs = 50;
 
 /** In a checkout this file is TypeScript, in the package JavaScript; the entry beside it is the same. */
 const entry = fileURLToPath(
@@ -80,12 +86,36 @@ export async function ensureGateway(given: GatewayOptions): Promise<GatewayHandl
   return {
     traffic: makeTraffic({ dataFolder, log }),
     pid: () => state.pid,
+    leads: (endpoint, timeoutMs = leadTimeoutMs) => untilLeading(() => state, { dataFolder, endpoint, timeoutMs }),
     release,
     async stop() {
       await release();
       await stopGateways(dataFolder);
     },
   };
+}
+
+interface Lead {
+  readonly dataFolder: string;
+  readonly endpoint: Endpoint;
+  readonly timeoutMs: number;
+}
+
+/** The gateway hears of the server by way of the database. */
+async function untilLeading(current: () => GatewayState, { dataFolder, endpoint, timeoutMs }: Lead): Promise<void> {
+  const endsAtMs = Date.now() + timeoutMs;
+  while (Date.now() < endsAtMs) {
+    const to = (await statusOf(current()))?.leadsTo;
+    if (to?.hostname === endpoint.hostname && to.port === endpoint.port) return;
+    await sleep(leadCheckMs);
+  }
+  const { pid } = current();
+  throw new WaybillError(
+    "GATEWAY_UNAVAILABLE",
+    `the gateway (process ${pid}) has not heard of this server for ${timeoutMs / 1_000} s, so that no page, push or ` +
+      `command would reach it. It hears by way of the database: see ${gatewayLogFile(dataFolder)}. Deployments are ` +
+      `left as they are. Start again, or end process ${pid} first, to have another gateway started`,
+  );
 }
 
 /** Ends every gateway of the data folder. */

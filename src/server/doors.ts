@@ -12,6 +12,7 @@ import { makeDeliveryStore } from "../store/deliveries.ts";
 import type { RouteStore } from "../store/routes.ts";
 import type { LocalTarget } from "../targets/local/target.ts";
 import type { Secrets } from "../targets/secrets.ts";
+import type { Endpoint } from "../gateway/mirror.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -35,8 +36,8 @@ interface DoorsParts {
   readonly stopping: AbortController;
 }
 
-/** Every way in: Git, webhooks, polling, the API and the pages. */
-export async function openDoors(parts: DoorsParts): Promise<void> {
+/** Every way in: Git, webhooks, polling, the API and the pages. Answers where the gateway is to send requests. */
+export async function openDoors(parts: DoorsParts): Promise<Endpoint> {
   const { base, folder, clock, log, closers } = parts;
   const gitEndpoint = makeGitEndpoint({
     git: base.git,
@@ -57,7 +58,7 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
     clock,
   });
   closers.add(() => webhooks.close());
-  await openHttp(parts, { gitEndpoint, webhooks });
+  const endpoint = await openHttp(parts, { gitEndpoint, webhooks });
   await webhooks.processPending();
   const housekeeping = keepHouse({ ...parts, deliveries, git: base.git }, parts.stopping.signal);
   closers.add(async () => {
@@ -66,6 +67,7 @@ export async function openDoors(parts: DoorsParts): Promise<void> {
     await housekeeping;
   });
   startPolling(parts);
+  return endpoint;
 }
 
 interface Entrances {
@@ -73,7 +75,7 @@ interface Entrances {
   readonly webhooks: ReturnType<typeof makeWebhookIntake>;
 }
 
-async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<void> {
+async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<Endpoint> {
   const { base, access, routes, secrets, target, room, clock, log, closers, stopping } = parts;
   const app = makeHttpApp({
     release: room.release,
@@ -98,7 +100,9 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
   const listening = await listen(app, { port: 0, hostname });
   closers.add(() => listening.close());
   closers.add(() => stopping.abort(new Error("the server is stopping")));
-  await routes.setEndpoint({ hostname, port: listening.port });
+  const endpoint = { hostname, port: listening.port };
+  await routes.setEndpoint(endpoint);
+  return endpoint;
 }
 
 function startPolling({ base: { git }, room, clock, log, closers, stopping }: DoorsParts): void {

@@ -11,13 +11,15 @@ interface Question {
   /** The Host header: names below `localhost` are not resolved by every system. */
   readonly host: string;
   readonly path?: string;
+  /** Default: 127.0.0.1. */
+  readonly address?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** One GET on a connection of its own. */
-export function ask({ port, host, path = "/", headers = {} }: Question): Promise<Asked> {
+export function ask({ port, host, path = "/", address = "127.0.0.1", headers = {} }: Question): Promise<Asked> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: "127.0.0.1", port, path, headers: { ...headers, host }, agent: false });
+    const outgoing = request({ host: address, port, path, headers: { ...headers, host }, agent: false });
     outgoing.once("error", reject);
     outgoing.once("response", (response) => {
       let body = "";

@@ -54,7 +54,10 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   const lines = createInterface({ input: child.stdout });
   const isReady = await Promise.race([untilReady(lines), exited.then(() => false)]);
   const log = (): string => said.join("").slice(-2000);
-  if (!isReady) throw new Error(`the server ended before it was ready: ${log()}`);
+  if (!isReady) {
+    const [status] = (await exited) as [number | null];
+    throw new Error(`the server ended with status ${status} before it was ready: ${log()}`);
+  }
   return {
     port,
     token,

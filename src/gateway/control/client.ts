@@ -2,6 +2,7 @@ import { request } from "node:http";
 import type { Log } from "../../core/log.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Traffic } from "../../targets/route.ts";
+import type { Endpoint } from "../mirror.ts";
 import { readStates, type GatewayState } from "./state-file.ts";
 
 export interface GatewayStatus {
@@ -9,6 +10,8 @@ export interface GatewayStatus {
   readonly version: string;
   readonly isDraining: boolean;
   readonly inFlight: number;
+  /** Where it sends what is for the server itself; null before it has heard of one. */
+  readonly leadsTo: Endpoint | null;
 }
 
 export interface CallOptions {
