@@ -5,8 +5,10 @@ import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
 import { listenForControl, makeDrained } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
+import { keepBounded } from "./gateway/control/own-log.ts";
 import {
   accessLogFile,
+  gatewayLogFile,
   readSettings,
   removeState,
   settingsVariable,
@@ -15,6 +17,7 @@ import {
 } from "./gateway/control/state-file.ts";
 import { makeGateway, type Gateway } from "./gateway/gateway.ts";
 import type { Address } from "./gateway/listener.ts";
+import { startTimeOf } from "./targets/local/processes/process-table.ts";
 import { makeGatewayDatabase } from "./store/gateway/connection.ts";
 
 const firstLoadMs = 10_000;
@@ -28,6 +31,7 @@ async function main(): Promise<void> {
   if (file === undefined)
     throw new WaybillError("SETTINGS_INVALID", `${settingsVariable} must name the settings' file`);
   const settings = readSettings(file);
+  keepBounded(gatewayLogFile(settings.dataFolder), log);
   const database = makeGatewayDatabase(settings.databaseUrl, log);
   const gateway = makeGateway({
     origin: settings.origin,
@@ -108,6 +112,7 @@ async function serve(
   );
   writeState(dataFolder, {
     pid: process.pid,
+    startedAt: startTimeOf(process.pid) ?? "",
     version,
     port,
     host,

@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { Agent, createServer, request } from "node:http";
-import { connect } from "node:net";
-import { mkdtempSync, readFileSync, rmSync, statSync, chmodSync } from "node:fs";
+import { connect, createServer as createTcpServer } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, statSync, chmodSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { silentLog } from "../src/core/log.ts";
 import { call } from "../src/gateway/control/client.ts";
-import { accessLogFile, gatewayLogFile, readStates } from "../src/gateway/control/state-file.ts";
+import { accessLogFile, gatewayLogFile, readStates, writeState } from "../src/gateway/control/state-file.ts";
 import { ensureGateway } from "../src/gateway/launch.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { startEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
@@ -270,6 +270,45 @@ test("a gateway leads to the server once it has heard of it, and not before", as
   await gateway.routes.setEndpoint(endpoint);
   await gateway.handle.leads(endpoint);
   await assert.rejects(gateway.handle.leads({ ...endpoint, port: 2 }, 200), { code: "GATEWAY_UNAVAILABLE" });
+});
+
+test("a gateway that answers nobody is replaced, one that serves is left alone", async () => {
+  await using gateway = await startGateway();
+  const { port } = await gateway.upstream((_, response) => response.end("ok"));
+  await gateway.route({ port });
+  const [state] = readStates(gateway.dataFolder);
+  assert.ok(state);
+  const silent = createTcpServer().listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  assert.ok(typeof address === "object" && address);
+  writeState(gateway.dataFolder, { ...state, controlPort: address.port });
+  await assert.rejects(ensureGateway(gateway.options), {
+    code: "GATEWAY_UNAVAILABLE",
+    message: /^the gateway \(process \d+\) serves requests on port \d+, but has not answered its control channel/,
+  });
+  assert.equal((await gateway.ask({})).body, "ok");
+  silent.close();
+
+  writeState(gateway.dataFolder, state);
+  process.kill(state.pid, "SIGSTOP");
+  const next = await ensureGateway(gateway.options);
+  assert.notEqual(next.pid(), state.pid);
+  assert.equal((await gateway.ask({})).body, "ok");
+  assert.throws(() => process.kill(state.pid, 0), { code: "ESRCH" });
+  await until(() => gateway.handle.pid() === next.pid(), "the other server knows it too");
+  await next.release();
+});
+
+test("the gateway's own log is bounded", async () => {
+  await using gateway = await startGateway();
+  const file = gatewayLogFile(gateway.dataFolder);
+  writeFileSync(file, "x".repeat(11 * 2 ** 20));
+  process.kill(gateway.handle.pid(), "SIGKILL");
+  await until(() => statSync(`${file}.1`, { throwIfNoEntry: false }) !== undefined, "an older part", 20_000);
+  assert.equal(statSync(`${file}.1`).mode & 0o077, 0);
+  await until(() => readFileSync(file, "utf8").includes("gateway listening"), "it goes on", 20_000);
+  assert.ok(statSync(file).size < 2 ** 20);
 });
 
 test("the control channel answers nobody without the secret", async () => {

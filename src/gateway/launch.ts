@@ -6,6 +6,7 @@ import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Traffic } from "../targets/route.ts";
 import { call, makeTraffic, statusOf } from "./control/client.ts";
+import { settleSilence } from "./control/silence.ts";
 import { spawnGateway } from "./control/spawn.ts";
 import {
   gatewayLogFile,
@@ -127,7 +128,7 @@ async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
   const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
   const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl };
   const file = writeSettings(settings);
-  const serving = (await liveGateways(dataFolder)).filter((state) => !state.isDraining);
+  const serving = await servingGateways(options);
   const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));
   await Promise.all(others.map((state) => stopGateway(dataFolder, state)));
   if (ours !== undefined && isSame(ours, settings)) {
@@ -172,6 +173,16 @@ const isSame = (state: GatewayState, { version, port, host, origin }: GatewaySet
   state.host === host &&
   state.origin.scheme === origin.scheme &&
   state.origin.domain === origin.domain;
+
+/** Those that take requests. Where none does and some are silent, it is settled first what becomes of these. */
+async function servingGateways({ dataFolder, log }: GatewayOptions): Promise<readonly GatewayState[]> {
+  const find = async () => (await liveGateways(dataFolder)).filter((state) => !state.isDraining);
+  const found = await find();
+  const notes = readStates(dataFolder);
+  if (found.length > 0 || notes.length === 0) return found;
+  for (const state of notes) await settleSilence(state, dataFolder, log);
+  return find();
+}
 
 async function liveGateways(dataFolder: string): Promise<readonly (GatewayState & { isDraining: boolean })[]> {
   const found = await Promise.all(

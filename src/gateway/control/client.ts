@@ -54,9 +54,9 @@ export function call<Answer>(
   });
 }
 
-/** Null for a gateway that is no longer there. */
-export const statusOf = (state: GatewayState): Promise<GatewayStatus | null> =>
-  call<GatewayStatus>(state, "status").then(
+/** Null for a gateway that is no longer there, or does not answer in time. */
+export const statusOf = (state: GatewayState, timeoutMs = answerTimeoutMs): Promise<GatewayStatus | null> =>
+  call<GatewayStatus>(state, "status", {}, { timeoutMs }).then(
     (status) => (status.pid === state.pid ? status : null),
     () => null,
   );

@@ -5,6 +5,8 @@ import type { PublicOrigin } from "../../access/origin.ts";
 /** How to reach one gateway process: written by itself into the data folder, readable by its owner alone. */
 export interface GatewayState {
   readonly pid: number;
+  /** Tells it from a later process of the same id. */
+  readonly startedAt: string;
   readonly version: string;
   /** The public port, and the address that it is bound to; null for every address of the machine. */
   readonly port: number;
