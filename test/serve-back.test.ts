@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { site, startServed, until, type Clone, type Served } from "./support/served.ts";
+import { site, startWithClone, until, type Clone, type Served } from "./support/served.ts";
 
 // Going back, holding and letting go on the whole product: by the command line, and by plain Git.
 
@@ -9,9 +9,7 @@ let shop: Clone;
 const names = ["a", "b", "c", "d"];
 
 before(async () => {
-  served = await startServed();
-  await served.start({ stopWorkloads: true });
-  shop = await served.clone("shop");
+  ({ served, clone: shop } = await startWithClone("shop"));
   await shop.write(Object.fromEntries(names.map((name) => [`deployments/${name}.yaml`, site(name)])));
 });
 after(() => served.close());

@@ -5,7 +5,7 @@ import {
   programsBelow,
   service,
   site,
-  startServed,
+  startWithClone,
   until,
   webProgram,
   type Clone,
@@ -18,9 +18,7 @@ let served: Served;
 let shop: Clone;
 
 before(async () => {
-  served = await startServed();
-  await served.start({ stopWorkloads: true });
-  shop = await served.clone("shop");
+  ({ served, clone: shop } = await startWithClone("shop"));
 });
 after(() => served.close());
 

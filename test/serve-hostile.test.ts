@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { service, site, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import { service, site, startWithClone, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // The served product against whoever means it harm: what is pushed, how refs are called, who pushes, who asks.
 
@@ -10,9 +10,7 @@ let served: Served;
 let evil: Clone;
 
 before(async () => {
-  served = await startServed();
-  await served.start({ stopWorkloads: true });
-  evil = await served.clone("evil");
+  ({ served, clone: evil } = await startWithClone("evil"));
 });
 after(() => served.close());
 

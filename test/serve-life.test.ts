@@ -4,7 +4,15 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { programsBelow, service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import {
+  programsBelow,
+  service,
+  startWithClone,
+  until,
+  webProgram,
+  type Clone,
+  type Served,
+} from "./support/served.ts";
 
 // What a server's end, a lost database and a hurry do to what is deployed.
 
@@ -12,9 +20,7 @@ let served: Served;
 let shop: Clone;
 
 before(async () => {
-  served = await startServed();
-  await served.start();
-  shop = await served.clone("shop");
+  ({ served, clone: shop } = await startWithClone("shop", { stopWorkloads: false }));
   const files = {
     "deployments/web.yaml": service("web"),
     "deployments/keeper.yaml": service("web", "secrets: [{name: key, env: KEY}]\n"),

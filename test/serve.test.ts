@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { service, site, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import { service, site, startWithClone, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // The whole product as its users meet it: a push, the plan before it, its output, and what the command line says.
 
@@ -8,9 +8,7 @@ let served: Served;
 let shop: Clone;
 
 before(async () => {
-  served = await startServed();
-  await served.start({ stopWorkloads: true });
-  shop = await served.clone("shop");
+  ({ served, clone: shop } = await startWithClone("shop"));
 });
 after(() => served.close());
 

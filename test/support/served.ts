@@ -108,6 +108,16 @@ export async function startServed(options: { readonly env?: Record<string, strin
   return served;
 }
 
+/** A product that is running, and somebody's clone of `repository`, in which nothing was pushed yet. */
+export async function startWithClone(
+  repository: string,
+  { stopWorkloads = true } = {},
+): Promise<{ readonly served: Served; readonly clone: Clone }> {
+  const served = await startServed();
+  await served.start({ stopWorkloads });
+  return { served, clone: await served.clone(repository) };
+}
+
 async function cloneOf(path: string, remote: string, token: string): Promise<Clone> {
   const work = await workingCopy(path);
   await work.git("remote", "add", "origin", remote);
