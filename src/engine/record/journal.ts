@@ -4,8 +4,9 @@ import { isEqual } from "../value/value.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /**
- * The stack's resources while an operation is under way. Each effect is noted before (`begin`) and after (`end`), and
- * the note is stored before the call returns; notes that come while one is being stored are stored together.
+ * The stack's resources while an operation is under way. Each effect is noted before (`begin`) and after (`end`). The
+ * first note is stored before the effect; the second one with the next note, or soon: without it the effect is found
+ * to be unfinished, and recovery asks the provider. Notes that come while one is being stored are stored together.
  *
  * Order matters in the format: what a resource depends on stands before it. Resources that this operation is through
  * with come first, in the order in which they got there; the others follow in their old order.
@@ -30,8 +31,8 @@ export interface Journal {
   rename(resource: ResourceState, urn: string): ResourceState;
   /** Notes what is about to be done. Stored before this returns. */
   begin(operation: PendingOperation): Promise<void>;
-  /** The effect is over: `change` says with what. Stored before this returns. */
-  end(operation: PendingOperation, change: () => void): Promise<void>;
+  /** The effect is over: `change` says with what. Stored before the next effect begins, and soon. */
+  end(operation: PendingOperation, change: () => void): void;
   /** Stores what is not stored yet; nothing when nothing changed. */
   flush(): Promise<void>;
 }
@@ -42,7 +43,9 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
   let remaining: readonly ResourceState[] = from.resources;
   let done: readonly ResourceState[] = [];
   const pending = new Set<PendingOperation>(from.pending);
-  const { touch, flush } = makeSaver(() => save({ resources: [...done, ...remaining], pending: [...pending] }));
+  const { touch, flush, flushSoon } = makeSaver(() =>
+    save({ resources: [...done, ...remaining], pending: [...pending] }),
+  );
 
   const successors = new WeakMap<ResourceState, ResourceState>();
   const latest = (resource: ResourceState): ResourceState => {
@@ -92,7 +95,7 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
       pending.delete(operation);
       change();
       touch();
-      return flush();
+      flushSoon();
     },
     flush,
   };
@@ -101,7 +104,11 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
 interface Saver {
   readonly touch: () => void;
   readonly flush: () => Promise<void>;
+  readonly flushSoon: () => void;
 }
+
+// A program's next resource comes within this time as a rule, and takes the note along.
+const soonMs = 50;
 
 function makeSaver(save: () => Promise<void>): Saver {
   let version = 0;
@@ -121,11 +128,19 @@ function makeSaver(save: () => Promise<void>): Saver {
     await running;
     await flushTo(target);
   };
+  let timer: NodeJS.Timeout | null = null;
   return {
     touch: () => {
       version++;
     },
     flush: () => flushTo(version),
+    flushSoon: () => {
+      timer ??= setTimeout(() => {
+        timer = null;
+        // Whoever begins or ends anything after a failed save hears of it.
+        flushTo(version).catch(() => undefined);
+      }, soonMs).unref();
+    },
   };
 }
 

@@ -33,7 +33,7 @@ async function recoverCreate(operation: Operation, pending: PendingOperation): P
   const { resource } = pending;
   const provider = isPreview ? null : await operation.providers.get(resource.provider ?? "");
   const state = provider && (await foundOrMade(operation, provider, resource));
-  await journal.end(pending, () => {
+  journal.end(pending, () => {
     if (!state) return;
     const replaced = journal.find(resource.urn);
     if (replaced) journal.amend(replaced, { delete: true });
@@ -74,7 +74,7 @@ async function recoverUpdate(operation: Operation, pending: PendingOperation): P
   const { journal } = operation;
   const old = journal.remaining().find((resource) => same(resource, pending.resource));
   const initErrors = ["the apply that updated it was interrupted"];
-  await journal.end(pending, () => old && journal.amend(old, { initErrors }));
+  journal.end(pending, () => old && journal.amend(old, { initErrors }));
 }
 
 async function recoverDelete(operation: Operation, pending: PendingOperation): Promise<void> {
@@ -82,5 +82,5 @@ async function recoverDelete(operation: Operation, pending: PendingOperation): P
   const resource = journal.remaining().find((candidate) => same(candidate, pending.resource));
   const leaves = { pendingReplacement: true };
   if (resource && !isPreview) await deleteResource(operation, resource, { op: "delete", leaves });
-  await journal.end(pending, () => resource && journal.amend(resource, leaves));
+  journal.end(pending, () => resource && journal.amend(resource, leaves));
 }

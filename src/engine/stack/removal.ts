@@ -101,10 +101,10 @@ export async function deleteResource(
       provider.delete({ ...context, id, inputs: revealedAll(inputs), outputs: revealedAll(outputs) }),
     );
   } catch (error) {
-    await journal.end(pending, () => undefined);
+    journal.end(pending, () => undefined);
     throw error;
   }
-  await journal.end(pending, () => {
+  journal.end(pending, () => {
     if (leaves === null) journal.settle(resource, null);
     else journal.amend(resource, leaves);
   });

@@ -128,13 +128,13 @@ async function create(operation: Operation, declared: Declared, replaced: Resour
       provider.create({ ...context, inputs: revealedAll(inputs), preview: false }),
     );
     const state = withOutputs(operation, declared, { ...goal, id: made.id }, made.outputs);
-    await journal.end(pending, () => {
+    journal.end(pending, () => {
       settleReplaced(journal, replaced);
       journal.settle(null, state);
     });
     return { outcome: "done", urn, id: made.id, outputs: state.outputs ?? {} };
   } catch (error) {
-    await journal.end(pending, () => {
+    journal.end(pending, () => {
       if (!(error instanceof PartialCreate)) return;
       settleReplaced(journal, replaced);
       journal.settle(null, partial(operation, declared, goal, error));
@@ -178,12 +178,12 @@ async function update(
       }),
     );
     const state = withOutputs(operation, declared, goal, outputs);
-    await journal.end(pending, () => journal.settle(old, state));
+    journal.end(pending, () => journal.settle(old, state));
     return { outcome: "done", urn, id, outputs: state.outputs ?? {} };
   } catch (error) {
     // Part of the update may have happened: the next apply must not take the old inputs for what is there.
     const reason = operation.redaction.clean(messageOf(error));
-    await journal.end(pending, () => {
+    journal.end(pending, () => {
       if (error instanceof PartialCreate) journal.settle(old, partial(operation, declared, goal, error));
       else journal.amend(old, { initErrors: [reason] });
     });
