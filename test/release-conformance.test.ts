@@ -29,7 +29,7 @@ async function realSubject(): Promise<Subject> {
     await work.write({ "deployments/web.yaml": file, "deployments/ranker.yaml": file });
     await work.commit(`Log at ${level}`);
     await work.git("push", "--quiet", "origin", "main");
-    await world.watcher.look("shop", "ada");
+    await world.watcher.look("shop", { actor: "ada" });
     await world.settled();
   }
   return { release: world.release, settled: () => world.settled(), close: () => world.close() };

@@ -34,7 +34,7 @@ async function push(files: Record<string, string>, message = "change"): Promise<
 }
 
 async function look() {
-  const outcome = await world.watcher.look("shop", "ada");
+  const outcome = await world.watcher.look("shop", { actor: "ada" });
   await world.settled();
   return outcome;
 }
@@ -206,7 +206,7 @@ test("a newer push cancels an apply in flight, and the last of many wins", async
     await work.write({ "web/main.js": String(count) });
     await work.commit(`change ${count}`);
     await work.git("push", "--quiet", "origin", "main");
-    looks.push(world.watcher.look("shop", "ada"));
+    looks.push(world.watcher.look("shop", { actor: "ada" }));
   }
   await Promise.all(looks);
   await world.settled();

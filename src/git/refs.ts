@@ -8,6 +8,8 @@ import { parseTagName, parseTrailers, type SnapshotTag } from "./snapshot-tag.ts
 
 /** A repository's branches and snapshots at one moment. */
 export interface RefView {
+  /** When reading began, on this process's monotonic clock in milliseconds: what changed later may be missing. */
+  readonly asOf: number;
   /** The default branch's name, whether it has a commit yet or not. */
   readonly head: string;
   readonly branches: ReadonlyMap<string, CommitSha>;
@@ -43,6 +45,7 @@ interface RefRow {
 
 /** Reads branches and snapshots in one process. */
 export async function readRefs(path: string, env: Readonly<Record<string, string>>, spawn: Spawn): Promise<RefView> {
+  const asOf = performance.now();
   const [output, head] = await Promise.all([
     requireGit(`${path}: reading refs`, ["for-each-ref", `--format=${format}`, "refs/heads/", "refs/tags/waybill/"], {
       cwd: path,
@@ -61,7 +64,7 @@ export async function readRefs(path: string, env: Readonly<Record<string, string
   snapshots.sort((a, b) =>
     a.environment < b.environment ? -1 : a.environment > b.environment ? 1 : a.number - b.number,
   );
-  return { head, branches, snapshots };
+  return { asOf, head, branches, snapshots };
 }
 
 /** The default branch's name. */

@@ -1,5 +1,6 @@
 import type { Identity } from "../core/identity.ts";
 import type { RepositoryName } from "../core/names.ts";
+import type { RefView } from "../git/refs.ts";
 import type { Repository } from "../git/repository.ts";
 
 /** One ref that a push asks to change. Null: the ref is absent. */
@@ -17,6 +18,8 @@ export interface Push {
   readonly updates: readonly RefUpdate[];
   /** Sees the pushed objects: in `check` before they are accepted, in `follow` as the repository itself. */
   readonly objects: Repository;
+  /** The refs as this push leaves them, where that is known without reading them again; only in `follow`. */
+  readonly refs?: RefView;
 }
 
 /** Decides on pushes and tells the pusher what becomes of them. */

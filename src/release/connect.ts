@@ -45,7 +45,7 @@ export async function connect(parts: ConnectParts, request: ConnectRequest): Pro
     const view = { name, url: repository.remoteUrl, defaultBranch: head, problem: null };
     await store.saveRepository(view);
     await remoteKeys.save(name, { credentials, webhookSecret });
-    await watcher.look(name, request.actor.name);
+    await watcher.look(name, { actor: request.actor.name });
     return { ...view, webhook: { path: `/webhooks/github/${name}`, secret: webhookSecret } };
   } catch (cause) {
     if (!isAgain) {

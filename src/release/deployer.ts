@@ -1,4 +1,5 @@
 import type { StackName } from "../core/stack.ts";
+import type { Repository } from "../git/repository.ts";
 import type { Workload, WorkloadStatus } from "./workload.ts";
 
 /** What release needs of a target and its engine. Implementations must be safe to call again after any interruption. */
@@ -8,10 +9,22 @@ export interface Deployer {
    * WaybillError whose verdict decides about retries; what ran before then still runs.
    */
   apply(workload: Workload, options: DeployOptions): Promise<Applied>;
+  /**
+   * Said when an apply of the workload is about to come, while Git and the database are still at work: may begin what
+   * takes time. Nobody waits for it, and what no apply asks for is undone. Said twice for most pushes.
+   */
+  prepare?(workload: Workload, ahead: Ahead): void;
   /** Removes everything that was applied for the stack; nothing there is no error. */
   remove(stack: StackName, options: DeployOptions): Promise<void>;
   /** What is accepted but cannot be applied, in the user's words. */
   notices(workload: Workload): readonly string[];
+}
+
+export interface Ahead {
+  /** Reads the workload's source tree: what is not stored yet is not where other trees are. */
+  readonly files: Pick<Repository, "materialise">;
+  /** False while Git has not stored the push yet: it was accepted, and may still fail to be written. */
+  readonly isStored: boolean;
 }
 
 export interface DeployOptions {

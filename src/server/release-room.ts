@@ -3,6 +3,7 @@ import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
 import type { Git } from "../git/git.ts";
 import type { PushGate } from "../intake/push-gate.ts";
+import { makeAnnouncer } from "../release/apply/announce.ts";
 import { makeDriver, type Step } from "../release/apply/drive.ts";
 import { makeObserver } from "../release/apply/status.ts";
 import type { RemoteKeys } from "../release/connect.ts";
@@ -41,11 +42,12 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const driver = makeDriver({ store, deployer, steps, clock, log, maxParallel: maxParallelApplies });
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
+  const announce = makeAnnouncer({ driver, deployer });
   const recorder = makeRecorder({ settler, clock });
-  const watcher = makeWatcher({ git, store, definitions, settler, recorder, events, log, signal });
+  const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
   const notices = makeNotices(deployer);
   const gate: PushGate = {
-    check: makePushCheck({ store, definitions, settler, notices }),
+    check: makePushCheck({ store, definitions, settler, announce, notices }),
     follow: makePushFollow({ watcher, driver, steps, clock }),
   };
   steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));

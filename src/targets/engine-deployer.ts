@@ -2,13 +2,14 @@ import { WaybillError } from "../core/errors.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
-import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
+import type { Ahead, Deployer, DeployOptions, Progress } from "../release/deployer.ts";
 import type { Workload, WorkloadStatus } from "../release/workload.ts";
 
 /** What a target brings: a program for each workload, and how the workload is afterwards. */
 export interface ProgramTarget {
   program(workload: Workload): Program;
   notices(workload: Workload): readonly string[];
+  prepare?(workload: Workload, ahead: Ahead): void;
   status(stack: StackName): WorkloadStatus | null;
 }
 
@@ -23,6 +24,7 @@ interface DeployerParts {
 export function makeEngineDeployer({ engine, target, urlOf }: DeployerParts): Deployer {
   return {
     notices: (workload) => target.notices(workload),
+    prepare: (workload, ahead) => target.prepare?.(workload, ahead),
     async apply(workload, options) {
       const { stack, host } = workload;
       await engine.up(stack, target.program(workload), engineOptions(options)).catch(rethrowPlainly);

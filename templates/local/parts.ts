@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { Workload } from "../../src/targets/workload.ts";
-import { Process, Route, Source, type ProcessArgs, type RouteArgs } from "./resources.ts";
+import { Process, Route, Source, type ProcessArgs, type RouteArgs, type SourceArgs } from "./resources.ts";
 
 type Spec = Workload["spec"];
 export type WorkloadOf<Kind extends Spec["kind"]> = Workload & {
@@ -37,12 +37,15 @@ export function makeRoutes<Kind extends HostRoute>(
 const hostOf = (environment: string, subdomain: string): string =>
   environment === "production" ? subdomain : `${environment}--${subdomain}`;
 
+export const makeSource = (workload: WorkloadOf<"service" | "worker" | "site">): Source =>
+  new Source(workload.spec.name, sourceArgs(workload));
+
 /** `workingDir` and files are part of a source only where something is built or written in it. */
-export function makeSource(workload: WorkloadOf<"service" | "worker" | "site">): Source {
+export function sourceArgs(workload: WorkloadOf<"service" | "worker" | "site">): SourceArgs {
   const { spec, stack } = workload;
   const files = spec.kind === "site" ? {} : spec.files;
   const isAsInGit = spec.build === null && Object.keys(files).length === 0;
-  return new Source(spec.name, {
+  return {
     stack: { ...stack },
     tree: workload.source ?? "",
     workingDir: isAsInGit ? "." : spec.workingDir,
@@ -50,21 +53,28 @@ export function makeSource(workload: WorkloadOf<"service" | "worker" | "site">):
     env: spec.build === null ? {} : spec.env,
     files,
     published: spec.kind === "site" ? publishedFolder(spec) : null,
-  });
+  };
 }
 
 /** Relative to the tree. */
 export const publishedFolder = ({ workingDir, folder }: { workingDir: string; folder: string }): string =>
   posix.join(workingDir, folder);
 
-type ServingArgs = Pick<ProcessArgs, "kind" | "ports" | "health" | "startTimeoutSeconds">;
+export type ServingArgs = Pick<ProcessArgs, "kind" | "ports" | "health" | "startTimeoutSeconds">;
 
-export function makeProcess(workload: WorkloadOf<"service" | "worker">, source: Source, serving: ServingArgs): Process {
-  const { spec, stack, secrets, restart } = workload;
-  return new Process(spec.name, {
+export const makeProcess = (
+  workload: WorkloadOf<"service" | "worker">,
+  source: Source,
+  serving: ServingArgs,
+): Process => new Process(workload.spec.name, { ...processArgs(workload, serving), source: source.key });
+
+export function processArgs(
+  { spec, stack, secrets, restart }: WorkloadOf<"service" | "worker">,
+  serving: ServingArgs,
+): Omit<ProcessArgs, "source"> {
+  return {
     ...serving,
     stack: { ...stack },
-    source: source.key,
     workingDir: spec.workingDir,
     startScript: spec.startScript,
     command: spec.command ?? "",
@@ -72,5 +82,5 @@ export function makeProcess(workload: WorkloadOf<"service" | "worker">, source: 
     secrets,
     stopTimeoutSeconds: spec.stopTimeoutSeconds,
     restart,
-  });
+  };
 }

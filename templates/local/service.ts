@@ -1,4 +1,12 @@
-import { makeProcess, makeRoutes, makeSource, restingReason, type Outputs, type WorkloadOf } from "./parts.ts";
+import {
+  makeProcess,
+  makeRoutes,
+  makeSource,
+  restingReason,
+  type Outputs,
+  type ServingArgs,
+  type WorkloadOf,
+} from "./parts.ts";
 
 type Service = WorkloadOf<"service">;
 
@@ -12,14 +20,18 @@ export function program(workload: Service): () => Promise<Outputs> {
   };
 }
 
-function running(workload: Service): Outputs {
-  const { port, health, routes } = workload.spec;
-  const process = makeProcess(workload, makeSource(workload), {
+export function servingArgs({ spec: { port, health, routes } }: Service): ServingArgs {
+  return {
     kind: "service",
     ports: [...new Set([port, ...routes.map((route) => route.port)])],
     health: { path: health.path, timeoutSeconds: health.timeoutSeconds, protocol: routes[0]?.protocol ?? "http" },
     startTimeoutSeconds: health.startTimeoutSeconds,
-  });
+  };
+}
+
+function running(workload: Service): Outputs {
+  const { routes } = workload.spec;
+  const process = makeProcess(workload, makeSource(workload), servingArgs(workload));
   makeRoutes(workload, routes, ({ port: wanted, protocol }) => ({
     kind: "http",
     hostname: process.hostname,

@@ -91,6 +91,7 @@ interface HarnessOptions {
   readonly traffic?: Traffic;
   readonly isOwned?: IsOwned;
   readonly log?: Log;
+  readonly clock?: Clock;
 }
 
 export interface LocalHarness extends AsyncDisposable {
@@ -112,7 +113,7 @@ export function makeLocalHarness(options: HarnessOptions = {}): LocalHarness {
     secrets: options.secrets ?? fakeSecrets({}),
     isOwned: options.isOwned ?? (() => Promise.resolve(true)),
     traffic: options.traffic ?? noTraffic,
-    clock: realClock,
+    clock: options.clock ?? realClock,
     log: options.log ?? silentLog,
   });
   return {

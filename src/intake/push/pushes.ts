@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, messageOf } from "../../core/errors.ts";
 import type { Identity } from "../../core/identity.ts";
 import type { Log } from "../../core/log.ts";
-import type { RepositoryName } from "../../core/names.ts";
+import { commitSha, type RepositoryName } from "../../core/names.ts";
 import type { Git } from "../../git/git.ts";
 import type { RefView } from "../../git/refs.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -62,9 +62,9 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
   }
 
   async function follow(start: PushStart, updates: readonly RefUpdate[], reply: HookReply | null): Promise<void> {
-    const objects = await git.open(start.repository);
+    const push = await storedPush(git, start, updates);
     // Iterated to its end even when the pusher is gone: the deploy is not theirs to stop by closing a terminal.
-    for await (const line of gate.follow({ ...pushOf(start), updates, objects }, signal)) reply?.line(line);
+    for await (const line of gate.follow(push, signal)) reply?.line(line);
   }
 
   /** Refs that changed although Git ended before its last hook: they are followed all the same. */
@@ -132,6 +132,23 @@ function makeTidying({ git, log, signal }: Pick<PushesOptions, "git" | "log" | "
 }
 
 const pushOf = ({ id, repository, identity }: PushStart) => ({ id, repository, identity });
+
+async function storedPush(git: Git, start: PushStart, updates: readonly RefUpdate[]): Promise<Push> {
+  const objects = await git.open(start.repository);
+  return { ...pushOf(start), updates, objects, ...withRefs(await start.refsBefore, updates) };
+}
+
+/** Reading the refs once more would cost each push a process of its own. Tags bring more than a name: those are read. */
+function withRefs(before: RefView, updates: readonly RefUpdate[]): Pick<Push, "refs"> {
+  const branches = new Map(before.branches);
+  for (const { ref, after } of updates) {
+    if (!ref.startsWith("refs/heads/")) return {};
+    const branch = ref.slice("refs/heads/".length);
+    if (after === null) branches.delete(branch);
+    else branches.set(branch, commitSha(after));
+  }
+  return { refs: { ...before, head: headFor(before, updates), branches } };
+}
 
 /** The first push decides what the default branch is called, before the gate looks. */
 function headFor({ head, branches }: RefView, updates: readonly RefUpdate[]): string {

@@ -30,6 +30,12 @@ export function define(
   };
 }
 
+/** Those of `after` that `before` has otherwise, or not at all. */
+export const changedDefinitions = (before: Definitions, after: Definitions): readonly Definition[] =>
+  [...after.values()].filter(({ name, digest }) => before.get(name)?.digest !== digest);
+
+type Definitions = ReadonlyMap<string, Definition>;
+
 /** SHA-256, in hex, of the value's JSON text; equal values must come with equal key order. */
 export function digestOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");

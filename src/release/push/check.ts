@@ -2,6 +2,8 @@ import { commitSha, type CommitSha } from "../../core/names.ts";
 import type { Push, RefUpdate } from "../../intake/push-gate.ts";
 import type { RefView } from "../../git/refs.ts";
 import { parseTagName } from "../../git/snapshot-tag.ts";
+import type { Announce } from "../apply/announce.ts";
+import { changedDefinitions } from "../define/definition.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
 import { fold } from "../snapshots/fold.ts";
@@ -16,12 +18,15 @@ import type { ReleaseStore } from "../store.ts";
 export interface Verdict {
   readonly accept: boolean;
   readonly lines: readonly string[];
+  /** To be called once every ref of the push is found to be acceptable. */
+  readonly onAccept?: () => void;
 }
 
 interface CheckParts {
   readonly store: ReleaseStore;
   readonly definitions: Definitions;
-  readonly settler: Pick<Settler, "defined">;
+  readonly settler: Pick<Settler, "defined" | "readFacts">;
+  readonly announce: Announce;
   readonly notices: Notices;
 }
 
@@ -32,10 +37,9 @@ export function makePushCheck(parts: CheckParts): (push: Push) => Promise<Verdic
     const defaultBranch = defaultBranchOf(push, refs);
     const verdicts: Verdict[] = [];
     for (const update of push.updates) verdicts.push(await checkUpdate(parts, { push, update, refs, defaultBranch }));
-    return {
-      accept: verdicts.every(({ accept }) => accept),
-      lines: verdicts.flatMap(({ lines }) => lines),
-    };
+    const accept = verdicts.every((verdict) => verdict.accept);
+    if (accept) for (const { onAccept } of verdicts) onAccept?.();
+    return { accept, lines: verdicts.flatMap(({ lines }) => lines) };
   };
 }
 
@@ -124,7 +128,8 @@ async function checkBranch(parts: CheckParts, request: Update, branch: string): 
   }
   // One file's problem is the same in every environment: say it once.
   const lines = [...new Set(verdicts.flatMap((verdict) => verdict.lines))];
-  return { accept: verdicts.every(({ accept }) => accept), lines };
+  const onAccept = (): void => verdicts.forEach((verdict) => verdict.onAccept?.());
+  return { accept: verdicts.every(({ accept }) => accept), lines, onAccept };
 }
 
 // A tag has nine digits for its number, and the next is always above all before it.
@@ -138,6 +143,9 @@ interface EnvironmentUpdate extends Update {
 async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): Promise<Verdict> {
   const { push, head, environment, defaultBranch } = request;
   const ref = { repository: push.repository, environment };
+  const facts = parts.settler.readFacts(ref);
+  // Only what is begun ahead needs them.
+  facts.catch(() => undefined);
   const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
   const place = { ...ref, objects: push.objects, defaultBranch };
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
@@ -151,7 +159,12 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
     : reasonToWait(before.definitions, after.definitions);
   const plan: Plan = { ...ref, changes, notices: parts.notices(ref, after, changes), waitsFor };
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
-  return { accept: true, lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)] };
+  const changed = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
+  return {
+    accept: true,
+    lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)],
+    onAccept: () => parts.announce(ref, { changed, facts, files: push.objects, isStored: false }),
+  };
 }
 
 const noDeployments = "there is no deployments/*.yaml in this commit: nothing is deployed. Start with: waybill init";

@@ -23,7 +23,7 @@ export function makePushFollow(parts: FollowParts) {
     const ended = new AbortController();
     // Listening starts before the look, so that no step is missed.
     const all = steps.follow(AbortSignal.any([signal, ended.signal]));
-    const outcome = await watcher.look(push.repository, push.identity.name);
+    const outcome = await watcher.look(push.repository, { actor: push.identity.name, refs: push.refs });
     yield* outcomeLines(outcome);
     const stacks = outcome.environments.flatMap(({ unsettled }) => unsettled);
     if (stacks.length === 0) {

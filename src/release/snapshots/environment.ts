@@ -1,6 +1,8 @@
 import type { CommitSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { RefView } from "../../git/refs.ts";
+import type { Announce } from "../apply/announce.ts";
+import { changedDefinitions } from "../define/definition.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
 import { hostProblems } from "../define/hosts.ts";
@@ -10,7 +12,7 @@ import { fold } from "./fold.ts";
 import { presentOf } from "./history.ts";
 import { compareTags, decideHead, takesBack } from "./look.ts";
 import type { Place, Recorder } from "./record.ts";
-import type { Settler } from "./settle.ts";
+import type { Facts, Settler } from "./settle.ts";
 import { trailerNames } from "./snapshot.ts";
 
 export interface EnvironmentOutcome {
@@ -30,6 +32,7 @@ interface LookParts {
   readonly definitions: Definitions;
   readonly settler: Settler;
   readonly recorder: Recorder;
+  readonly announce: Announce;
 }
 
 export interface Look {
@@ -47,7 +50,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
   // Should what follows fail first, this failure is nobody's news.
   facts.catch(() => undefined);
   const { snapshots, troubles } = await followTags(parts, look);
-  const head = await followHead(parts, look);
+  const head = await followHead(parts, look, facts);
   if (head.snapshot) snapshots.push(head.snapshot);
   const kept = head.waiting === undefined ? (row?.waiting ?? null) : head.waiting;
   const live = fold(place.history.present()).base;
@@ -112,7 +115,11 @@ interface HeadOutcome {
   readonly snapshot: SnapshotRow | null;
 }
 
-async function followHead(parts: LookParts, { place, refs, row, actor }: Look): Promise<HeadOutcome> {
+async function followHead(
+  parts: LookParts,
+  { place, refs, row, actor }: Look,
+  facts: Promise<Facts>,
+): Promise<HeadOutcome> {
   // A vanished branch deletes nothing: it is as if it had not moved.
   const head = place.branch === null ? undefined : refs.branches.get(place.branch);
   if (!head) return { observed: null, snapshot: null };
@@ -126,7 +133,7 @@ async function followHead(parts: LookParts, { place, refs, row, actor }: Look): 
     case "wait":
       return { observed: head, snapshot: null, waiting: { commit: head, reason: decision.reason } };
     case "consider":
-      return considerHead(parts, { place, head, actor });
+      return considerHead(parts, { place, head, actor, facts });
     default:
       return decision satisfies never;
   }
@@ -136,9 +143,10 @@ interface Consideration {
   readonly place: Place;
   readonly head: CommitSha;
   readonly actor: string | undefined;
+  readonly facts: Promise<Facts>;
 }
 
-async function considerHead(parts: LookParts, { place, head, actor }: Consideration): Promise<HeadOutcome> {
+async function considerHead(parts: LookParts, { place, head, actor, facts }: Consideration): Promise<HeadOutcome> {
   const { definitions, settler, recorder, store } = parts;
   const after = await definitions.at(place.objects, head, place.environment, place.defaultBranch);
   const before = await settler.defined(place, fold(place.history.present()));
@@ -153,6 +161,8 @@ async function considerHead(parts: LookParts, { place, head, actor }: Considerat
   if (before.definitions.size === 0 && after.definitions.size === 0) return { observed: head, snapshot: null };
   const reason = reasonToWait(before.definitions, after.definitions);
   if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };
+  const changed = changedDefinitions(before.definitions, after.definitions);
+  parts.announce(place, { changed, facts, files: place.repo, isStored: true });
   const [commit] = await place.repo.commitInfo([head]);
   const snapshot = await recorder.create(place, {
     commit: head,

@@ -1,3 +1,4 @@
+import type { Announce } from "../apply/announce.ts";
 import { asWaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
@@ -22,12 +23,19 @@ export interface Outcome {
   readonly troubles: readonly string[];
 }
 
+/** What is known of the reason to look. */
+export interface Cause {
+  readonly actor?: string | undefined;
+  /** The refs as they were then. Read again when another look or act may have seen newer ones since. */
+  readonly refs?: RefView | undefined;
+}
+
 export interface Watcher {
   /**
    * Reads the repository's refs and makes the desired state follow them. Looks at one repository come one after the
-   * other; `actor` names who caused it, where that is known.
+   * other.
    */
-  look(repository: string, actor?: string): Promise<Outcome>;
+  look(repository: string, cause?: Cause): Promise<Outcome>;
   /** Names a commit of the environment by the next snapshot tag and makes that desired. `decide` runs in turn. */
   tag(environment: EnvironmentRef, decide: (place: Place) => Promise<NewTag>): Promise<SnapshotRow>;
   /** Makes the rows follow the tags again, after something outside Git changed. */
@@ -40,6 +48,7 @@ interface WatcherParts {
   readonly definitions: Definitions;
   readonly settler: Settler;
   readonly recorder: Recorder;
+  readonly announce: Announce;
   readonly events: Feed<ReleaseEvent>;
   readonly log: Log;
   /** Ends calls to remote repositories when the server stops. */
@@ -48,7 +57,7 @@ interface WatcherParts {
 
 export function makeWatcher(parts: WatcherParts): Watcher {
   const { git, store, settler, recorder, events } = parts;
-  const inTurn = makeTurns();
+  const inTurn = makeDatedTurns();
 
   const rowOf = async (ref: EnvironmentRef): Promise<EnvironmentRow | undefined> =>
     (await store.environments(ref.repository)).find(({ environment }) => environment === ref.environment);
@@ -69,7 +78,11 @@ export function makeWatcher(parts: WatcherParts): Watcher {
     events.publish({ type: "environment", repository, environment, deployment: null });
 
   return {
-    look: (repository, actor) => inTurn(repository, () => lookNow(parts, { name: repository, actor })),
+    look: (repository, { actor, refs } = {}) =>
+      inTurn(repository, (lastEnd) => {
+        const known = refs && refs.asOf > lastEnd ? refs : null;
+        return lookNow(parts, { name: repository, actor, known });
+      }),
     tag: (ref, decide) =>
       inTurn(ref.repository, async () => {
         const place = await placeOf(ref);
@@ -90,12 +103,26 @@ export function makeWatcher(parts: WatcherParts): Watcher {
   };
 }
 
+/** One after the other for each repository, told when the one before has ended (monotonic; -1 before the first). */
+function makeDatedTurns() {
+  const inTurn = makeTurns();
+  const ends = new Map<string, number>();
+  return <Result>(repository: string, act: (lastEnd: number) => Promise<Result>): Promise<Result> =>
+    inTurn(repository, () =>
+      act(ends.get(repository) ?? -1).finally(() => {
+        ends.set(repository, performance.now());
+      }),
+    );
+}
+
 interface LookRequest {
   readonly name: string;
   readonly actor: string | undefined;
+  /** Null: they are to be read. */
+  readonly known: RefView | null;
 }
 
-async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promise<Outcome> {
+async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: LookRequest): Promise<Outcome> {
   const { git, store, events, log } = parts;
   const repo = await git.open(repositoryName(name));
   const troubles: string[] = [];
@@ -112,7 +139,7 @@ async function lookNow(parts: WatcherParts, { name, actor }: LookRequest): Promi
   }
   const [known, refs, rows, historyOf] = await Promise.all([
     knownBefore,
-    repo.refs(),
+    knownRefs ?? repo.refs(),
     store.environments(name),
     openHistories(store, name),
   ]);

@@ -5,6 +5,7 @@ import type { CreateResult, Json, Properties, Provider } from "../../engine/prov
 import type { Traffic } from "../route.ts";
 import { replacedBy } from "./properties.ts";
 import type { InstanceRecord, InstanceSpec } from "./processes/instance.ts";
+import type { HeadStart } from "./head-start.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
 import { idOf } from "./source-provider.ts";
 
@@ -13,6 +14,7 @@ export interface ProcessProviderDependencies {
   readonly traffic: Traffic;
   readonly log: Log;
   readonly isOwned: IsOwned;
+  readonly headStart: Pick<HeadStart, "take">;
 }
 
 /** Whether the stack's state holds a resource of this id, be it one that is to be removed. */
@@ -25,16 +27,19 @@ const drainTimeoutMs = 30_000;
  * it answers. Outputs: `hostname`, `port`, `ports` (by the number in the file).
  */
 export function makeProcessProvider(dependencies: ProcessProviderDependencies): Provider {
-  const { supervisor } = dependencies;
+  const { supervisor, headStart } = dependencies;
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, name, operationId, signal, onProgress }) {
       onProgress("starting");
       const spec = inputs as unknown as InstanceSpec;
-      const id = idOf(name, operationId);
+      const begun = await headStart.take(spec);
+      const id = begun?.id ?? idOf(name, operationId);
       const strays = await straysOf(dependencies, spec.stack, id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
-      const record = kept ?? (await supervisor.start(id, spec, { signal, onProgress }));
+      const options = { signal, onProgress };
+      const record = kept ?? (await (begun ? begun.ready(options) : supervisor.start(id, spec, options)));
+      if (kept && begun) retire(dependencies, begun.id, "another one of the same revision runs already");
       for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");
       return resultOf(record, inputs);
     },

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import type { SourceArgs } from "../../../templates/local/resources.ts";
 import type { Clock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { treeSha } from "../../core/names.ts";
@@ -21,7 +22,7 @@ export function makeSourceProvider({ trees, clock, onUnused }: SourceProviderDep
   return {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, operationId, name, signal, onProgress }) {
-      const request = asRequest(inputs);
+      const request = requestOf(inputs as unknown as SourceArgs);
       if (request.build !== null && trees.folderOf(treeKey(request)) === null) onProgress(`building: ${request.build}`);
       const { key, folder } = await trees.ensure(request, { signal, onProgress });
       const id = idOf(name, operationId);
@@ -30,7 +31,7 @@ export function makeSourceProvider({ trees, clock, onUnused }: SourceProviderDep
       return { id, outputs: { ...inputs, key, folder } };
     },
     find({ inputs, operationId, name }) {
-      const key = treeKey(asRequest(inputs));
+      const key = treeKey(requestOf(inputs as unknown as SourceArgs));
       const folder = trees.folderOf(key);
       if (folder === null) return Promise.resolve(null);
       const id = idOf(name, operationId);
@@ -59,12 +60,11 @@ function requireFolder(tree: string, { published }: Properties): void {
   throw new WaybillError("SOURCE_MISSING", `the folder "${published}" that is to be published is not in the source`);
 }
 
-function asRequest(inputs: Properties): TreeRequest {
-  const { workingDir, build, env, files } = inputs as unknown as TreeRequest;
-  const { repository } = stackOf(inputs);
+/** What a Source's inputs ask for. */
+export function requestOf({ stack, tree, workingDir, build, env, files }: SourceArgs): TreeRequest {
   return {
-    repository,
-    tree: treeSha(textOf(inputs, "tree")),
+    repository: stack.repository,
+    tree: treeSha(tree),
     workingDir,
     build: build ?? null,
     env: env ?? {},

@@ -8,10 +8,12 @@ import type { Provider } from "../../engine/provider.ts";
 import { program as serviceProgram } from "../../../templates/local/service.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { program as workerProgram } from "../../../templates/local/worker.ts";
+import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
 import { makeGarbageCollector } from "./garbage.ts";
+import { makeHeadStart } from "./head-start.ts";
 import { notices, refusals } from "./notices.ts";
 import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
@@ -42,6 +44,8 @@ export interface LocalTarget {
   program(workload: Workload): () => Promise<Record<string, unknown>>;
   /** What the plan should say about this workload on this target, in the user's words. */
   notices(workload: Workload): readonly string[];
+  /** Begins with what an apply of the workload will ask for. */
+  prepare(workload: Workload, ahead: Ahead): void;
   /** How the stack's process is; null where none runs (a site, a job, paused, stopped). */
   status(stack: StackName): WorkloadStatus | null;
   /** Answers how to stop listening. */
@@ -73,29 +77,36 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     log,
     spawn,
   });
+  const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
-    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart }),
     "waybill:local:Route": makeRouteProvider({ routes }),
   };
   return {
     providers: { waybill: makePackageProvider(byType) },
     program: chooseProgram,
     notices,
+    prepare(workload, ahead) {
+      if (refusals(workload).length === 0) headStart.begin(workload, ahead);
+    },
     status: (stack) => supervisor.status(stack),
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, trees, clock }, stack, request),
     async adopt() {
       await Promise.all([trees.cleanUp(), supervisor.adopt()]);
+      await headStart.cleanUp();
       garbage.collect();
     },
     retired: () => supervisor.retired(),
     async detach() {
+      await headStart.close();
       await supervisor.detach();
       await garbage.settled();
     },
     async stopAll() {
+      await headStart.close();
       await supervisor.stopAll();
       await garbage.settled();
     },

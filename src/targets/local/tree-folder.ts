@@ -1,9 +1,5 @@
-import { execFile } from "node:child_process";
-import { chmod, lstat, readdir } from "node:fs/promises";
+import { chmod, lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
 
 /** Takes every right to write from a tree; links are left as they are. */
 export async function makeReadOnly(path: string): Promise<void> {
@@ -17,9 +13,24 @@ export async function makeReadOnly(path: string): Promise<void> {
   await chmod(path, status.mode & 0o555);
 }
 
-const removal = '[ ! -e "$1" ] || { chmod -R u+w -- "$1" && rm -rf -- "$1"; }';
-
 /** Removes a folder with what it holds, read-only or not; nothing there is fine. */
 export async function removeFolder(folder: string): Promise<void> {
-  await run("sh", ["-c", removal, "sh", folder], { env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C" } });
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    await makeRemovable(folder);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const isRefused = (error: unknown): boolean =>
+  ["EACCES", "EPERM", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+/** Only a folder's own rights decide whether what it holds may be removed. */
+async function makeRemovable(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await makeRemovable(join(folder, entry.name));
+  }
 }

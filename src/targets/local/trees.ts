@@ -12,6 +12,7 @@ import {
 import { dirname, join, resolve, sep } from "node:path";
 import { WaybillError } from "../../core/errors.ts";
 import type { TreeSha } from "../../core/names.ts";
+import type { Ahead } from "../../release/deployer.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { TreeSource } from "../workload.ts";
 import { runBuild } from "./build.ts";
@@ -38,12 +39,16 @@ export interface KeptTree {
 export interface EnsureOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (message: string) => void;
+  /** Where the files come from, when not from where all others do. */
+  readonly ahead?: Ahead["files"];
 }
 
 interface Work {
   readonly promise: Promise<KeptTree>;
   readonly abort: AbortController;
   readonly listeners: Set<(message: string) => void>;
+  /** Made from where the files are not to stay. */
+  readonly isAhead: boolean;
   waiting: number;
 }
 
@@ -82,24 +87,19 @@ export class Trees {
   }
 
   /** Makes the tree, or waits for whoever is making it. The build ends when nobody waits for it any more. */
-  async ensure(request: TreeRequest, { signal, onProgress }: EnsureOptions): Promise<KeptTree> {
-    signal.throwIfAborted();
+  async ensure(request: TreeRequest, options: EnsureOptions): Promise<KeptTree> {
+    options.signal.throwIfAborted();
     const key = treeKey(request);
     const folder = this.folderOf(key);
     if (folder !== null) return { key, folder };
-    const work = this.#work.get(key) ?? this.#begin(key, request);
-    work.listeners.add(onProgress);
-    work.waiting += 1;
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+    const found = this.#work.get(key);
+    const work = found ?? this.#begin(key, request, options.ahead);
     try {
-      return await Promise.race([work.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-      work.listeners.delete(onProgress);
-      work.waiting -= 1;
-      if (work.waiting === 0) work.abort.abort();
+      return await waitFor(work, options);
+    } catch (error) {
+      // Whoever is making it ahead may have looked where the files are no more.
+      if (!found?.isAhead || options.ahead || options.signal.aborted) throw error;
+      return this.ensure(request, options);
     }
   }
 
@@ -171,18 +171,17 @@ export class Trees {
     return pointer && join(this.#dependencies.folder, pointer.folder, "build.log");
   }
 
-  #begin(key: string, request: TreeRequest): Work {
+  #begin(key: string, request: TreeRequest, ahead: Ahead["files"] | undefined): Work {
     const abort = new AbortController();
     const listeners = new Set<(message: string) => void>();
     const onProgress = (message: string): void => {
       for (const listener of listeners) listener(message);
     };
-    const promise = this.#make(key, request, { signal: abort.signal, onProgress }).finally(() =>
-      this.#work.delete(key),
-    );
+    const options = { signal: abort.signal, onProgress, ...(ahead && { ahead }) };
+    const promise = this.#make(key, request, options).finally(() => this.#work.delete(key));
     // Everybody who waited may have left.
     promise.catch(() => undefined);
-    const work = { promise, abort, listeners, waiting: 0 };
+    const work = { promise, abort, listeners, isAhead: ahead !== undefined, waiting: 0 };
     this.#work.set(key, work);
     return work;
   }
@@ -196,7 +195,7 @@ export class Trees {
     // Node and npm look upwards for a package.json: they must not find that of whatever folder the data is in.
     writeFileSync(join(place, "package.json"), "{}\n");
     try {
-      await this.#dependencies.source.materialise(request.repository, request.tree, folder, options.signal);
+      await this.#materialise(request, folder, options);
       writeFiles(folder, request);
       if (request.build !== null) await this.#build(place, folder, request, options);
       options.signal.throwIfAborted();
@@ -207,6 +206,12 @@ export class Trees {
       await removeFolder(place);
       throw error;
     }
+  }
+
+  #materialise({ repository, tree }: TreeRequest, folder: string, options: EnsureOptions): Promise<void> {
+    const { ahead, signal } = options;
+    if (ahead) return ahead.materialise(tree, folder, signal);
+    return this.#dependencies.source.materialise(repository, tree, folder, signal);
   }
 
   async #build(place: string, folder: string, request: TreeRequest, options: EnsureOptions): Promise<void> {
@@ -264,6 +269,22 @@ function writeFiles(folder: string, { workingDir, files }: TreeRequest): void {
     if (!(realpathSync(dirname(target)) + sep).startsWith(realpathSync(folder) + sep)) throw outside(path);
     rmSync(target, { force: true });
     writeFileSync(target, content, { mode: Number.parseInt(mode, 8) });
+  }
+}
+
+async function waitFor(work: Work, { signal, onProgress }: EnsureOptions): Promise<KeptTree> {
+  work.listeners.add(onProgress);
+  work.waiting += 1;
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work.promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    work.listeners.delete(onProgress);
+    work.waiting -= 1;
+    if (work.waiting === 0) work.abort.abort();
   }
 }
 

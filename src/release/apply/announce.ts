@@ -1,0 +1,51 @@
+import type { Definition } from "../define/definition.ts";
+import { desiredOf } from "../define/workloads.ts";
+import type { Ahead, Deployer } from "../deployer.ts";
+import type { EnvironmentRef } from "../release.ts";
+import type { Facts } from "../snapshots/settle.ts";
+import type { Workload } from "../workload.ts";
+import type { Driver } from "./drive.ts";
+
+export interface News extends Ahead {
+  /** What differs from what runs. */
+  readonly changed: readonly Definition[];
+  readonly facts: Promise<Facts>;
+}
+
+/** Tells the target of what is about to be tagged, so that it may begin with it. Never throws, and nobody waits. */
+export type Announce = (environment: EnvironmentRef, news: News) => void;
+
+interface AnnouncerParts {
+  readonly driver: Pick<Driver, "isBusy">;
+  readonly deployer: Pick<Deployer, "prepare">;
+}
+
+const maxAnnounced = 4;
+
+export function makeAnnouncer({ driver, deployer }: AnnouncerParts): Announce {
+  return (environment, { changed, facts, ...ahead }) => {
+    // Many at once would only stand in each other's way: applies are bounded, too.
+    if (changed.length > maxAnnounced) return;
+    const tell = (known: Facts): void => {
+      for (const workload of newWorkloads(environment, changed, known)) {
+        if (!driver.isBusy(workload.stack)) deployer.prepare?.(workload, ahead);
+      }
+    };
+    // Should the facts not come, settling says so.
+    facts.then(tell).catch(() => undefined);
+  };
+}
+
+/** What would be applied anew. */
+function newWorkloads(
+  { repository, environment }: EnvironmentRef,
+  changed: readonly Definition[],
+  known: Facts,
+): readonly Workload[] {
+  return changed.flatMap((definition) => {
+    const row = known.rows.find(({ stack }) => stack.deployment === definition.name);
+    const desired = desiredOf({ repository, environment, deployment: definition.name }, definition, known);
+    const isNews = row?.desiredDigest !== desired.desiredDigest && desired.blocked === null;
+    return isNews && desired.workload !== null ? [desired.workload] : [];
+  });
+}
