@@ -68,7 +68,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 
 /** Programs that run from the data folder. */
 const programs = async (): Promise<number> =>
-  (await programsBelow(data)).filter(({ command }) => command.endsWith("node main.js")).length;
+  (await programsBelow(data)).filter(({ command }) => command === "node main.js").length;
 
 const tags = async (): Promise<readonly string[]> =>
   (await work.git("--git-dir", join(data, "repositories/app.git"), "tag", "--list", "waybill/*"))

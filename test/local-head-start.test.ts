@@ -95,7 +95,7 @@ test("an apply takes the process that was begun for it, and starts no other", as
 test("a process that no apply asks for is ended", async () => {
   const patience = Promise.withResolvers<void>();
   const clock: Clock = {
-    now: realClock.now,
+    now: () => realClock.now(),
     // Ten seconds is how long a head start waits to be asked for.
     sleep: (delayMs, signal) => (delayMs === 10_000 ? patience.promise : realClock.sleep(delayMs, signal)),
   };
@@ -146,7 +146,7 @@ test("a failure ahead is the apply's failure, with its reason, and is not tried 
 test("what a killed server had begun is ended by the next, which starts its own", async () => {
   let isDead = false;
   const clock: Clock = {
-    now: realClock.now,
+    now: () => realClock.now(),
     // A killed server starts nothing again.
     sleep: (delayMs, signal) => realClock.sleep(isDead ? 60_000 : delayMs, signal),
   };

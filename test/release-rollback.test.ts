@@ -32,7 +32,7 @@ async function push(web: string, api: string): Promise<string> {
   await work.write({ "deployments/web.yaml": file(web), "deployments/api.yaml": file(api), change: `${web} ${api}` });
   const commit = await work.commit(`${web} ${api}`);
   await work.git("push", "--quiet", "origin", "main");
-  await world.watcher.look("shop", "ada");
+  await world.watcher.look("shop", { actor: "ada" });
   await world.settled();
   return commit;
 }

@@ -106,6 +106,35 @@ for (const [name, goBack] of Object.entries({
   });
 }
 
+test("a kill while a deleted tag is answered leaves one revert, made before the deletion is noted", async () => {
+  await start();
+  await push({ "web/main.js": "2" });
+  await work.git("push", "--quiet", "origin", ":refs/tags/waybill/production/2");
+  const saveSnapshot = world.store.saveSnapshot.bind(world.store);
+  const noted: string[] = [];
+  for (const survives of ["nothing", "the revert"]) {
+    world.store.saveSnapshot = async (environment, row) => {
+      const what = row.isDeleted ? "the deletion" : "the revert";
+      if (survives !== what) throw new Error("the server is killed");
+      noted.push(what);
+      await saveSnapshot(environment, row);
+    };
+    await assert.rejects(look(), /the server is killed/);
+  }
+  world.store.saveSnapshot = saveSnapshot;
+  await look();
+  await look();
+  await world.settled();
+  assert.deepEqual(noted, ["the revert"]);
+  const rows = await world.store.snapshots({ repository: "shop" });
+  assert.deepEqual(rows.map(({ number, isDeleted }) => [number, isDeleted]).toSorted(), [
+    [1, false],
+    [2, true],
+    [3, false],
+  ]);
+  assert.notEqual((await world.release.environments("shop"))[0]?.hold, null);
+});
+
 test("rolling one deployment back leaves the others", async () => {
   await start();
   const before = running();

@@ -36,6 +36,7 @@ export async function releaseWorld() {
   return {
     folder,
     git,
+    store,
     deployer,
     watcher,
     release,

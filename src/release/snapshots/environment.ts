@@ -95,8 +95,8 @@ async function followTags(
   ];
   if (isAllGone) return { snapshots, troubles };
   const takenBack = news.deleted.toSorted((a, b) => b.number - a.number)[0];
-  for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
-  if (back && takenBack && news.added.length === 0) {
+  const isAnswered = news.added.length > 0 || rows.some(({ reverts }) => reverts === takenBack?.tag);
+  if (back && takenBack && !isAnswered) {
     const revert = await recorder.create(place, {
       commit: back.commit,
       actor: actor ?? "unknown",
@@ -105,6 +105,8 @@ async function followTags(
     });
     snapshots.push(revert);
   }
+  // Only now: a kill before leads here again, and finds the revert or makes it.
+  for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
   return { snapshots, troubles };
 }
 
