@@ -102,7 +102,11 @@ async function start(parts: Start): Promise<Access> {
     deployer,
     secrets,
     remoteKeys: base.remoteKeys,
-    context: { sizes: settings.sizes, targets: Object.keys(settings.targets) },
+    context: {
+      sizes: settings.sizes,
+      targets: Object.keys(settings.targets),
+      defaultTarget: settings.defaultTarget,
+    },
     clock,
     log,
     signal: stopping.signal,
