@@ -65,6 +65,17 @@ export const errorTable = {
   SECRET_MISSING: { verdict: "rejected", status: 422, summary: "a secret that a deployment uses has not been set" },
   TARGET_UNSUPPORTED: { verdict: "rejected", status: 422, summary: "this target cannot do what the file asks for" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
+  // clusters
+  CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },
+  CLUSTER_BUSY: { verdict: "transient", summary: "a cluster's API server is overloaded or failing" },
+  CLUSTER_CONFLICT: { verdict: "transient", summary: "an object in the cluster is in a state that forbids this now" },
+  CLUSTER_FORBIDDEN: {
+    verdict: "rejected",
+    status: 422,
+    summary: "the cluster, or a policy in it, does not let Waybill do that",
+  },
+  CLUSTER_REFUSED: { verdict: "rejected", status: 422, summary: "the cluster refused an object as it is" },
+  KIND_UNKNOWN: { verdict: "rejected", status: 422, summary: "the cluster serves no such kind of object" },
   // engine
   PROGRAM_FAILED: { verdict: "rejected", status: 422, summary: "the Pulumi program threw, or declared what cannot be" },
   PROGRAM_UNSUPPORTED: {
