@@ -35,6 +35,29 @@ export interface KubernetesTargetSettings {
   /** Images by runtime, for sources that bring none. */
   readonly runtimes: { readonly node?: string; readonly python?: string };
   readonly sourceUrl?: string;
+  /** How sizes ask for GPUs, in place of the ways that Waybill knows; the first that fits is taken. */
+  readonly gpus: readonly GpuSettings[];
+}
+
+/** One kind of GPU, whole or in slices, and how the cluster is asked for it. */
+export interface GpuSettings {
+  /** As `size.gpu.type` says it. */
+  readonly type: string;
+  /** As `size.gpu.slice` says it; absent for whole ones. */
+  readonly slice?: string;
+  /** What nodes count it as: `nvidia.com/gpu`. */
+  readonly resource: string;
+  /** Labels of the nodes that have it; a list means any of these. */
+  readonly nodeSelector: Readonly<Record<string, string | readonly string[]>>;
+  /** As Kubernetes writes them; the taint that NVIDIA's nodes usually carry is tolerated without. */
+  readonly tolerations?: readonly TolerationSettings[];
+}
+
+export interface TolerationSettings {
+  readonly key?: string;
+  readonly operator?: "Exists" | "Equal";
+  readonly value?: string;
+  readonly effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 }
 
 /** The settings of a server that is given none: processes of this machine. */
@@ -44,8 +67,9 @@ export const defaultServerSettings: ServerSettings = {
   sizes: defaultSizes,
 };
 
-interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind">> {
+interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus">> {
   readonly kind: "local" | "kubernetes";
+  readonly gpus?: readonly (Omit<GpuSettings, "nodeSelector"> & Partial<Pick<GpuSettings, "nodeSelector">>)[];
 }
 
 interface Written {
@@ -77,7 +101,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const ofKubernetes = ["kubeconfig", "context", "runtimes", "sourceUrl"] as const;
+const ofKubernetes = ["kubeconfig", "context", "runtimes", "sourceUrl", "gpus"] as const;
 
 function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written>): Finding[] {
   const findings: Finding[] = [];
@@ -126,6 +150,19 @@ function complete({ targets, defaultTarget, sizes, domain }: Written): ServerSet
   };
 }
 
-function completeTarget({ kind, engine = "in-process", runtimes = {}, ...reach }: WrittenTarget): TargetSettings {
-  return kind === "local" ? { kind, engine } : { kind, engine, ...reach, runtimes };
+function completeTarget({
+  kind,
+  engine = "in-process",
+  runtimes = {},
+  gpus = [],
+  ...reach
+}: WrittenTarget): TargetSettings {
+  if (kind === "local") return { kind, engine };
+  return {
+    kind,
+    engine,
+    ...reach,
+    runtimes,
+    gpus: gpus.map((gpu) => ({ ...gpu, nodeSelector: gpu.nodeSelector ?? {} })),
+  };
 }

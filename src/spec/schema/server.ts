@@ -1,7 +1,56 @@
 import type { Schema } from "./build.ts";
-import { field, map, object } from "./build.ts";
-import { text } from "./patterns.ts";
+import { field, list, map, object } from "./build.ts";
+import { shapes, text } from "./patterns.ts";
 import { customSize } from "./workload.ts";
+
+const toleration = field(
+  "A taint that its pods do not mind, as Kubernetes writes it.",
+  [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+  object({
+    key: field("The taint's key; any without it.", ["nvidia.com/gpu"], text("qualifiedName")),
+    operator: field("`Equal` (the default) compares the value, `Exists` does not.", ["Exists"], {
+      enum: ["Exists", "Equal"],
+    }),
+    value: field("The taint's value.", ["present"], text("labelValue")),
+    effect: field("The taint's effect; any without it.", ["NoSchedule"], {
+      enum: ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+    }),
+  }),
+);
+
+const gpu = field(
+  "One kind of GPU, and how the cluster is asked for it.",
+  [{ type: "h100", resource: "nvidia.com/gpu", nodeSelector: { "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" } }],
+  object(
+    {
+      type: field("Its name in a size's `gpu.type`.", ["h100"], { ...text("visible"), maxLength: 100 }),
+      slice: field("For a part of a card: its name in a size's `gpu.slice`.", ["1g.10gb"], {
+        ...text("visible"),
+        maxLength: 100,
+      }),
+      resource: field("What nodes count it as.", ["nvidia.com/gpu", "nvidia.com/mig-1g.10gb"], text("qualifiedName")),
+      nodeSelector: field(
+        "Labels of the nodes that have it. A list means any of these values.",
+        [{ "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" }],
+        map(
+          field("The label's value, or several.", ["NVIDIA-L4"], {
+            type: ["string", "array"],
+            pattern: shapes.labelValue.pattern,
+            items: field("One of the label's values.", ["NVIDIA-L4"], text("labelValue")),
+            minItems: 1,
+          }),
+          text("qualifiedName"),
+        ),
+      ),
+      tolerations: field(
+        "Taints that its pods do not mind; that of nvidia.com/gpu by default.",
+        [[{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }]],
+        list(toleration, { maxItems: 50 }),
+      ),
+    },
+    ["type", "resource"],
+  ),
+);
 
 const target = object(
   {
@@ -35,6 +84,11 @@ const target = object(
       type: "string",
       pattern: "^https?://[^\\s]+$",
     }),
+    gpus: field(
+      "How sizes ask for GPUs, the first that fits. Without a word about a kind: NVIDIA's resource names and node labels.",
+      [[{ type: "mi300x", resource: "amd.com/gpu", nodeSelector: { "amd.com/gpu.product-name": "MI300X" } }]],
+      list(gpu, { maxItems: 100 }),
+    ),
   },
   ["kind"],
 );
