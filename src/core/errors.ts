@@ -89,6 +89,9 @@ export const errorTable = {
   STATE_INVALID: { verdict: "rejected", summary: "a stack's state cannot be read" },
   STATE_CONFLICT: { verdict: "transient", summary: "another process changed the stack's state meanwhile" },
   STACK_BUSY: { verdict: "transient", status: 409, summary: "another operation on the stack is under way" },
+  STACK_LOCKED: { verdict: "waiting", summary: "another process holds the stack's lock in its backend" },
+  CLI_UNAVAILABLE: { verdict: "rejected", summary: "the Pulumi CLI cannot be started" },
+  CLI_FAILED: { verdict: "transient", summary: "the Pulumi CLI refused, or broke off" },
   APPLY_CANCELLED: { verdict: "transient", summary: "the apply was cancelled before it was through" },
   // last resort
   BUG: { verdict: "bug", summary: "a defect in Waybill" },

@@ -112,7 +112,7 @@ export function makeEngine(dependencies: EngineDependencies): Engine {
   };
 }
 
-function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>) => Promise<Result> {
+export function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>) => Promise<Result> {
   const busy = new Set<string>();
   return async (stack, task) => {
     const scope = scopeOf(stack);

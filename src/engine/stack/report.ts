@@ -23,7 +23,15 @@ export interface Report {
   error(): WaybillError | null;
 }
 
-const noChanges: Changes = { create: 0, update: 0, replace: 0, delete: 0, "delete-replaced": 0, same: 0, read: 0 };
+export const noChanges: Changes = {
+  create: 0,
+  update: 0,
+  replace: 0,
+  delete: 0,
+  "delete-replaced": 0,
+  same: 0,
+  read: 0,
+};
 
 export function countSteps(steps: readonly Step[]): Changes {
   const counts = { ...noChanges };

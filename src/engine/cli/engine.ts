@@ -1,0 +1,87 @@
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import { spawnHere, type Spawn } from "../../core/spawn.ts";
+import type { StackName } from "../../core/stack.ts";
+import { noChanges } from "../stack/report.ts";
+import { makeExclusive, type Engine, type Preview, type UpResult } from "../engine.ts";
+import { hookProcess } from "../program/rejection.ts";
+import type { Provider } from "../provider.ts";
+import type { SecretBox } from "../state.ts";
+import { makeCommand } from "./command.ts";
+import { runOperation, withoutOutputs, type CliOperation } from "./operation.ts";
+import { makeStackCommands, type Backend, type StackCommands } from "./stack-commands.ts";
+
+export interface CliEngineDependencies {
+  /** The CLI: a path, or a name on PATH. */
+  readonly command: string;
+  readonly backend: Backend;
+  /** Environment of the CLI: PATH, and what its backend needs to be reached. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Work folders of the stacks. What is lost with it is made again from the backend. */
+  readonly folder: string;
+  /** By package name: the part of a type token before its first colon. Others need their plugin installed. */
+  readonly providers: Readonly<Record<string, Provider>>;
+  /** Seals what is kept of an operation under way. */
+  readonly secrets: SecretBox;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly spawn?: Spawn;
+}
+
+/** What the engine's parts work with. */
+export interface CliParts {
+  readonly commands: StackCommands;
+  readonly providers: Readonly<Record<string, Provider>>;
+  readonly secrets: SecretBox;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+// It would look for plugins and for a newer self on the network at every operation.
+const quiet = {
+  PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  PULUMI_SKIP_UPDATE_CHECK: "true",
+  LC_ALL: "C.UTF-8",
+};
+
+/**
+ * Runs Pulumi programs by the Pulumi CLI, against any state backend that it knows. The program and our providers are
+ * served from this process for the time of an operation. Errors: those of `Engine`, CLI_UNAVAILABLE, CLI_FAILED,
+ * STACK_LOCKED.
+ */
+export function makeCliEngine(dependencies: CliEngineDependencies): Engine {
+  const { command: path, env, backend, folder, clock, spawn = spawnHere } = dependencies;
+  const command = makeCommand({ path, env: { ...env, ...quiet }, spawn, clock });
+  const parts: CliParts = { ...dependencies, commands: makeStackCommands({ command, backend, folder }) };
+  const { commands } = parts;
+  const unhook = hookProcess();
+  const exclusively = makeExclusive();
+  const onExisting = async (operation: CliOperation): Promise<UpResult> => {
+    const found = await runOperation(parts, operation);
+    if (found) return found;
+    await commands.create(operation.stack);
+    return (await runOperation(parts, operation)) ?? nothing;
+  };
+  return {
+    preview: async (stack, program, options = {}) =>
+      withoutOutputs(await onExisting({ kind: "preview", stack, program, options })),
+    up: (stack, program, options = {}) => exclusively(stack, () => onExisting({ kind: "up", stack, program, options })),
+    destroy: (stack, options = {}) =>
+      exclusively(stack, async () => onlyIfThere(parts, { kind: "destroy", stack, options })),
+    refresh: (stack, options = {}) =>
+      exclusively(stack, async () => onlyIfThere(parts, { kind: "refresh", stack, options })),
+    export: (stack, { showSecrets = false } = {}) => commands.export(stack, { showSecrets }),
+    import: (stack, deployment) => exclusively(stack, async () => importState(parts, stack, deployment)),
+    close: unhook,
+  };
+}
+
+const nothing: UpResult = { steps: [], changes: noChanges, outputs: {} };
+
+async function onlyIfThere(parts: CliParts, operation: CliOperation): Promise<Preview> {
+  return withoutOutputs((await runOperation(parts, operation)) ?? nothing);
+}
+
+async function importState(parts: CliParts, stack: StackName, deployment: unknown): Promise<void> {
+  await parts.commands.import(stack, deployment as never);
+}
