@@ -43,6 +43,12 @@ export interface DeleteOptions {
 }
 
 /**
+ * `absent`: it was not there, or is another one than `uid` says. `gone`: it was, and is no more. `going`: it is being
+ * ended, or something holds it back; whether it is gone, a watch will say.
+ */
+export type DeleteOutcome = "absent" | "gone" | "going";
+
+/**
  * One cluster's API. Calls that fail on the way, are told to wait (429) or meet a server error are made again for up to
  * a minute, and then throw. Errors: CLUSTER_UNREACHABLE, CLUSTER_BUSY, CLUSTER_CONFLICT, CLUSTER_FORBIDDEN,
  * CLUSTER_REFUSED (ClusterError where the API server answered), KIND_UNKNOWN.
@@ -58,8 +64,7 @@ export interface Cluster {
   apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
   get<Kind extends KubeObject = KubeObject>(reference: ObjectReference, signal: AbortSignal): Promise<Kind | null>;
   list<Kind extends KubeObject = KubeObject>(selection: Selection, signal: AbortSignal): Promise<KubeList<Kind>>;
-  /** False: it was not there, or is another one than `uid` says. True: it goes, which may take a while. */
-  delete(reference: ObjectReference, options: DeleteOptions): Promise<boolean>;
+  delete(reference: ObjectReference, options: DeleteOptions): Promise<DeleteOutcome>;
   /**
    * What happens after `resourceVersion`, until the API server ends it (after five minutes) or the signal aborts.
    * Throws ClusterError 410 when that is too long ago. makeInformer does all that for you.
@@ -213,7 +218,7 @@ interface Deletion {
   readonly path: string;
 }
 
-async function deleteObject(transport: Transport, deletion: Deletion, options: DeleteOptions): Promise<boolean> {
+async function deleteObject(transport: Transport, deletion: Deletion, options: DeleteOptions): Promise<DeleteOutcome> {
   const { signal, uid, propagation = "Background", graceSeconds } = options;
   const body = JSON.stringify({
     kind: "DeleteOptions",
@@ -225,10 +230,13 @@ async function deleteObject(transport: Transport, deletion: Deletion, options: D
   const doing = `delete ${titleOf(deletion.reference)}`;
   try {
     const { path } = deletion;
-    return (await orNull(transport.call({ method: "DELETE", path, body, doing, signal }))) !== null;
+    const answer = await orNull(transport.call({ method: "DELETE", path, body, doing, signal }));
+    if (answer === null) return "absent";
+    // The object itself is answered while there is still one.
+    return (JSON.parse(answer) as { readonly kind?: string }).kind === "Status" ? "gone" : "going";
   } catch (error) {
     // With a precondition the only conflict there is: another object has taken the name.
-    if (uid !== undefined && isStatus(error, 409)) return false;
+    if (uid !== undefined && isStatus(error, 409)) return "absent";
     throw error;
   }
 }
