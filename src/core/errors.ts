@@ -64,6 +64,8 @@ export const errorTable = {
   SOURCE_MISSING: { verdict: "rejected", status: 422, summary: "files that a program needs are not there" },
   SECRET_MISSING: { verdict: "rejected", status: 422, summary: "a secret that a deployment uses has not been set" },
   TARGET_UNSUPPORTED: { verdict: "rejected", status: 422, summary: "this target cannot do what the file asks for" },
+  ROLLOUT_WAITING: { verdict: "waiting", status: 503, summary: "a new revision waits for room on its target" },
+  ROLLOUT_IMPOSSIBLE: { verdict: "rejected", status: 422, summary: "a target never has the room that a revision wants" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },
