@@ -14,11 +14,11 @@ export class ClusterError extends WaybillError {
   readonly causes: readonly FieldCause[];
 
   constructor({ status, reason, causes, message }: Answer, doing: string) {
-    const { code, advice } = judge(status, causes);
+    const { code, advice } = judge({ status, reason, causes });
     super(code, `${doing}: ${message}${advice === "" ? "" : `. ${advice}`}`);
     this.name = "ClusterError";
     this.status = status;
-    this.reason = reason;
+    this.reason = reason ?? "";
     this.causes = causes;
   }
 }
@@ -26,12 +26,22 @@ export class ClusterError extends WaybillError {
 export const isStatus = (error: unknown, status: number): boolean =>
   error instanceof ClusterError && error.status === status;
 
-interface Answer {
+interface Verdictive {
   readonly status: number;
-  readonly reason: string;
+  /** Null: not an answer of the API server itself. */
+  readonly reason: string | null;
   readonly causes: readonly FieldCause[];
+}
+interface Answer extends Verdictive {
   readonly message: string;
 }
+
+/**
+ * An applied object that cannot be decoded (an unknown field, a quantity that is none) is answered as a server error,
+ * one that names no reason. Troubles of the server's own do name one, but for a few of its database's.
+ */
+export const isUnexplained = (error: unknown): boolean =>
+  error instanceof ClusterError && error.status === 500 && error.code === "CLUSTER_REFUSED";
 
 interface Judgement {
   readonly code: ErrorCode;
@@ -41,7 +51,7 @@ interface Judgement {
 // The cause's reason that a namespace on its way out answers with (k8s.io/api/core/v1 NamespaceTerminatingCause).
 const namespaceTerminating = "NamespaceTerminating";
 
-function judge(status: number, causes: readonly FieldCause[]): Judgement {
+function judge({ status, reason, causes }: Verdictive): Judgement {
   if (causes.some(({ reason }) => reason === namespaceTerminating)) {
     return { code: "CLUSTER_CONFLICT", advice: "The namespace is being deleted; it can be used again once it is gone" };
   }
@@ -50,6 +60,7 @@ function judge(status: number, causes: readonly FieldCause[]): Judgement {
   }
   if (status === 403) return { code: "CLUSTER_FORBIDDEN", advice: "" };
   if (status === 409) return { code: "CLUSTER_CONFLICT", advice: "" };
+  if (status === 500 && reason === "") return { code: "CLUSTER_REFUSED", advice: "" };
   if (status === 429 || status >= 500) return { code: "CLUSTER_BUSY", advice: "" };
   return { code: "CLUSTER_REFUSED", advice: "" };
 }
@@ -72,7 +83,7 @@ export function errorOf(status: number, body: string, doing: string): ClusterErr
     reason,
     message: text,
   }));
-  return new ClusterError({ status, reason: found?.reason ?? "", causes, message }, doing);
+  return new ClusterError({ status, reason: found && (found.reason ?? ""), causes, message }, doing);
 }
 
 function parsed(body: string): StatusObject | null {

@@ -95,7 +95,7 @@ test("a call waits as long as it is told to, and longer each time when it is not
     status(429, {}, { "retry-after": "3" }),
     status(503, {}),
     cut,
-    status(500, {}),
+    status(500, { reason: "InternalError" }),
     status(504, {}),
     json(settings),
   ];
@@ -143,6 +143,16 @@ test("what the API server refuses is told as it says it, and is not asked again"
   assert.match(forbidden.message, /User "bob" cannot patch resource "configmaps"$/);
   assert.equal((await refusal()).code, "CLUSTER_CONFLICT");
   assert.deepEqual(world.slept, []);
+});
+
+test("a server error without a reason is the object's fault, once it was not passing", async () => {
+  const answer = status(500, { message: ".spec.foo: field not declared in schema" });
+  await using world = await startServer(Array.from({ length: 10 }, () => answer));
+  await assert.rejects(world.cluster.apply(settings, { signal }), {
+    code: "CLUSTER_REFUSED",
+    message: "apply ConfigMap shop/settings: .spec.foo: field not declared in schema",
+  });
+  assert.equal(world.asked.length, 4);
 });
 
 test("an unknown kind is refused by its name, without a call for it", async () => {

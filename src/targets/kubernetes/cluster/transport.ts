@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { backoffMs } from "../../../core/backoff.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
-import { errorOf, isStatus } from "./cluster-error.ts";
+import { errorOf, isStatus, isUnexplained } from "./cluster-error.ts";
 import type { Connection, Use } from "./connection.ts";
 
 export interface Call {
@@ -38,6 +38,7 @@ const attemptTimeoutMs = 35_000;
 const firstRetryMs = 100;
 const maxRetryMs = 5_000;
 const maxRetryAfterMs = 30_000;
+const unexplainedRetries = 3;
 
 export function makeTransport({ connection, clock, patienceMs }: TransportDependencies): Transport {
   async function attempt(call: Call): Promise<string> {
@@ -84,6 +85,7 @@ const isOk = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200
 function retryDelayMs(error: unknown, failures: number): number | null {
   if (!(error instanceof WaybillError)) return jittered(failures);
   if (isStatus(error, 401)) return failures === 1 ? 0 : null;
+  if (isUnexplained(error)) return failures <= unexplainedRetries ? jittered(failures) : null;
   if (error.code !== "CLUSTER_BUSY") return null;
   return afterOf(error) ?? jittered(failures);
 }

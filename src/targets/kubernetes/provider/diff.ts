@@ -5,7 +5,7 @@ import { ClusterError } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { KindName } from "../cluster/object.ts";
 import { immutablePaths, isKnownKind } from "./immutable.ts";
-import { fieldManager, manifestOf, mapAt, textAt } from "./manifest.ts";
+import { fieldManager, manifestOf, mapAt, withDryRunName } from "./manifest.ts";
 import { isBuiltInGroup, kindOf } from "./token.ts";
 
 /** What no update of an object changes. */
@@ -61,10 +61,7 @@ async function refusedPaths(request: DiffRequest, kind: KindName, cluster: Clust
   if (containsUnknown(newInputs)) return [];
   const inPlace = await refusals(cluster, { kind, inputs: newInputs, signal });
   if (inPlace.length === 0) return [];
-  const metadata = mapAt(newInputs, "metadata");
-  const name = `${textAt(metadata, "name") ?? ""}-waybill-dry-run`;
-  const another = { ...newInputs, metadata: { ...metadata, name } };
-  const elsewhere = new Set(await refusals(cluster, { kind, inputs: another, signal }));
+  const elsewhere = new Set(await refusals(cluster, { kind, inputs: withDryRunName(newInputs), signal }));
   return inPlace.filter((path) => !elsewhere.has(path));
 }
 

@@ -10,7 +10,7 @@ import { awaitReady, type Outcome } from "../readiness/await-ready.ts";
 import { ruleOf } from "../readiness/rules.ts";
 import { wishesOf } from "./annotations.ts";
 import { untilGone } from "./deletion.ts";
-import { fieldManager, idOf, manifestOf, outputsOf } from "./manifest.ts";
+import { fieldManager, idOf, manifestOf, mapAt, outputsOf, textAt, withDryRunName } from "./manifest.ts";
 import { previewOfInputs } from "./preview.ts";
 import { isBuiltInGroup, kindOf } from "./token.ts";
 
@@ -97,11 +97,28 @@ export interface Guess {
   readonly isGuess: boolean;
 }
 
+/**
+ * What creating would answer. An object that is to be replaced still has the name, and may refuse to become the new
+ * one: then the server is asked about one of another name.
+ */
+export async function previewCreation(bound: Bound, wanted: Wanted): Promise<Guess> {
+  try {
+    return await previewInputs(bound, wanted);
+  } catch (error) {
+    const name = textAt(mapAt(wanted.inputs, "metadata"), "name");
+    if (!isStatus(error, 422) || name === undefined) throw error;
+    const renamed = withDryRunName(wanted.inputs);
+    const { outputs, isGuess } = await previewInputs(bound, { ...wanted, inputs: renamed }).catch(() => {
+      throw error;
+    });
+    return { outputs: { ...outputs, metadata: { ...mapAt(outputs, "metadata"), name } }, isGuess };
+  }
+}
+
 /** What applying would answer, by the server's own dry run: with its defaults, and refused where it would refuse. */
 export async function previewInputs({ cluster }: Bound, { type, inputs, signal }: Wanted): Promise<Guess> {
-  const kind = kindOf(type);
   try {
-    const live = await cluster.apply(manifestOf(kind, inputs), { signal, fieldManager, dryRun: true });
+    const live = await cluster.apply(manifestOf(kindOf(type), inputs), { signal, fieldManager, dryRun: true });
     return { outputs: outputsOf(live, inputs), isGuess: false };
   } catch (error) {
     // Its namespace or its kind may be declared by the same program.

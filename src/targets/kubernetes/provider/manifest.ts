@@ -50,6 +50,17 @@ export function outputsOf(live: KubeObject, inputs: Properties): Properties {
   };
 }
 
+// A DNS label's length: the strictest that the API server asks of any name.
+const maxNameLength = 63;
+const dryRunSuffix = "-waybill-dry-run";
+
+/** The same inputs under a name that nothing has, to ask what the server makes of them as of a new object. */
+export function withDryRunName(inputs: Properties): Properties {
+  const metadata = mapAt(inputs, "metadata");
+  const stem = (textAt(metadata, "name") ?? "").slice(0, maxNameLength - dryRunSuffix.length);
+  return { ...inputs, metadata: { ...metadata, name: `${stem}${dryRunSuffix}` } };
+}
+
 /** `NAMESPACE/NAME`, or `NAME` for what stands outside namespaces. */
 export const idOf = (namespace: string | undefined, name: string): string =>
   namespace === undefined ? name : `${namespace}/${name}`;
