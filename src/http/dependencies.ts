@@ -16,6 +16,8 @@ export interface HttpDependencies {
   readonly accessRule: (stack: StackName) => Promise<AccessRule | null>;
   readonly git: { handle(request: Request, identity: Identity): Promise<Response> };
   readonly webhooks: { receive(request: Request, repository: string): Promise<Response> };
+  /** Serves source trees to whoever holds an address that the server has signed. */
+  readonly sources: { handle(request: Request, repository: string, file: string): Promise<Response> };
   readonly logs: LogReader;
   readonly secrets: SecretShelf;
   readonly clock: Clock;

@@ -10,13 +10,14 @@ import { makePoller } from "../intake/poller.ts";
 import { makeWebhookIntake } from "../intake/webhook.ts";
 import { makeDeliveryStore } from "../store/deliveries.ts";
 import type { RouteStore } from "../store/routes.ts";
-import type { LocalTarget } from "../targets/local/target.ts";
+import type { Target } from "../targets/target.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
+import type { Sources } from "./targets.ts";
 
 interface DoorsParts {
   readonly base: Base;
@@ -24,7 +25,8 @@ interface DoorsParts {
   readonly access: Access;
   readonly routes: RouteStore;
   readonly secrets: Secrets;
-  readonly target: LocalTarget;
+  readonly target: Target;
+  readonly sources: Sources;
   readonly room: ReturnType<typeof makeReleaseRoom>;
   readonly clock: Clock;
   readonly log: Log;
@@ -71,7 +73,7 @@ interface Entrances {
 }
 
 async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<void> {
-  const { base, access, routes, secrets, target, room, clock, log, closers, stopping } = parts;
+  const { base, access, routes, secrets, target, sources, room, clock, log, closers, stopping } = parts;
   const app = makeHttpApp({
     release: room.release,
     access,
@@ -83,6 +85,7 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
         return Response.json({ accepted: true, repeated: isRepeated }, { status });
       },
     },
+    sources,
     logs: (stack, request) => target.logs(stack, request),
     secrets,
     clock,

@@ -20,12 +20,11 @@ export function loadSettings(file: string | null): ServerSettings {
 
 /** What the format knows and this version does not do is refused by name, never ignored. */
 function refuseUnserved(settings: ServerSettings, file: string): ServerSettings {
-  for (const [name, { kind, engine }] of Object.entries(settings.targets)) {
-    const unserved = kind === "kubernetes" ? "kind: kubernetes" : engine === "pulumi-cli" ? "engine: pulumi-cli" : null;
-    if (unserved === null) continue;
+  for (const [name, { engine }] of Object.entries(settings.targets)) {
+    if (engine !== "pulumi-cli") continue;
     throw new WaybillError(
       "SETTINGS_INVALID",
-      `${file}: targets.${name}: ${unserved} is not served by this version: use kind: local, engine: in-process`,
+      `${file}: targets.${name}: engine: pulumi-cli is not served by this version: use engine: in-process`,
     );
   }
   return settings;
