@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { CustomResourceOptions } from "@pulumi/pulumi";
 import type { Workload } from "../../src/targets/workload.ts";
 import { Process, Route, Source, type ProcessArgs, type RouteArgs } from "./resources.ts";
 
@@ -26,10 +27,12 @@ export function makeRoutes<Kind extends HostRoute>(
   { stack, host: own }: Workload,
   routes: readonly Kind[],
   upstream: (route: Kind) => RouteArgs["upstream"],
+  options: CustomResourceOptions = {},
 ): readonly Route[] {
   return routes.map((route, index) => {
     const host = index === 0 ? own : hostOf(stack.environment, route.subdomain);
-    return new Route(host, { stack: { ...stack }, host, upstream: upstream(route), access: route.access });
+    const args = { stack: { ...stack }, host, upstream: upstream(route), access: route.access };
+    return new Route(host, args, options);
   });
 }
 

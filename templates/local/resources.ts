@@ -70,6 +70,16 @@ export interface RouteArgs {
   readonly host: string;
   readonly upstream: pulumi.Input<
     | { kind: "http"; hostname: pulumi.Input<string>; port: pulumi.Input<number>; protocol: "http" | "grpc" }
+    | {
+        kind: "pods";
+        target: string;
+        namespace: string;
+        service: string;
+        port: number;
+        protocol: "http" | "grpc";
+        /** Differs between any two revisions. */
+        revision: string;
+      }
     | { kind: "files"; folder: pulumi.Input<string>; spa: boolean }
     | { kind: "none"; reason: string }
   >;
