@@ -39,6 +39,7 @@ const firstRetryMs = 100;
 const maxRetryMs = 5_000;
 const maxRetryAfterMs = 30_000;
 const unexplainedRetries = 3;
+const conflictRetries = 8;
 
 export function makeTransport({ connection, clock, patienceMs }: TransportDependencies): Transport {
   async function attempt(call: Call): Promise<string> {
@@ -56,7 +57,7 @@ export function makeTransport({ connection, clock, patienceMs }: TransportDepend
         return await attempt(wanted);
       } catch (error) {
         wanted.signal.throwIfAborted();
-        const delayMs = retryDelayMs(error, failures);
+        const delayMs = retryDelayMs(error, failures, wanted);
         const spentMs = clock.now().getTime() - startMs;
         if (delayMs === null || spentMs + delayMs > patienceMs) throw final(error, wanted, connection);
         if (isStatus(error, 401)) connection.forget();
@@ -82,9 +83,11 @@ export function makeTransport({ connection, clock, patienceMs }: TransportDepend
 const isOk = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode < 300;
 
 /** Null: not to be tried again. */
-function retryDelayMs(error: unknown, failures: number): number | null {
+function retryDelayMs(error: unknown, failures: number, { method }: Call): number | null {
   if (!(error instanceof WaybillError)) return jittered(failures);
   if (isStatus(error, 401)) return failures === 1 ? 0 : null;
+  // Someone else wrote at the same moment: what is applied stays what is wanted.
+  if (method === "PATCH" && isStatus(error, 409)) return failures <= conflictRetries ? jittered(failures) : null;
   if (isUnexplained(error)) return failures <= unexplainedRetries ? jittered(failures) : null;
   if (error.code !== "CLUSTER_BUSY") return null;
   return afterOf(error) ?? jittered(failures);
