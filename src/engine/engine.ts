@@ -128,7 +128,8 @@ export function makeExclusive(): <Result>(stack: StackName, task: () => Promise<
   };
 }
 
-function requireOwn(urn: string, name: StackName): void {
+/** Throws STATE_INVALID for a resource of another stack. */
+export function requireOwn(urn: string, name: StackName): void {
   const { stack, project } = parseUrn(urn);
   if (`${project}/${stack}` === scopeOf(name)) return;
   throw new WaybillError(

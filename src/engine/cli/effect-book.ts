@@ -17,6 +17,8 @@ export interface Creation {
  */
 export interface EffectBook {
   readonly createKey: string;
+  /** The process that carries the operation out. */
+  carriedBy(pid: number, at: Date): void;
   during(creation: Creation, make: () => Promise<CreateResult>): Promise<CreateResult>;
   /** The operation ended, and the CLI has stored what came of it. */
   close(): void;
@@ -25,16 +27,18 @@ export interface EffectBook {
 /** What an interrupted operation left. */
 export interface Interrupted {
   readonly createKey: string;
+  readonly process: { readonly pid: number; readonly at: Date } | null;
   /** `id`: what came of it, undefined where nobody knows. */
   readonly creations: readonly (Creation & { readonly id: string | undefined })[];
 }
 
 type Line =
   | { readonly kind: "operation"; readonly createKey: string }
+  | { readonly kind: "process"; readonly pid: number; readonly at: string }
   | { readonly kind: "begin"; readonly at: number; readonly creation: string }
   | { readonly kind: "end"; readonly at: number; readonly id: string | null };
 
-interface BookParts {
+export interface BookParts {
   readonly file: string;
   readonly scope: string;
   readonly secrets: SecretBox;
@@ -47,6 +51,7 @@ export function openEffectBook({ file, scope, secrets }: BookParts, createKey: s
   write({ kind: "operation", createKey });
   return {
     createKey,
+    carriedBy: (pid, at) => write({ kind: "process", pid, at: at.toISOString() }),
     during: async (creation, make) => {
       const at = begun++;
       write({ kind: "begin", at, creation: secrets.encrypt(JSON.stringify(creation), scope) });
@@ -75,7 +80,12 @@ export function readInterrupted({ file, scope, secrets }: BookParts): Interrupte
     return [{ ...creation, id: ends.get(line.at) ?? undefined }];
   });
   const first = lines.find((line) => line.kind === "operation");
-  return { createKey: first?.createKey ?? "", creations };
+  const last = lines.findLast((line) => line.kind === "process");
+  return {
+    createKey: first?.createKey ?? "",
+    process: last ? { pid: last.pid, at: new Date(last.at) } : null,
+    creations,
+  };
 }
 
 /** The last line of a process that was killed may be half a line: what it announced was not begun. */

@@ -1,15 +1,17 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
-import type { StackName } from "../../core/stack.ts";
 import { noChanges } from "../stack/report.ts";
 import { makeExclusive, type Engine, type Preview, type UpResult } from "../engine.ts";
 import { hookProcess } from "../program/rejection.ts";
 import type { Provider } from "../provider.ts";
 import type { SecretBox } from "../state.ts";
-import { makeCommand } from "./command.ts";
+import { makeCommand } from "./process/command.ts";
 import { runOperation, withoutOutputs, type CliOperation } from "./operation.ts";
-import { makeStackCommands, type Backend, type StackCommands } from "./stack-commands.ts";
+import type { CliParts } from "./parts.ts";
+import { importState } from "./transfer.ts";
+import { configure } from "./configuration.ts";
+import { makeStackCommands, type Backend } from "./process/stack-commands.ts";
 
 export interface CliEngineDependencies {
   /** The CLI: a path, or a name on PATH. */
@@ -26,15 +28,6 @@ export interface CliEngineDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn?: Spawn;
-}
-
-/** What the engine's parts work with. */
-export interface CliParts {
-  readonly commands: StackCommands;
-  readonly providers: Readonly<Record<string, Provider>>;
-  readonly secrets: SecretBox;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 // It would look for plugins and for a newer self on the network at every operation.
@@ -56,16 +49,28 @@ export function makeCliEngine(dependencies: CliEngineDependencies): Engine {
   const { commands } = parts;
   const unhook = hookProcess();
   const exclusively = makeExclusive();
-  const onExisting = async (operation: CliOperation): Promise<UpResult> => {
+  const up = async (operation: CliOperation): Promise<UpResult> => {
+    await configure(parts, operation.stack, operation.options);
     const found = await runOperation(parts, operation);
     if (found) return found;
     await commands.create(operation.stack);
     return (await runOperation(parts, operation)) ?? nothing;
   };
+  // The CLI previews only what is there: a stack is made for it and taken away again.
+  const previewNew = (operation: CliOperation): Promise<UpResult> =>
+    exclusively(operation.stack, async () => {
+      try {
+        return await up(operation);
+      } finally {
+        await commands.run(operation.stack, ["stack", "rm", "--yes", "--preserve-config"]);
+      }
+    });
   return {
-    preview: async (stack, program, options = {}) =>
-      withoutOutputs(await onExisting({ kind: "preview", stack, program, options })),
-    up: (stack, program, options = {}) => exclusively(stack, () => onExisting({ kind: "up", stack, program, options })),
+    preview: async (stack, program, options = {}) => {
+      const operation: CliOperation = { kind: "preview", stack, program, options };
+      return withoutOutputs((await runOperation(parts, operation)) ?? (await previewNew(operation)));
+    },
+    up: (stack, program, options = {}) => exclusively(stack, () => up({ kind: "up", stack, program, options })),
     destroy: (stack, options = {}) =>
       exclusively(stack, async () => onlyIfThere(parts, { kind: "destroy", stack, options })),
     refresh: (stack, options = {}) =>
@@ -80,8 +85,4 @@ const nothing: UpResult = { steps: [], changes: noChanges, outputs: {} };
 
 async function onlyIfThere(parts: CliParts, operation: CliOperation): Promise<Preview> {
   return withoutOutputs((await runOperation(parts, operation)) ?? nothing);
-}
-
-async function importState(parts: CliParts, stack: StackName, deployment: unknown): Promise<void> {
-  await parts.commands.import(stack, deployment as never);
 }

@@ -35,6 +35,8 @@ export interface EventLog {
   /** One line of its output. */
   read(line: string): void;
   steps(): readonly CliStep[];
+  /** Whether the state says that the resource is protected, as far as it was touched. */
+  isProtected(urn: string): boolean;
   /** Errors in its own words. */
   errors(): readonly Diagnostic[];
 }
@@ -74,6 +76,7 @@ export function makeEventLog(kind: "apply" | "refresh"): EventLog {
       if (errorEvent?.error !== undefined) errors.push({ severity: "error", message: errorEvent.error });
     },
     steps: () => steps,
+    isProtected: (urn) => steps.some((step) => step.urn === urn && step.isProtected),
     errors: () => errors,
   };
 }

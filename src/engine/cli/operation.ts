@@ -1,21 +1,22 @@
 import { randomUUID } from "node:crypto";
-import type { WaybillError } from "../../core/errors.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Preview, Program, ProgramOptions, UpResult } from "../engine.ts";
 import { throwFailure, shown, summary } from "../apply.ts";
-import { pulumiProject, pulumiStack, scopeOf } from "../state.ts";
+import { pulumiProject, pulumiStack } from "../state.ts";
 import { makeReport, type Report } from "../stack/report.ts";
 import type { EngineEvent } from "../step.ts";
 import { makeRedaction, type Redaction } from "../value/redaction.ts";
 import { openEffectBook, type EffectBook } from "./effect-book.ts";
-import type { CliParts } from "./engine.ts";
 import { makeEventLog, type EventLog } from "./events.ts";
+import { breakLock } from "./process/lock.ts";
+import type { CliParts } from "./parts.ts";
+import { bookOf, repair } from "./repair.ts";
+import { reportRefusals } from "./refusal.ts";
 import { languageRuntime, resourceProvider, serve } from "./serve/grpc.ts";
 import { makeLanguageServer } from "./serve/language-server.ts";
 import { makeGuard } from "./serve/provider-call.ts";
 import { makeProviderServer } from "./serve/provider-server.ts";
-import { commandFailed, stackNotFoundStatus } from "./stack-commands.ts";
-import type { CommandResult } from "./command.ts";
+import { commandFailed, stackNotFoundStatus } from "./process/stack-commands.ts";
 
 export interface CliOperation {
   readonly kind: "up" | "preview" | "destroy" | "refresh";
@@ -28,7 +29,8 @@ export interface CliOperation {
 const argsOf = {
   up: ["up", "--yes", "--skip-preview", "--json"],
   preview: ["preview", "--json"],
-  destroy: ["destroy", "--yes", "--skip-preview", "--json", "--remove"],
+  // One that will not go keeps what it depends on, and nothing else.
+  destroy: ["destroy", "--yes", "--skip-preview", "--json", "--remove", "--continue-on-error"],
   refresh: ["refresh", "--yes", "--skip-preview", "--json"],
 } as const;
 
@@ -43,24 +45,32 @@ interface Running {
 }
 
 /** Null: there is no such stack. */
-export async function runOperation(parts: CliParts, operation: CliOperation): Promise<UpResult | null> {
+export async function runOperation(
+  parts: CliParts,
+  operation: CliOperation,
+  isRetry = false,
+): Promise<UpResult | null> {
   const { kind, stack, options } = operation;
+  if (kind !== "preview") await repair(parts, stack, options);
   const signal = options.signal ?? new AbortController().signal;
   const redaction = knowing(options);
   const report = makeReport(redaction, (event) => tell(parts, operation, event));
   const events = makeEventLog(kind === "refresh" ? "refresh" : "apply");
   const book = openBook(parts, operation);
   const running = { report, redaction, signal, events, book };
-  const { result, outputs } = await withServers(parts, operation, running);
-  if (result.status === stackNotFoundStatus) {
-    book.close();
-    return null;
-  }
+  const { result, language } = await withServers(parts, operation, running);
+  // Killed, it may not have stored what it did.
   if (result.status !== null) book.close();
+  if (result.status === stackNotFoundStatus) return null;
+  if (result.status !== 0 && !signal.aborted && !report.hasFailures()) {
+    if (!isRetry && (await breakLock(parts.commands, stack, { result }))) return runOperation(parts, operation, true);
+    const isProtected = (urn: string): boolean => events.isProtected(urn) || language?.isProtected(urn) === true;
+    reportRefusals({ events, isProtected, report });
+  }
   for (const { urn, op, detailedDiff } of events.steps()) report.step(urn, op, detailedDiff);
   throwFailure({ signal, report, project: pulumiProject(stack), stack: pulumiStack(stack) });
-  if (result.status !== 0) throw unreported(operation, running, result);
-  const shownOutputs = Object.entries(outputs ?? {}).map(([key, value]) => [key, shown(value)] as const);
+  if (result.status !== 0) throw commandFailed(stack, [kind], { ...result, stderr: redaction.clean(result.stderr) });
+  const shownOutputs = Object.entries(language?.outputs() ?? {}).map(([key, value]) => [key, shown(value)] as const);
   return { ...summary({ report }), outputs: Object.fromEntries(shownOutputs) };
 }
 
@@ -88,9 +98,10 @@ async function withServers(parts: CliParts, operation: CliOperation, running: Ru
   const result = await parts.commands.run(stack, args, {
     env: { PULUMI_DEBUG_PROVIDERS: attached.join(","), PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" },
     signal: running.signal,
+    onStart: (pid) => running.book.carriedBy(pid, parts.clock.now()),
     onLine: (line) => running.events.read(line),
   });
-  return { result, outputs: language?.outputs() ?? null };
+  return { result, language };
 }
 
 function providerOperation({ clock }: CliParts, { kind }: CliOperation, running: Running) {
@@ -99,21 +110,15 @@ function providerOperation({ clock }: CliParts, { kind }: CliOperation, running:
   return { report, redaction, signal, clock, guarded, createKey: book.createKey, isPreview: kind === "preview" };
 }
 
-function openBook({ commands, secrets }: CliParts, { kind, stack }: CliOperation): EffectBook {
-  const createKey = `create ${randomUUID()}`;
-  if (kind === "preview") return { createKey, during: (_, make) => make(), close: () => undefined };
-  return openEffectBook({ file: commands.folder(stack).bookFile, scope: scopeOf(stack), secrets }, createKey);
-}
+const noBook: EffectBook = {
+  createKey: "preview",
+  carriedBy: () => undefined,
+  during: (_, make) => make(),
+  close: () => undefined,
+};
 
-/** The CLI refused by itself: neither a provider nor the program said anything. */
-function unreported(
-  { stack, kind }: CliOperation,
-  { events, redaction }: Running,
-  result: CommandResult,
-): WaybillError {
-  const said = events.errors().map(({ message }) => redaction.clean(message.trim()));
-  const stderr = said.length > 0 ? said.join("\n") : redaction.clean(result.stderr);
-  return commandFailed(stack, [kind], { ...result, stderr });
+function openBook(parts: CliParts, { kind, stack }: CliOperation): EffectBook {
+  return kind === "preview" ? noBook : openEffectBook(bookOf(parts, stack), `create ${randomUUID()}`);
 }
 
 function knowing({ config = {}, secretConfig = [] }: ProgramOptions): Redaction {

@@ -8,7 +8,7 @@ import { Empty } from "../../program/sdk.ts";
 import type { Properties } from "../../provider.ts";
 import type { Report } from "../../stack/report.ts";
 import type { Redaction } from "../../value/redaction.ts";
-import { isStackType, typeOf } from "../../value/urn.ts";
+import { isStackType, makeUrn, typeOf } from "../../value/urn.ts";
 import {
   dialEngine,
   dialMonitor,
@@ -32,20 +32,26 @@ export interface LanguageServer {
   readonly service: Service;
   /** Outputs of the stack itself; null when the program did not get that far. */
   outputs(): Properties | null;
+  /** Whether the program protects the resource. */
+  isProtected(urn: string): boolean;
 }
 
 /** `pulumirpc.LanguageRuntime` for one program of this process, run when the CLI says so. */
 export function makeLanguageServer(parts: LanguageServerParts): LanguageServer {
   let outputs: Properties | null = null;
-  const onOutputs = (found: Properties): void => {
-    outputs = found;
+  const protects = new Set<string>();
+  const heardOf: Overheard = {
+    onOutputs: (found) => {
+      outputs = found;
+    },
+    onProtected: (urn) => void protects.add(urn),
   };
   const run: Method<RunRequest> = async (request) => {
     const monitor = dialMonitor(request.getMonitorAddress());
     const engine = dialEngine(request.getArgsList()[0] ?? "");
     try {
       return await runFor(parts, request, {
-        monitor: overheard(monitor, parts, onOutputs),
+        monitor: overheard(monitor, { ...parts, ...heardOf, project: request.getProject(), stack: request.getStack() }),
         engine: heard(engine, parts),
       });
     } finally {
@@ -55,6 +61,7 @@ export function makeLanguageServer(parts: LanguageServerParts): LanguageServer {
   };
   return {
     outputs: () => outputs,
+    isProtected: (urn) => protects.has(urn),
     service: {
       run,
       getRequiredPlugins: () => new languageMessages.GetRequiredPluginsResponse(),
@@ -122,14 +129,22 @@ function listening(client: Client, hear: Readonly<Record<string, (request: never
   });
 }
 
-function overheard(
-  client: Client,
-  { redaction }: LanguageServerParts,
-  onOutputs: (outputs: Properties) => void,
-): object {
+interface Overheard {
+  readonly onOutputs: (outputs: Properties) => void;
+  readonly onProtected: (urn: string) => void;
+}
+interface OverheardParts extends Overheard {
+  readonly redaction: Redaction;
+  readonly project: string;
+  readonly stack: string;
+}
+
+function overheard(client: Client, { redaction, onOutputs, onProtected, project, stack }: OverheardParts): object {
   return listening(client, {
     registerResource: (request: RegisterResourceRequest) => {
-      redaction.learn(decodeStruct(request.getObject(), request.getName()));
+      const [type, name, parent] = [request.getType(), request.getName(), request.getParent()];
+      redaction.learn(decodeStruct(request.getObject(), name));
+      if (request.getProtect() === true) onProtected(makeUrn({ project, stack, type, name, parent }));
       // Where in this server's own code a resource was declared is nothing to store.
       request.clearSourceposition();
       request.clearStacktrace();

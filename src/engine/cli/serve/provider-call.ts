@@ -6,6 +6,7 @@ import {
   PartialCreate,
   type CallContext,
   type CheckFailure,
+  type CreateResult,
   type EffectContext,
   type Properties,
 } from "../../provider.ts";
@@ -28,14 +29,20 @@ export interface ProviderOperation {
   readonly signal: AbortSignal;
   readonly isPreview: boolean;
   /** Runs a call; what it throws is reported for the URN, and thrown again as the CLI may hear it. */
-  guarded<Result>(urn: string, call: () => Promise<Result>, like?: Properties): Promise<Result>;
+  guarded<Result>(urn: string, call: () => Promise<Result>, told?: Told): Promise<Result>;
 }
 
-export interface Call {
-  readonly context: CallContext;
-  /** With their secrets marked. */
+/** What the CLI is told beside an error's text. */
+interface Told {
+  /** Its secrets are marked in whatever repeats them. */
   readonly inputs: Properties;
-  /** The same, unwrapped. */
+  /** What is there all the same, though not as wanted. */
+  readonly kept?: CreateResult;
+}
+
+export interface Call extends Told {
+  readonly context: CallContext;
+  /** The inputs without their marks. */
   readonly plain: Properties;
 }
 
@@ -67,7 +74,7 @@ export interface Calls {
 export function makeCalls(operation: ProviderOperation): Calls {
   const { report, redaction, clock, signal, createKey } = operation;
   const answered = async <Result>(call: Call, task: () => Promise<Result>): Promise<Result> =>
-    operation.guarded(call.context.urn, task, call.inputs);
+    operation.guarded(call.context.urn, task, call);
   return {
     createKey,
     open: (request, message) => {
@@ -120,29 +127,28 @@ export function makeCalls(operation: ProviderOperation): Calls {
 
 /** See `ProviderOperation.guarded`. */
 export function makeGuard(report: Report, redaction: Redaction, signal: AbortSignal): ProviderOperation["guarded"] {
-  return async (urn, call, like = {}) => {
+  return async (urn, call, told = { inputs: {} }) => {
     try {
       return await call();
     } catch (error) {
       // Once cancelled, what fails, fails because of that.
       if (!signal.aborted) note(report, urn, error);
-      throw failed(error, like, redaction);
+      throw failureOf(error, told, (text) => redaction.clean(text));
     }
   };
 }
 
 const note = (report: Report, urn: string, error: unknown): void =>
   urn === "" ? report.failProgram(error) : report.fail(urn, error);
-const failed = (error: unknown, like: Properties, redaction: Redaction): Failure =>
-  failureOf(error, like, (text) => redaction.clean(text));
 
-/** What the CLI learns of an error: its clean text, and of a partial create also what is there. */
-function failureOf(error: unknown, like: Properties, clean: (text: string) => string): Failure {
+/** What the CLI learns of an error: its clean text, and of what came up half also what is there. */
+function failureOf(error: unknown, { inputs, kept }: Told, clean: (text: string) => string): Failure {
   const message = clean(messageOf(error));
-  if (!(error instanceof PartialCreate)) return new Failure(message);
+  const partial = error instanceof PartialCreate ? error : kept && { ...kept, reasons: [message] };
+  if (!partial) return new Failure(message);
   const detail = new providerMessages.ErrorResourceInitFailed();
-  detail.setId(error.id);
-  detail.setProperties(Struct.fromJavaScript(markedLike(error.outputs, like)) as never);
-  detail.setReasonsList(error.reasons.map(clean));
+  detail.setId(partial.id);
+  detail.setProperties(Struct.fromJavaScript(markedLike(partial.outputs, inputs)) as never);
+  detail.setReasonsList(partial.reasons.map(clean));
   return new Failure(message, { name: "pulumirpc.ErrorResourceInitFailed", bytes: detail.serializeBinary() });
 }

@@ -147,17 +147,20 @@ async function update(calls: Calls, provider: Provider, request: UpdateRequest) 
   const call = calls.open(request, request.getNews());
   const preview = request.getPreview();
   const context = calls.effect(call, { key: "update", timeoutSeconds: request.getTimeout() });
+  const oldOutputs = revealedAll(decodeStruct(request.getOlds(), call.context.urn));
   const make = () =>
     provider.update({
       ...context,
       id: request.getId(),
       oldInputs: revealedAll(decodeStruct(request.getOldInputs(), call.context.urn)),
-      oldOutputs: revealedAll(decodeStruct(request.getOlds(), call.context.urn)),
+      oldOutputs,
       newInputs: call.plain,
       ignoreChanges: request.getIgnorechangesList(),
       preview,
     });
-  const made = await (preview ? calls.answered(call, make) : calls.narrated(call, "update", make));
+  // Part of a failed update may have happened: told as one that came up half, the next apply updates again.
+  const kept = { id: request.getId(), outputs: oldOutputs };
+  const made = await (preview ? calls.answered(call, make) : calls.narrated({ ...call, kept }, "update", make));
   const response = new providerMessages.UpdateResponse();
   response.setProperties(calls.answer(call, made.outputs));
   return response;

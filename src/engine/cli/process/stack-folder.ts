@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StackName } from "../../core/stack.ts";
-import { pulumiProject, pulumiStack } from "../state.ts";
+import type { StackName } from "../../../core/stack.ts";
+import { pulumiProject, pulumiStack } from "../../state.ts";
 
 /** A work folder of its own for each stack: operations side by side in one folder write over each other's settings. */
 export interface StackFolder {

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
-import type { Clock } from "../../core/clock.ts";
-import { WaybillError } from "../../core/errors.ts";
-import { pipesOf, type Child, type Spawn } from "../../core/spawn.ts";
+import type { Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import { pipesOf, type Child, type Spawn } from "../../../core/spawn.ts";
 
 export interface CommandResult {
   /** Null when it was ended by a signal. */
@@ -19,6 +19,7 @@ export interface CommandOptions {
   /** Interrupts it: it gets `graceMs` to stop what it does, and is killed then. */
   readonly signal?: AbortSignal;
   /** Each line of its output as it comes; the result's `stdout` is empty then. */
+  readonly onStart?: (pid: number) => void;
   readonly onLine?: (line: string) => void;
 }
 
@@ -36,11 +37,12 @@ const graceMs = 30_000;
 
 /** Runs the CLI as a process in a session of its own: a terminal's interrupt of the server is not for it. */
 export function makeCommand({ path, env, spawn, clock }: CommandParts): Command {
-  return async (args, { cwd, env: more = {}, stdin = "", signal, onLine }) => {
+  return async (args, { cwd, env: more = {}, stdin = "", signal, onStart, onLine }) => {
     signal?.throwIfAborted();
     const stdio = ["pipe", "pipe", "pipe"] as const;
     const child = spawn(path, args, { cwd, env: { ...env, ...more }, stdio, detached: true });
     const ending = ended(child, path);
+    child.once("spawn", () => child.pid !== undefined && onStart?.(child.pid));
     const { stdin: input, stdout, stderr } = pipesOf(child);
     // It may end without having read its input.
     input.once("error", () => undefined);

@@ -1,7 +1,7 @@
-import type { Secret } from "../../core/secret.ts";
-import { messageOf, WaybillError } from "../../core/errors.ts";
-import type { StackName } from "../../core/stack.ts";
-import { pulumiStack, pulumiProject, scopeOf, type UntypedDeployment } from "../state.ts";
+import type { Secret } from "../../../core/secret.ts";
+import { messageOf, WaybillError } from "../../../core/errors.ts";
+import type { StackName } from "../../../core/stack.ts";
+import { pulumiStack, pulumiProject, scopeOf, type UntypedDeployment } from "../../state.ts";
 import type { Command, CommandOptions, CommandResult } from "./command.ts";
 import { openStackFolder, type StackFolder } from "./stack-folder.ts";
 
