@@ -62,7 +62,9 @@ export function applyQueries(db: Database) {
       });
     },
     async recordApplied(stack, { digest, state, reason, url, isApplied }) {
-      const outcome = isApplied ? { applied_digest: digest, failed_digest: null } : { failed_digest: digest };
+      const outcome = isApplied
+        ? { applied_digest: digest, applied_workload: sql<string | null>`workload`, failed_digest: null }
+        : { failed_digest: digest };
       const result = await db
         .updateTable("deployments")
         .set({ ...outcome, state, reason, url, updated_at: sql<Date>`now()` })
@@ -130,6 +132,7 @@ function deploymentOf(row: Selectable<DeploymentsTable>): DeploymentRow {
     workload: row.workload,
     desiredDigest: row.desired_digest,
     appliedDigest: row.applied_digest,
+    appliedWorkload: row.applied_workload,
     failedDigest: row.failed_digest,
     hosts: row.hosts,
     snapshot: row.snapshot,

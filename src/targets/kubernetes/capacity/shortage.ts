@@ -57,13 +57,13 @@ function resourceShortage(room: readonly Slot[], shape: PodShape): string {
   );
   if (resource === undefined) {
     const all = scarceFirst(shape).filter((each) => each !== "pods");
-    return `no node has ${all.map((each) => shown(shape, each, amount(shape, each))).join(" and ")} free together`;
+    return `no node has ${all.map((each) => amountText(shape, each, amount(shape, each))).join(" and ")} free together`;
   }
   const totals = meant.map(({ node }) => node.allocatable[resource] ?? 0);
   const most = Math.max(0, ...totals);
   const wanted = amount(shape, resource);
   if (most < wanted) {
-    return `no node has ${shown(shape, resource, wanted)}: the largest has ${shown(shape, resource, most)}`;
+    return `no node has ${amountText(shape, resource, wanted)}: the largest has ${amountText(shape, resource, most)}`;
   }
   const holders = meant.flatMap(({ residents }) => residents).filter(({ pod }) => amount(pod, resource) > 0);
   const used = sum(holders.map(({ pod }) => amount(pod, resource)));
@@ -126,10 +126,11 @@ function freeWords(shape: PodShape, resource: string, wanted: number): string {
   if (resource.includes("/") && wanted === 1) return `a free ${word}`;
   if (resource.includes("/")) return `${wanted} free ${plural(word)}`;
   if (resource === "pods") return "room for another pod";
-  return `${shown(shape, resource, wanted)} free`;
+  return `${amountText(shape, resource, wanted)} free`;
 }
 
-function shown(shape: PodShape, resource: string, count: number): string {
+/** `2 GPUs of type h100`, `4Gi of memory`. */
+export function amountText(shape: Pick<PodShape, "words">, resource: string, count: number): string {
   if (resource === "cpu") return `${quantityText(resource, count)} CPU`;
   if (resource === "memory") return `${quantityText(resource, count)} of memory`;
   if (resource === "ephemeral-storage") return `${quantityText(resource, count)} of disk`;

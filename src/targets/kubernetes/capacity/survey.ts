@@ -29,10 +29,17 @@ export interface Survey {
   readonly ready: Promise<unknown>;
   /** Null until everything has been seen, and where the server may not look. */
   capacity(): Capacity | null;
+  /** Resolves once it is so, looking again at each change. Rejects when the signal aborts. */
+  until(isSo: () => boolean, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
-export function makeSurvey({ cluster, clock, log, onChange }: Dependencies): Survey {
+export function makeSurvey({ cluster, clock, log, onChange: tell }: Dependencies): Survey {
+  const waiting = new Set<() => void>();
+  const onChange = (): void => {
+    for (const look of waiting) look();
+    tell();
+  };
   const watch = { clock, log, apiVersion: "v1", onChange };
   const nodes = makeInformer<NodeObject>(cluster, {
     ...watch,
@@ -63,6 +70,22 @@ export function makeSurvey({ cluster, clock, log, onChange }: Dependencies): Sur
         limitRanges: limitRanges.all().map(limitRangeOf),
       };
     },
+    until: (isSo, signal) =>
+      new Promise((resolve, reject) => {
+        const end = (): void => {
+          waiting.delete(look);
+          signal.removeEventListener("abort", look);
+        };
+        const look = (): void => {
+          if (signal.aborted) reject(signal.reason as Error);
+          else if (!isSo()) return;
+          else resolve();
+          end();
+        };
+        waiting.add(look);
+        signal.addEventListener("abort", look);
+        look();
+      }),
     async close() {
       const informers: readonly Informer[] = [nodes, pods, quotas, limitRanges];
       await Promise.all(informers.map((informer) => informer.close()));
