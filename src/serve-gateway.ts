@@ -3,7 +3,7 @@ import { pino } from "pino";
 import type { Server as NetServer } from "node:net";
 import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
-import { listenForControl, makeDrained } from "./gateway/control/server.ts";
+import { listenForControl, makeDrained, makeQuiet } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
 import {
   accessLogFile,
@@ -92,6 +92,7 @@ async function serve(
         return {};
       },
       drained: makeDrained(gateway),
+      quiet: makeQuiet(gateway),
       takeover: async ({ execPath, entry, settingsFile }) => {
         const files = { execPath: String(execPath), entry: String(entry), settingsFile: String(settingsFile) };
         const pid = await spawnGateway({ ...files, dataFolder, listener: gateway.server });

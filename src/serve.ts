@@ -4,6 +4,7 @@ import type { Identity } from "./core/identity.ts";
 import type { Log } from "./core/log.ts";
 import type { Secret } from "./core/secret.ts";
 import type { Spawn } from "./core/spawn.ts";
+import type { StackName } from "./core/stack.ts";
 import { openBase, type Base } from "./server/base.ts";
 import { makeClosers, type Closers } from "./server/closers.ts";
 import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
@@ -16,8 +17,11 @@ import { openTargets } from "./server/targets.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
+import { followNotifications } from "./store/notifications.ts";
 import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
+import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
+import { makeSleepKeeper, type Sleeper } from "./targets/sleep/keeper.ts";
 import { makeSecrets } from "./targets/secrets.ts";
 
 export interface RunningServer {
@@ -90,7 +94,7 @@ async function start(parts: Start): Promise<Access> {
   const routes = makeRouteStore(base.db);
   const secrets = makeSecrets({ store: makeSecretStore(base.db), cipher: base.cipher, clock });
   const store = makeReleaseStore(base.db);
-  const { target, deployer, sources } = await openTargets({ ...parts, routes, secrets, store });
+  const { target, local, deployer, sources } = await openTargets({ ...parts, routes, secrets, store });
   const room = makeReleaseRoom({
     git: base.git,
     store,
@@ -115,6 +119,7 @@ async function start(parts: Start): Promise<Access> {
     origin: base.origin,
     bootstrapToken: bootstrapToken(process.env),
   });
+  keepSleep(parts, { sleeper: local.sleeper, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
   await openDoors({
     base,
     folder,
@@ -135,6 +140,34 @@ async function start(parts: Start): Promise<Access> {
     room.watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
   }
   return access;
+}
+
+/** Puts to sleep what nobody asks for, and wakes it for whoever does. */
+function keepSleep(
+  { base, log, closers }: Start,
+  { sleeper, ...given }: { sleeper: Sleeper; isBusy: (stack: StackName) => boolean; signal: AbortSignal },
+): void {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, given.signal]);
+  const keeper = makeSleepKeeper({
+    book: makeSleepBook(base.db),
+    quiet: base.gateway.traffic,
+    sleeperOf: () => sleeper,
+    isBusy: given.isBusy,
+    clock: systemClock,
+    log,
+    signal,
+  });
+  const following = followNotifications(
+    { url: base.databaseUrl, channel: sleepChannel, log },
+    { onConnected: async () => keeper.look(), onNotification: () => keeper.look() },
+    signal,
+  );
+  const running = keeper.run();
+  closers.add(async () => {
+    ended.abort(new Error("the server is stopping"));
+    await Promise.all([running, following]);
+  });
 }
 
 const operator: Identity = { name: "operator", kind: "token", role: "admin", groups: [] };

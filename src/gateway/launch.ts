@@ -5,6 +5,7 @@ import type { PublicOrigin } from "../access/origin.ts";
 import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Traffic } from "../targets/route.ts";
+import type { Quiet } from "../targets/sleep/keeper.ts";
 import { call, makeTraffic, statusOf } from "./control/client.ts";
 import { spawnGateway } from "./control/spawn.ts";
 import {
@@ -16,7 +17,7 @@ import {
 } from "./control/state-file.ts";
 
 export interface GatewayHandle {
-  readonly traffic: Traffic;
+  readonly traffic: Traffic & Quiet;
   pid(): number;
   /** Leaves the gateway running: it outlives the server. */
   release(): Promise<void>;

@@ -19,6 +19,7 @@ import type { ServeOptions } from "./options.ts";
 /** What every room stands on: the database, the repositories, the entrance. */
 export interface Base {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly cipher: Cipher;
   readonly git: Git;
   readonly remoteKeys: RemoteKeys;
@@ -63,7 +64,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     ...listenHost(settings),
   });
   closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
-  return { db: database.db, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
+  return { db: database.db, databaseUrl, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
 }
 
 /** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */

@@ -84,6 +84,8 @@ export interface RouteArgs {
     | { kind: "none"; reason: string }
   >;
   readonly access: { visibility: string; viewers: readonly string[]; public: readonly string[] };
+  /** Absent: what it leads to never sleeps. */
+  readonly idle?: { readonly afterSeconds: number; readonly startTimeoutSeconds: number };
 }
 
 /** A host name, who may pass, and where requests go. Changed in place. */

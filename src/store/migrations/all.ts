@@ -5,6 +5,8 @@ import { secrets } from "./0004-secrets.ts";
 import { access } from "./0005-access.ts";
 import { routes } from "./0006-routes.ts";
 import { remoteKeys } from "./0007-remote-keys.ts";
+import { sleep } from "./0008-sleep.ts";
+import { appliedWorkload } from "./0009-applied-workload.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -12,4 +14,14 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [release, deliveries, stacks, secrets, access, routes, remoteKeys];
+export const migrations: readonly Migration[] = [
+  release,
+  deliveries,
+  stacks,
+  secrets,
+  access,
+  routes,
+  remoteKeys,
+  sleep,
+  appliedWorkload,
+];

@@ -34,7 +34,8 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       const id = idOf(name, operationId);
       const strays = await straysOf(dependencies, spec.stack, id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
-      const record = kept ?? (await supervisor.start(id, spec, { signal, onProgress }));
+      const isAnswering = kept !== undefined && (kept.asleepSince ?? null) === null;
+      const record = isAnswering ? kept : await supervisor.start(kept?.id ?? id, spec, { signal, onProgress });
       for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");
       return resultOf(record, inputs);
     },

@@ -9,6 +9,7 @@ import { program as serviceProgram } from "../../../templates/local/service.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { program as workerProgram } from "../../../templates/local/worker.ts";
 import type { RouteTable, Traffic } from "../route.ts";
+import type { Sleeper } from "../sleep/keeper.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
 import { makeGarbageCollector } from "./garbage.ts";
@@ -17,6 +18,7 @@ import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
 import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
+import { makeLocalSleeper } from "./sleeper.ts";
 import { makeSourceProvider } from "./source-provider.ts";
 import { Trees } from "./trees.ts";
 
@@ -37,13 +39,14 @@ export interface LocalTargetDependencies {
 /** Programs as processes of this machine. */
 export interface LocalTarget {
   /** For the engine, by package name. */
-  readonly providers: Readonly<Record<string, Provider>>;
+  readonly providers: { readonly waybill: Provider };
   /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
   program(workload: Workload): () => Promise<Record<string, unknown>>;
   /** What the plan should say about this workload on this target, in the user's words. */
   notices(workload: Workload): readonly string[];
   /** How the stack's process is; null where none runs (a site, a job, paused, stopped). */
   status(stack: StackName): WorkloadStatus | null;
+  readonly sleeper: Sleeper;
   /** Answers how to stop listening. */
   onStatus(listener: (change: StatusChange) => void): () => void;
   /** Oldest first; with `follow`, until the signal aborts. */
@@ -84,6 +87,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     program: chooseProgram,
     notices,
     status: (stack) => supervisor.status(stack),
+    sleeper: makeLocalSleeper(supervisor),
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, clock }, stack, request),
     async adopt() {
