@@ -65,7 +65,7 @@ defaultTarget: cluster
     const said = await accepted(
       shop.push({ "deployments/web.yaml": service("web"), "web/main.js": webProgram("one") }),
     );
-    assert.match(said, /web: ready/);
+    assert.match(said, /web {2}ready/);
     assert.equal((await served.get("web")).body, "one");
     assert.equal((await shown("web"))?.state, "ready");
     assert.equal((await list("apps/v1", "Deployment")).length, 1);
@@ -82,7 +82,7 @@ defaultTarget: cluster
     })();
     await accepted(shop.push({ "web/main.js": webProgram("two") }));
     await served.json(["rollback", "production", "--to", "1"], { cwd: shop.path });
-    await until("the first one answers again", async () => (await served.get("web")).body === "one");
+    await until("the first one answers again", async () => (await served.get("web")).body === "one", 120_000);
     load.abort();
     await loading;
     assert.deepEqual([...new Set(answers)], ["200 one", "200 two", "200 one"].slice(0, 2));

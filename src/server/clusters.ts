@@ -1,5 +1,6 @@
 import type { PublicOrigin } from "../access/origin.ts";
-import { systemClock } from "../core/clock.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
+import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { repositoryName } from "../core/names.ts";
 import type { Git } from "../git/git.ts";
@@ -7,10 +8,12 @@ import type { KubernetesTargetSettings } from "../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../targets/kubernetes/cluster/cluster.ts";
 import type { ConnectionOptions } from "../targets/kubernetes/cluster/connection.ts";
 import { makeKubernetesProvider } from "../targets/kubernetes/provider/provider.ts";
-import { makeArchives } from "../targets/kubernetes/sources/archives.ts";
+import { makeArchives, type Archives } from "../targets/kubernetes/sources/archives.ts";
 import { makeSourceEndpoint } from "../targets/kubernetes/sources/endpoint.ts";
 import { makeSourceUrls } from "../targets/kubernetes/sources/signature.ts";
-import { makeKubernetesTarget } from "../targets/kubernetes/target.ts";
+import { makeMadeSourceProvider } from "../targets/kubernetes/sources/made-source-provider.ts";
+import { keepAddressesGood } from "../targets/kubernetes/sources/renewal.ts";
+import { makeKubernetesTarget, sourceBase } from "../targets/kubernetes/target.ts";
 import type { Target } from "../targets/target.ts";
 import type { SecretReader } from "../targets/workload.ts";
 import type { Closers } from "./closers.ts";
@@ -44,14 +47,54 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
+  const stopping = new AbortController();
+  const renewing: Promise<void>[] = [];
+  const reaches = new Map<string, { cluster: Cluster; sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
     const target = makeKubernetesTarget({ name, settings, cluster, secrets, urls, host: origin.domain, clock, log });
     closers.add(() => target.close());
     targets[name] = target;
+    const sourceUrl = sourceBase(settings);
+    reaches.set(name, { cluster, sourceUrl, host: origin.domain });
+    renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
   }
-  return { targets, providers: { kubernetes: provider }, sources: makeSourceEndpoint({ archives, urls }) };
+  const reach = (name: string) => {
+    const found = reaches.get(name);
+    if (found) return found;
+    throw new WaybillError("TARGET_UNSUPPORTED", `target "${name}" is no cluster of this server's settings`);
+  };
+  renewing.push(sweepArchives(archives, { clock, log, signal: stopping.signal }));
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await Promise.all(renewing);
+  });
+  return {
+    targets,
+    providers: { kubernetes: provider },
+    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
+    sources: makeSourceEndpoint({ archives, urls }),
+  };
+}
+
+const sweepMs = 6 * 60 * 60 * 1_000;
+// A tree's own archive is made again when it is asked for.
+const keptUnusedMs = 3 * 24 * 60 * 60 * 1_000;
+
+interface Sweeping {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+async function sweepArchives(archives: Pick<Archives, "sweep">, { clock, log, signal }: Sweeping): Promise<void> {
+  while (!signal.aborted) {
+    await archives.sweep(keptUnusedMs).catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, "archives of sources could not be swept");
+    });
+    await clock.sleep(sweepMs, signal).catch(() => undefined);
+  }
 }
 
 /** One per kubeconfig and context. */

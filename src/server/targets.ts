@@ -17,7 +17,9 @@ import { makeStackStore } from "../store/stacks.ts";
 import { makeEngineDeployer } from "../targets/engine-deployer.ts";
 import { makeFoundations } from "../targets/foundations.ts";
 import { makeLocalTarget, type LocalTarget } from "../targets/local/target.ts";
+import { withResources } from "../targets/resources.ts";
 import type { Secrets } from "../targets/secrets.ts";
+import { makeRolloutDeployer } from "../targets/rollout.ts";
 import { makeTargets } from "../targets/targets.ts";
 import type { Target } from "../targets/target.ts";
 import type { Base } from "./base.ts";
@@ -45,6 +47,8 @@ export interface Sources {
 export interface Clusters {
   readonly targets: Readonly<Record<string, Target>>;
   readonly providers: Readonly<Record<string, Provider>>;
+  /** Further resources of the package `waybill`, by type. */
+  readonly resources: Readonly<Record<string, Provider>>;
   readonly sources: Sources;
 }
 
@@ -52,6 +56,7 @@ export interface Clusters {
 const noClusters: Clusters = {
   targets: {},
   providers: {},
+  resources: {},
   sources: {
     handle: () => Promise.reject(new WaybillError("NOT_FOUND", "this server has no target that fetches sources")),
   },
@@ -71,7 +76,8 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   const states = makeStackStore(base.db);
   const local = openLocal(parts, async (stack, id) => holds(await states.load(stack), id));
   const clusters = await openClusters(parts);
-  const providers: Readonly<Record<string, Provider>> = { ...local.providers, ...clusters.providers };
+  const waybill = withResources(local.providers.waybill, clusters.resources);
+  const providers: Readonly<Record<string, Provider>> = { ...clusters.providers, waybill };
   const engine = makeEngine({ providers, state: states, secrets: base.cipher, clock: systemClock, log });
   closers.add(() => engine.close());
   await local.adopt();
@@ -84,7 +90,12 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   });
   const foundations = makeFoundations({ engine, states });
   const urlOf = (host: string): string => workloadUrl(base.origin, host);
-  const deployer = makeEngineDeployer({ engine, target, foundations, urlOf });
+  const deployer = makeRolloutDeployer({
+    deployer: makeEngineDeployer({ engine, target, foundations, urlOf }),
+    rollouts: new Map(
+      Object.entries(clusters.targets).flatMap(([name, { rollouts }]) => (rollouts ? [[name, rollouts]] : [])),
+    ),
+  });
   return { target, local, deployer, sources: clusters.sources };
 }
 

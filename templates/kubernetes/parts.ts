@@ -5,6 +5,7 @@ import { Provider } from "@pulumi/kubernetes/provider.js";
 import { deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
 import { sourceKey, sourceLabel, type Place } from "../../src/targets/kubernetes/place.ts";
 import type { WorkloadOf } from "../local/parts.ts";
+import { Source } from "./resources.ts";
 
 export type Running = WorkloadOf<"service" | "worker">;
 
@@ -29,6 +30,7 @@ export interface Inputs {
   readonly secret: Secret | null;
   readonly files: ConfigMap | null;
   readonly source: Secret | null;
+  readonly made: Source | null;
 }
 
 export function makeInputs(workload: Running, place: Place, provider: Provider): Inputs {
@@ -57,6 +59,8 @@ export function makeInputs(workload: Running, place: Place, provider: Provider):
             { provider },
           ),
     source: makeSourceSecret(workload, place, provider),
+    // Named by what it is: another revision of the same source makes none.
+    made: place.source?.made ? new Source(`source-${place.source.key.slice(0, 12)}`, place.source.made) : null,
   };
 }
 

@@ -24,7 +24,7 @@ export function makeDeployment(workload: Running, place: Place, provider: Provid
   const isScaled = isAutoscaled(spec.replicas);
   const options: CustomResourceOptions = {
     provider,
-    dependsOn: [inputs.secret, inputs.files, inputs.source].filter((input) => input !== null),
+    dependsOn: [inputs.secret, inputs.files, inputs.source, inputs.made].filter((input) => input !== null),
     // The autoscaler's to say, once it is there.
     ...(isScaled && { ignoreChanges: ["spec.replicas"] }),
   };

@@ -1,5 +1,6 @@
 import type { Secret } from "../../core/secret.ts";
 import type { PodResources } from "./sizes.ts";
+import type { MadeSource } from "./sources/made-source.ts";
 
 /** What a program for a cluster needs besides the workload: what only the server knows. Plain data. */
 export interface Place {
@@ -30,13 +31,8 @@ export interface SourcePlace {
   readonly url: Secret;
   /** What the Host header must be, for the entrance to know the server. */
   readonly host: string;
-  /** Set where something is to be built first. */
-  readonly build: BuildPlace | null;
-}
-
-export interface BuildPlace {
-  readonly command: string;
-  readonly workingDir: string;
+  /** What is to be made of the tree first; null where it is fetched as Git has it. */
+  readonly made: MadeSource | null;
 }
 
 /** What the objects that all of an environment's deployments share are made from. */

@@ -11,6 +11,7 @@ import { program as workerProgram } from "../../../templates/kubernetes/worker.t
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
 import { foundationStack } from "../foundations.ts";
+import type { Rollouts } from "../rollout.ts";
 import type { Foundation, Target } from "../target.ts";
 import type { SecretReader, Workload } from "../workload.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -19,10 +20,13 @@ import { notices, refusals } from "./notices.ts";
 import { readLogs } from "./observe/logs.ts";
 import { makeClusterStatus, type ClusterStatus } from "./observe/status.ts";
 import type { EnvironmentPlace, Place, SourcePlace } from "./place.ts";
-import { imageOf } from "./runtimes.ts";
+import { makeClusterRollouts } from "./rollout/rollouts.ts";
+import type { Outline } from "./rollout/outline.ts";
+import { imageOf, type Runtime } from "./runtimes.ts";
 import { podResources } from "./sizes.ts";
 import { fetchCommand } from "./sources/scripts.ts";
-import type { SourceUrls } from "./sources/signature.ts";
+import { addressLifeMs, type SourceUrls } from "./sources/signature.ts";
+import { sourceOf, type WorkloadSource } from "./sources/source-of.ts";
 
 export interface KubernetesTargetDependencies {
   /** Its name in the server's settings. */
@@ -41,14 +45,23 @@ export interface KubernetesTargetDependencies {
 export interface KubernetesTarget extends Target {
   /** Resolves once the cluster has told how everything is. */
   readonly ready: Promise<unknown>;
+  /** Room for new revisions, by what the cluster has. */
+  readonly rollouts: Rollouts;
   close(): Promise<void>;
 }
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
   const { settings, cluster, clock, log } = dependencies;
   const status = makeClusterStatus({ cluster, clock, log });
+  const rollouts = makeClusterRollouts({
+    cluster,
+    outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
+    clock,
+    log,
+  });
   return {
-    ready: status.ready,
+    ready: Promise.all([status.ready, rollouts.ready]),
+    rollouts,
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
     explain: (workload, error) => explain(status, workload, error),
@@ -56,7 +69,27 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     status: (stack) => status.status(stack),
     onStatus: (listener) => status.onStatus(listener),
     logs: (stack, request) => readLogs({ cluster, status, log }, stack, request),
-    close: () => status.close(),
+    async close() {
+      await Promise.all([status.close(), rollouts.close()]);
+    },
+  };
+}
+
+/** What the workload's pods will be, by which room for them is found; null where none are to run. */
+function outlineOf(settings: KubernetesTargetSettings, workload: Workload, running: number | null): Outline | null {
+  const { spec, stack } = workload;
+  if (isResting(workload) || spec.kind === "job" || spec.kind === "site") return null;
+  // What is refused anyway needs no room.
+  if (refusals(workload, settings).length > 0) return null;
+  const { revision, resources } = contentOf(settings, { ...workload, spec });
+  return {
+    stack,
+    namespace: namespaceOf(stack),
+    revision,
+    resources,
+    replicas: initialReplicas(spec.replicas, running),
+    gpu: spec.size.gpu ?? null,
+    rollout: spec.rollout,
   };
 }
 
@@ -144,20 +177,34 @@ async function placeOf(
   running: number | null,
 ): Promise<Place> {
   const { name, settings } = dependencies;
-  const { spec, stack, restart } = workload;
+  const { spec, stack } = workload;
+  const { fetched, ...content } = contentOf(settings, workload);
+  return {
+    ...reachOf(name, settings),
+    ...content,
+    namespace: namespaceOf(stack),
+    source: fetched && sourcePlace(dependencies, stack.repository, fetched),
+    secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
+    replicas: initialReplicas(spec.replicas, running),
+  };
+}
+
+/** What the pods are made from, and the revision that they are by it. */
+function contentOf(settings: KubernetesTargetSettings, workload: Running) {
+  const { spec, restart } = workload;
   const found = imageOf(spec, settings.runtimes);
   const { image, runtime } = typeof found === "string" ? { image: "", runtime: null } : found;
   const resources = podResources(spec.size, settings.gpus);
-  const source = runtime === null ? null : sourcePlace(dependencies, workload, fetchCommand[runtime]);
+  const fetched =
+    runtime === null
+      ? null
+      : { ...sourceOf(workload, { target: workload.target, image, runtime, resources }), runtime };
+  const source = fetched?.key ?? null;
   return {
-    ...reachOf(name, settings),
-    namespace: namespaceOf(stack),
-    revision: revisionOf({ pod: podContent(workload), image, resources, source: source?.key ?? null, restart }),
     image,
+    fetched,
     resources,
-    source,
-    secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
-    replicas: initialReplicas(spec.replicas, running),
+    revision: revisionOf({ pod: podContent(workload), image, resources, source, restart }),
   };
 }
 
@@ -182,17 +229,16 @@ async function revealed(secrets: SecretReader, { stack, secrets: uses }: Running
   return new Map(values);
 }
 
-/** How long an address is good. It is renewed long before; a server that is away for longer serves no sources anyway. */
-const addressLifeMs = 7 * 24 * 60 * 60 * 1_000;
-
 function sourcePlace(
   { settings, urls, host, clock }: KubernetesTargetDependencies,
-  { stack, source }: Running,
-  fetch: readonly string[],
+  repository: string,
+  { key, made, runtime }: WorkloadSource & { readonly runtime: Runtime },
 ): SourcePlace {
-  const key = source ?? "";
   const expiresAt = new Date(clock.now().getTime() + addressLifeMs);
-  const address = urls.sign({ method: "GET", repository: stack.repository, key }, expiresAt);
-  const url = new Secret(`${(settings.sourceUrl ?? "").replace(/\/+$/, "")}${address}`);
-  return { key, fetch, url, host, build: null };
+  const url = new Secret(sourceBase(settings) + urls.sign({ method: "GET", repository, key }, expiresAt));
+  return { key, made, fetch: fetchCommand[runtime], url, host };
 }
+
+/** Where the cluster reaches the server, without a slash at its end. */
+export const sourceBase = ({ sourceUrl = "" }: Pick<KubernetesTargetSettings, "sourceUrl">): string =>
+  sourceUrl.replace(/\/+$/, "");

@@ -42,6 +42,8 @@ export interface Trouble {
   readonly reason: string;
   /** Waiting longer will not help: somebody must change something. */
   readonly isFinal: boolean;
+  /** It has not come to run anything yet. */
+  readonly isPlacement?: boolean;
 }
 
 /** Why the replicas that do not answer do not; null where there is only to wait. */
@@ -55,6 +57,7 @@ export function troubleOf({ kind, deployment, pods, events }: Facts): Trouble | 
 
 const wait = (reason: string): Trouble => ({ reason, isFinal: false });
 const final = (reason: string): Trouble => ({ reason, isFinal: true });
+const unstartable = (reason: string): Trouble => ({ reason, isFinal: true, isPlacement: true });
 
 /** Pods that could not even be made. */
 function deploymentTrouble({ status }: DeploymentObject): Trouble | null {
@@ -72,7 +75,8 @@ interface Around {
   readonly events: readonly EventObject[];
 }
 
-function podTrouble(pod: PodObject, { kind, events }: Around): Trouble | null {
+/** Why one pod does not answer, or does not end. */
+export function podTrouble(pod: PodObject, { kind, events }: Around): Trouble | null {
   const { status, spec } = pod;
   if (status?.reason === "Evicted") return wait(`evicted: ${status.message ?? "its node ran out of something"}`);
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
@@ -119,13 +123,13 @@ const pullReasons = new Set([
 function containerTrouble({ name, state, lastState, restartCount }: ContainerStatus, about: About): Trouble | null {
   const { reason = "", message = "" } = state?.waiting ?? {};
   if (pullReasons.has(reason)) {
-    return final(
+    return unstartable(
       `image ${about.image} cannot be pulled${message === "" || message.startsWith("Back-off") ? "" : `: ${message}`}`,
     );
   }
-  if (reason === "CreateContainerConfigError") return final(describeMissing(message));
+  if (reason === "CreateContainerConfigError") return unstartable(describeMissing(message));
   if (reason === "CreateContainerError" || reason === "RunContainerError")
-    return final(`it cannot be started: ${message}`);
+    return unstartable(`it cannot be started: ${message}`);
   const ended = state?.terminated ?? (restartCount > 0 ? lastState?.terminated : undefined);
   const isBack = state?.running !== undefined;
   if (!ended || (isBack && ended.exitCode === 0)) return null;

@@ -58,3 +58,50 @@ sys.exit("waybill: the source cannot be fetched: " + why)
 `.trim(),
   ],
 };
+
+/** After a build: hands SOURCE_FOLDER, as it is then, to the server at UPLOAD_URL. */
+export const uploadCommand: Readonly<Record<Runtime, readonly string[]>> = {
+  node: [
+    "node",
+    "-e",
+    String.raw`
+const { UPLOAD_URL, SOURCE_HOST, SOURCE_FOLDER } = process.env;
+const url = new URL(UPLOAD_URL);
+const client = require(url.protocol === "https:" ? "node:https" : "node:http");
+const { createGzip } = require("node:zlib");
+const { pipeline } = require("node:stream");
+const fail = (why) => { console.error("waybill: the built source cannot be handed over: " + why); process.exit(1); };
+const headers = { host: SOURCE_HOST, connection: "close", "content-type": "application/gzip" };
+const request = client.request(url, { method: "PUT", headers, servername: url.hostname }, (answer) => {
+  let said = "";
+  answer.on("data", (piece) => (said += piece));
+  answer.on("end", () => (answer.statusCode === 204 ? process.exit(0) : fail(answer.statusCode + " " + said.slice(0, 300))));
+});
+request.on("error", (error) => fail(error.message));
+const tar = require("node:child_process").spawn("tar", ["-cf", "-", "-C", SOURCE_FOLDER, "."], { stdio: ["ignore", "pipe", "inherit"] });
+tar.once("error", (error) => fail("tar: " + error.message));
+tar.once("exit", (status) => status !== 0 && fail("tar ended with status " + status));
+pipeline(tar.stdout, createGzip({ level: 1 }), request, (error) => error && fail(error.message));
+`.trim(),
+  ],
+  python: [
+    "python3",
+    "-c",
+    String.raw`
+import os, sys, tarfile, tempfile, urllib.error, urllib.request
+try:
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as tar:
+            tar.add(os.environ["SOURCE_FOLDER"], arcname=".")
+        size = file.tell()
+        file.seek(0)
+        headers = {"Host": os.environ["SOURCE_HOST"], "Content-Length": str(size), "Content-Type": "application/gzip"}
+        request = urllib.request.Request(os.environ["UPLOAD_URL"], data=file, headers=headers, method="PUT")
+        urllib.request.urlopen(request, timeout=600).close()
+except urllib.error.HTTPError as error:
+    sys.exit("waybill: the built source cannot be handed over: %d %s" % (error.code, error.read(300).decode("utf-8", "replace")))
+except OSError as error:
+    sys.exit("waybill: the built source cannot be handed over: %s" % error)
+`.trim(),
+  ],
+};

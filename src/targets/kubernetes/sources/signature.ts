@@ -18,6 +18,9 @@ export interface SourceUrls {
   verify(grant: Grant, query: URLSearchParams): void;
 }
 
+/** How long a pod's address is good. A server that is away for longer serves no sources anyway. */
+export const addressLifeMs = 7 * 24 * 60 * 60 * 1_000;
+
 const keyPattern = /^[0-9a-f]{40,64}$/;
 
 /** `masterKey`: the server's own; a key for this purpose alone is derived from it (RFC 5869). */
