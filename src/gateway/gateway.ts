@@ -54,6 +54,7 @@ export function makeGateway({ origin, accessLogFile, source, endpoints = noEndpo
   const accessLog = makeAccessLog(accessLogFile, log);
   const useLog = makeUseLog({ mirror, source, clock, log });
   const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
+  mirror.onRoutes(() => endpoints.follow(mirror.podServices()));
   const pods = makePodChoice({ endpoints, inFlight, clock });
   const judge = makeJudge({ mirror, identification, parking, pods, cookies, origin });
   const listener = makeListener({

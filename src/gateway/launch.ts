@@ -12,6 +12,7 @@ import {
   readStates,
   removeState,
   writeSettings,
+  type ClusterReach,
   type GatewaySettings,
   type GatewayState,
 } from "./control/state-file.ts";
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   readonly log: Log;
   /** The address to bind, `127.0.0.1` for this machine alone. Default: every address of the machine. */
   readonly host?: string;
+  /** Default: none. */
+  readonly clusters?: Readonly<Record<string, ClusterReach>>;
   /** Default: `http` and `localhost:PORT`. */
   readonly origin?: PublicOrigin;
 }
@@ -96,13 +99,14 @@ export async function stopGateways(dataFolder: string): Promise<void> {
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
   const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
-  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl };
+  const { clusters = {} } = options;
+  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl, clusters };
   const file = writeSettings(settings);
   const serving = (await liveGateways(dataFolder)).filter((state) => !state.isDraining);
   const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));
   await Promise.all(others.map((state) => stopGateway(dataFolder, state)));
   if (ours !== undefined && isSame(ours, settings)) {
-    await call(ours, "settings", { databaseUrl });
+    await call(ours, "settings", { databaseUrl, clusters });
     log.info({ pid: ours.pid, port }, "gateway adopted");
     return ours;
   }

@@ -3,6 +3,7 @@ import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { KnownRoute } from "../targets/route.ts";
+import type { PodsUpstream } from "./upstream/endpoints.ts";
 
 /** Where the server itself listens: on loopback, on another port after each start. */
 export interface Endpoint {
@@ -41,6 +42,8 @@ export interface Mirror {
   extend(hash: string, expiresAt: Date): void;
   /** Hosts whose requests go to this address. */
   hostsTo(upstream: Endpoint): readonly string[];
+  /** The Services that some route leads to. */
+  podServices(): readonly PodsUpstream[];
   /** Reads everything again: at the start, and whenever changes may have been missed. */
   load(): Promise<void>;
   /** Has the changed row read again, soon. */
@@ -100,6 +103,8 @@ function lookups(held: Held) {
         .map(({ host }) => host),
     routesOf: (stack: StackName) =>
       [...held.routes.values()].filter((route) => stackKey(route.stack) === stackKey(stack)),
+    podServices: () =>
+      [...held.routes.values()].flatMap(({ upstream }) => (upstream.kind === "pods" ? [upstream] : [])),
     onRoutes(callback: () => void) {
       held.watchers.add(callback);
       return () => void held.watchers.delete(callback);

@@ -16,7 +16,7 @@ export interface ControlServer {
   close(): void;
 }
 
-const maxBodyBytes = 64 * 1024;
+const maxBodyBytes = 1024 * 1024;
 
 /** HTTP on loopback, for whoever knows the secret. */
 export async function listenForControl(actions: Readonly<Record<string, Action>>, log: Log): Promise<ControlServer> {
