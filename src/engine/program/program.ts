@@ -1,6 +1,7 @@
 import type { Program } from "../engine.ts";
 import { attributing } from "./rejection.ts";
 import { sdkConfig, sdkSettings, sdkStack, sdkState } from "./sdk.ts";
+import { leaveOutTraces } from "./untraced-promises.ts";
 
 export interface ProgramRun {
   readonly project: string;
@@ -20,6 +21,8 @@ export interface ProgramRun {
 // The SDK puts all programs of the process in one line when told 1. How much runs at once is decided by the engine.
 const unlimited = 2 ** 31 - 1;
 const defaultOrganization = "organization";
+
+leaveOutTraces();
 
 /**
  * Runs one program to its end, all its registrations answered. Whatever it throws, also where nobody waits for it,
