@@ -13,7 +13,9 @@ import { makeSourceEndpoint } from "../targets/kubernetes/sources/endpoint.ts";
 import { makeSourceUrls } from "../targets/kubernetes/sources/signature.ts";
 import { makeMadeSourceProvider } from "../targets/kubernetes/sources/made-source-provider.ts";
 import { keepAddressesGood } from "../targets/kubernetes/sources/renewal.ts";
-import { makeKubernetesTarget, sourceBase } from "../targets/kubernetes/target.ts";
+import { makeKubernetesTarget } from "../targets/kubernetes/target.ts";
+import { sourceBase } from "../targets/kubernetes/places.ts";
+import { loadPrograms } from "../targets/kubernetes/programs.ts";
 import type { Target } from "../targets/target.ts";
 import type { SecretReader } from "../targets/workload.ts";
 import type { Closers } from "./closers.ts";
@@ -53,11 +55,13 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
-    const target = makeKubernetesTarget({ name, settings, cluster, secrets, urls, host: origin.domain, clock, log });
+    const programs = await loadPrograms(settings.templates ?? {});
+    const host = origin.domain;
+    const target = makeKubernetesTarget({ name, settings, cluster, programs, secrets, urls, host, clock, log });
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, sourceUrl, host: origin.domain });
+    reaches.set(name, { cluster, sourceUrl, host });
     renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {

@@ -37,6 +37,13 @@ export interface KubernetesTargetSettings {
   readonly sourceUrl?: string;
   /** How sizes ask for GPUs, in place of the ways that Waybill knows; the first that fits is taken. */
   readonly gpus: readonly GpuSettings[];
+  /** Of one environment, as a ResourceQuota has it. */
+  readonly quota?: Readonly<Record<string, string>>;
+  readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
+  /** The path of a `.dockerconfigjson`. */
+  readonly pullSecret?: string;
+  /** Paths of modules that take the place of Waybill's programs. */
+  readonly templates?: { readonly environment?: string; readonly service?: string; readonly worker?: string };
 }
 
 /** One kind of GPU, whole or in slices, and how the cluster is asked for it. */
@@ -101,7 +108,17 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const ofKubernetes = ["kubeconfig", "context", "runtimes", "sourceUrl", "gpus"] as const;
+const ofKubernetes = [
+  "kubeconfig",
+  "context",
+  "runtimes",
+  "sourceUrl",
+  "gpus",
+  "quota",
+  "gateway",
+  "pullSecret",
+  "templates",
+] as const;
 
 function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written>): Finding[] {
   const findings: Finding[] = [];

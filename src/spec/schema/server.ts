@@ -52,6 +52,42 @@ const gpu = field(
   ),
 );
 
+const file = (description: string, example: string): Schema =>
+  field(description, [example], { ...text("visible"), maxLength: 1000 });
+
+/** What each environment's namespace is made of. */
+const namespaces = {
+  quota: field(
+    "What the deployments of one environment may take together: a ResourceQuota's hard limits.",
+    [{ "requests.cpu": "40", "requests.nvidia.com/gpu": "4", pods: "200" }],
+    map(field("At most this much.", ["40"], { ...text("visible"), maxLength: 100 }), text("qualifiedName")),
+  ),
+  gateway: field(
+    "Whence this server's requests reach pods, which take none from elsewhere. By default the address of sourceUrl where that is a number, else anywhere.",
+    [{ cidrs: ["10.0.0.7/32"] }, { namespace: "waybill" }],
+    object({
+      cidrs: field(
+        "Ranges of addresses.",
+        [["10.0.0.7/32"]],
+        list(field("One range.", ["10.0.0.0/24"], { type: "string", pattern: "^[0-9a-fA-F.:]+/[0-9]{1,3}$" }), {
+          minItems: 1,
+        }),
+      ),
+      namespace: field("The namespace that it runs in, instead.", ["waybill"], text("name")),
+    }),
+  ),
+  pullSecret: file("A file as `docker login` writes it, for images that are not public.", "/etc/waybill/docker.json"),
+  templates: field(
+    "Programs of your own in place of Waybill's: modules that export `program` (docs/kubernetes-target.md).",
+    [{ service: "/etc/waybill/service.ts" }],
+    object({
+      environment: file("For what an environment's deployments share.", "/etc/waybill/environment.ts"),
+      service: file("For services.", "/etc/waybill/service.ts"),
+      worker: file("For workers.", "/etc/waybill/worker.ts"),
+    }),
+  ),
+} as const;
+
 const target = object(
   {
     kind: field("What it is: processes of this machine, or a Kubernetes cluster.", ["local"], {
@@ -89,6 +125,7 @@ const target = object(
       [[{ type: "mi300x", resource: "amd.com/gpu", nodeSelector: { "amd.com/gpu.product-name": "MI300X" } }]],
       list(gpu, { maxItems: 100 }),
     ),
+    ...namespaces,
   },
   ["kind"],
 );
