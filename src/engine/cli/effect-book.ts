@@ -20,6 +20,8 @@ export interface EffectBook {
   /** The process that carries the operation out. */
   carriedBy(pid: number, at: Date): void;
   during(creation: Creation, make: () => Promise<CreateResult>): Promise<CreateResult>;
+  /** Nothing more is written: what ends later belongs to no operation. */
+  stop(): void;
   /** The operation ended, and the CLI has stored what came of it. */
   close(): void;
 }
@@ -46,7 +48,13 @@ export interface BookParts {
 
 export function openEffectBook({ file, scope, secrets }: BookParts, createKey: string): EffectBook {
   let begun = 0;
-  const write = (line: Line): void => appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+  let isOpen = true;
+  const write = (line: Line): void => {
+    if (isOpen) appendFileSync(file, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+  };
+  const stop = (): void => {
+    isOpen = false;
+  };
   writeFileSync(file, "", { mode: 0o600 });
   write({ kind: "operation", createKey });
   return {
@@ -65,7 +73,11 @@ export function openEffectBook({ file, scope, secrets }: BookParts, createKey: s
         throw error;
       }
     },
-    close: () => rmSync(file, { force: true }),
+    stop,
+    close: () => {
+      stop();
+      rmSync(file, { force: true });
+    },
   };
 }
 

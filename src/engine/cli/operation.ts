@@ -60,7 +60,8 @@ export async function runOperation(
   const running = { report, redaction, signal, events, book };
   const { result, language } = await withServers(parts, operation, running);
   // Killed, it may not have stored what it did.
-  if (result.status !== null) book.close();
+  if (result.status === null) book.stop();
+  else book.close();
   if (result.status === stackNotFoundStatus) return null;
   if (result.status !== 0 && !signal.aborted && !report.hasFailures()) {
     if (!isRetry && (await breakLock(parts.commands, stack, { result }))) return runOperation(parts, operation, true);
@@ -114,6 +115,7 @@ const noBook: EffectBook = {
   createKey: "preview",
   carriedBy: () => undefined,
   during: (_, make) => make(),
+  stop: () => undefined,
   close: () => undefined,
 };
 

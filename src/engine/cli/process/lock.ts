@@ -5,7 +5,6 @@ import { WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
 import { scopeOf } from "../../state.ts";
 import type { CommandResult } from "./command.ts";
-import type { StackCommands } from "./stack-commands.ts";
 
 /** Who holds a stack's lock on a backend that keeps locks as files. */
 export interface LockHolder {
@@ -79,7 +78,7 @@ const lockedRetryMs = 5000;
  * refused for another reason.
  */
 export async function breakLock(
-  commands: Pick<StackCommands, "run">,
+  commands: { run(stack: StackName, args: readonly string[]): Promise<CommandResult> },
   stack: StackName,
   { result, machine = thisMachine }: { readonly result: CommandResult; readonly machine?: Machine },
 ): Promise<boolean> {
@@ -89,10 +88,15 @@ export async function breakLock(
   if (living) throw locked(stack, living);
   const files = holders.map(({ url }) => url).filter((url) => url.startsWith("file:"));
   // A file is taken away by its own name: a lock that somebody took meanwhile stays. Elsewhere the CLI must do it.
-  if (files.length === holders.length)
-    for (const url of files) rmSync(fileURLToPath(withoutQuery(url)), { force: true });
+  if (files.length === holders.length) for (const url of files) removeLock(fileURLToPath(withoutQuery(url)));
   else await commands.run(stack, ["cancel", "--yes"]);
   return true;
+}
+
+function removeLock(path: string): void {
+  rmSync(path, { force: true });
+  // The file backend keeps what an object store would know of the object beside it.
+  rmSync(`${path}.attrs`, { force: true });
 }
 
 function withoutQuery(url: string): URL {

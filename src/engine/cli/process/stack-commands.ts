@@ -3,6 +3,7 @@ import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
 import { pulumiStack, pulumiProject, scopeOf, type UntypedDeployment } from "../../state.ts";
 import type { Command, CommandOptions, CommandResult } from "./command.ts";
+import { breakLock } from "./lock.ts";
 import { openStackFolder, type StackFolder } from "./stack-folder.ts";
 
 export interface Backend {
@@ -57,7 +58,9 @@ export function makeStackCommands({ command, backend, folder: root }: StackComma
       env: { ...env, ...options.env },
     });
   const done = async (stack: StackName, args: readonly string[], stdin?: string): Promise<string> => {
-    const result = await run(stack, args, stdin === undefined ? {} : { stdin });
+    const attempt = () => run(stack, args, stdin === undefined ? {} : { stdin });
+    const first = await attempt();
+    const result = first.status !== 0 && (await breakLock({ run }, stack, { result: first })) ? await attempt() : first;
     if (result.status === 0) return result.stdout;
     throw commandFailed(stack, args, result);
   };

@@ -35,6 +35,7 @@ interface Configured {
 export function makeProviderServer(parts: ProviderServerParts): Service {
   const { operation } = parts;
   const byPeer = new Map<string, Configured>();
+  const configuredUrns = new Set<string>();
   const of = (peer: string): Configured => byPeer.get(peer) ?? { provider: parts.provider, reference: "" };
   const calls = makeCalls(operation);
   const configure: Method<ConfigureRequest> = async (request, peer) => {
@@ -43,6 +44,7 @@ export function makeProviderServer(parts: ProviderServerParts): Service {
     const provider = await operation.guarded("", () => configured(parts, args));
     const reference = request.getUrn() === undefined ? "" : `${request.getUrn()}::${request.getId() ?? ""}`;
     byPeer.set(peer, { provider, reference });
+    configuredUrns.add(request.getUrn() ?? "");
     const response = new providerMessages.ConfigureResponse();
     response.setAcceptsecrets(true);
     response.setSupportspreview(provider.previews === true);
@@ -50,6 +52,7 @@ export function makeProviderServer(parts: ProviderServerParts): Service {
   };
   return {
     configure,
+    diffConfig: (request: DiffRequest) => diffConfig(request, configuredUrns.has(request.getUrn())),
     ...settings,
     check: (request: CheckRequest, peer: string) => check(calls, of(peer).provider, request),
     diff: (request: DiffRequest, peer: string) => diff(calls, of(peer).provider, request),
@@ -75,16 +78,23 @@ const settings: Service = {
     response.setInputs(request.getNews());
     return response;
   },
-  // An explicit provider is updated in place: what was made through it stays.
-  diffConfig: (request: DiffRequest) => {
-    const [before, after] = [request.getOldInputs() ?? request.getOlds(), request.getNews()];
-    const detailed = structuralDiff(
-      revealedAll(decodeStruct(before, request.getUrn())),
-      revealedAll(decodeStruct(after, request.getUrn())),
-    );
-    return detailedDiffMessage({ changes: Object.keys(detailed).length > 0, detailedDiff: detailed });
-  },
 };
+
+/**
+ * Two questions come this way. Before a provider is configured: has its own configuration changed? It is updated in
+ * place, and what was made through it stays. Afterwards: a resource moves to it from another provider, and must be
+ * replaced where the two are configured differently.
+ */
+function diffConfig(request: DiffRequest, hasMoved: boolean) {
+  const of = (message: unknown): Properties => {
+    // Of the package's version, not of the place that it manages.
+    const { version: _, ...rest } = revealedAll(decodeStruct(message, request.getUrn()));
+    return rest;
+  };
+  const detailedDiff = structuralDiff(of(request.getOldInputs() ?? request.getOlds()), of(request.getNews()));
+  const paths = Object.keys(detailedDiff);
+  return detailedDiffMessage({ changes: paths.length > 0, detailedDiff, replaces: hasMoved ? paths : [] });
+}
 
 async function check(calls: Calls, provider: Provider, request: CheckRequest) {
   const call = calls.open(request, request.getNews());
