@@ -103,6 +103,12 @@ test("whoever waits never waits for its own old revision", () => {
   assert.equal(gone(2, "wait", [own(1)], [other(1)]).kind, "wait", "for the other, and then it takes over");
 });
 
+test("of two that wait for each other's old revision, one takes over its own", () => {
+  const question = { capacity: cluster([other(1)]), old: [own(1)], new: [shape(1)], wish: "wait" as const };
+  assert.equal(planRollout(question).kind, "wait");
+  assert.equal(planRollout({ ...question, waiting: new Set(["shop/production/train"]) }).kind, "handover");
+});
+
 test("what no cluster state can give is refused with what there is", () => {
   const refusal = (wanted: PodShape, capacity = cluster()): unknown =>
     planRollout({ capacity, old: [own(1)], new: [wanted], wish: null });

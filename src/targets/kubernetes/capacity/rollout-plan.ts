@@ -23,6 +23,8 @@ export interface RolloutQuestion {
   /** The pods that the new revision brings and that are not there yet. */
   readonly new: readonly PodShape[];
   readonly wish: Rollout | null;
+  /** Owners of pods who wait for room themselves: to wait for them would be to wait for each other. */
+  readonly waiting?: ReadonlySet<string>;
 }
 
 /**
@@ -30,13 +32,15 @@ export interface RolloutQuestion {
  * holds: it takes that over, or is told that its wish cannot be met.
  */
 export function planRollout(question: RolloutQuestion): RolloutPlan {
-  const { capacity, old, new: wanted, wish } = question;
+  const { capacity, old, new: wanted, wish, waiting } = question;
   const beside = { ...capacity, pods: [...capacity.pods, ...old] };
   const instead = { ...capacity, quotas: withoutUse(capacity.quotas, old) };
   const isBesideOnly = wish === "surge" || old.length === 0;
   if ((isBesideOnly || wish !== "handover") && hasRoom(beside, wanted)) return { kind: "surge" };
   const besideLater = afterOthers(capacity, old);
-  if (wish === "wait" && hasRoom(besideLater, wanted)) return { kind: "wait", reason: reasonOf(beside, wanted) };
+  const stuck = capacity.pods.filter(({ owner }) => waiting?.has(owner));
+  const isWorthWaiting = wish === "wait" && hasRoom(afterOthers(capacity, [...old, ...stuck]), wanted);
+  if (isWorthWaiting) return { kind: "wait", reason: reasonOf(beside, wanted) };
   if (!isBesideOnly && hasRoom(instead, wanted)) return { kind: "handover", notice: handoverNotice(question, beside) };
   const later = isBesideOnly ? besideLater : afterOthers(capacity, []);
   if (hasRoom(later, wanted)) return { kind: "wait", reason: reasonOf(isBesideOnly ? beside : instead, wanted) };

@@ -10,6 +10,8 @@ export interface Line {
   leave(stack: StackName): void;
   /** Why the stack may not take the room that there is: somebody came before it who lacks the same. Null: it may. */
   blockedBy(stack: StackName, gain: Gain): string | null;
+  /** The others who stand in it. */
+  others(stack: StackName): ReadonlySet<string>;
   /** Something has changed: those that may go on now are told. */
   look(): void;
   /** Resolves when the stack is told, or when the signal aborts. */
@@ -70,6 +72,12 @@ export function makeLine(clock: Pick<Clock, "now">): Line {
         ? `behind ${stackKey(first.stack)}, which waits since ${timeOf(first.since)} for ${wantsOf(first)}`
         : null;
     },
+    others: (stack) =>
+      new Set(
+        present()
+          .map((waiter) => stackKey(waiter.stack))
+          .filter((key) => key !== stackKey(stack)),
+      ),
     look,
     changed(stack, signal) {
       const key = stackKey(stack);

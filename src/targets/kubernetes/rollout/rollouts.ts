@@ -68,7 +68,7 @@ interface Judge {
   claim(outline: Outline): () => void;
 }
 
-function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy">): Judge {
+function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy" | "others">): Judge {
   const claims = new Map<string, Outline>();
   function question(outline: Outline): RolloutQuestion | null {
     const capacity = survey.capacity();
@@ -82,7 +82,7 @@ function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy
       const asked = question(outline);
       // Where the cluster cannot be looked at, its scheduler decides.
       if (asked === null) return { kind: "surge" };
-      const plan = planRollout(asked);
+      const plan = planRollout({ ...asked, waiting: line.others(outline.stack) });
       if (plan.kind !== "surge" && plan.kind !== "handover") return plan;
       const blocked = line.blockedBy(outline.stack, { takes: asked.new, frees: asked.old });
       return blocked === null ? plan : { kind: "wait", reason: blocked };
