@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { program as environmentProgram } from "../templates/kubernetes/environment.ts";
 import { program as serviceProgram } from "../templates/kubernetes/service.ts";
 import { program as workerProgram } from "../templates/kubernetes/worker.ts";
+import { packageRoot } from "../src/core/package-root.ts";
 import { Secret } from "../src/core/secret.ts";
 import { treeSha } from "../src/core/names.ts";
 import type { Properties } from "../src/engine/provider.ts";
 import type { Place } from "../src/targets/kubernetes/place.ts";
+import { loadPrograms, ownPrograms } from "../src/targets/kubernetes/programs.ts";
 import { podResources } from "../src/targets/kubernetes/sizes.ts";
 import type { Workload } from "../src/targets/workload.ts";
 import type { WorkloadOf } from "../templates/local/parts.ts";
 import { makeRecordingProvider } from "./support/recording-provider.ts";
+import { temporaryFolder } from "./support/repository.ts";
 import { makeTestEngine, shop } from "./support/stacks.ts";
 import { workloadOf } from "./support/workloads.ts";
 
@@ -183,4 +188,24 @@ test("an environment is a namespace that lets in its own pods and the gateway", 
   );
   const [pulling] = harness.made("ServiceAccount")["imagePullSecrets"] as readonly Properties[];
   assert.deepEqual(pulling, { name: "waybill-pull" });
+});
+
+test("a program of one's own, wherever it lies, uses the server's libraries and its program", async () => {
+  await using folder = await temporaryFolder();
+  const documented = /```ts\n(.*?)```/s.exec(readFileSync(join(packageRoot, "docs/kubernetes-target.md"), "utf8"))?.[1];
+  const file = join(folder.path, "service.ts");
+  writeFileSync(file, documented ?? "");
+  const programs = await loadPrograms({ service: file });
+  assert.equal(programs.worker, ownPrograms.worker);
+  using harness = makeHarness();
+  const workload = workloadOf(`${web}tags: {team: search}\n`, { source }) as WorkloadOf<"service">;
+  await harness.engine.up(shop, programs.service(workload, placeOf(workload)));
+  assert.deepEqual(harness.made("ConfigMap")["data"], { team: "search" });
+  assert.equal(harness.taken().length, 6);
+  writeFileSync(join(folder.path, "other.mjs"), "export const other = 1;");
+  await assert.rejects(loadPrograms({ worker: join(folder.path, "other.mjs") }), {
+    code: "SETTINGS_INVALID",
+    message: /exports no function named program/,
+  });
+  await assert.rejects(loadPrograms({ worker: join(folder.path, "none.mjs") }), { code: "SETTINGS_INVALID" });
 });

@@ -9,14 +9,21 @@ import { Source } from "./resources.ts";
 
 export type Running = WorkloadOf<"service" | "worker">;
 
-/** The cluster that a program's objects are made in. */
-export function clusterProvider(place: Pick<Place, "target" | "kubeconfig" | "context" | "namespace">): Provider {
+type Reach = Pick<Place, "target" | "kubeconfig" | "context" | "namespace">;
+const providers = new WeakMap<Reach, Provider>();
+
+/** The cluster that a program's objects are made in: one for each run, which has its place for itself. */
+export function clusterProvider(place: Reach): Provider {
   const { target, kubeconfig, context, namespace } = place;
-  return new Provider(target, {
+  const known = providers.get(place);
+  if (known) return known;
+  const provider = new Provider(target, {
     namespace,
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(context !== undefined && { context }),
   });
+  providers.set(place, provider);
+  return provider;
 }
 
 /** Name, namespace and labels of an object of one revision. */

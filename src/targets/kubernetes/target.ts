@@ -69,7 +69,8 @@ function foundationOf(dependencies: KubernetesTargetDependencies, workload: Work
   const { place, digest } = environmentPlaceOf(dependencies, stack);
   return {
     stack: foundationStack(stack, dependencies.name),
-    program: dependencies.programs.environment(place),
+    // A place of its own for each run.
+    program: () => dependencies.programs.environment({ ...place })(),
     digest,
   };
 }
