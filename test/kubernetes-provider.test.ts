@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { secret } from "@pulumi/pulumi";
+import { setTimeout as wait } from "node:timers/promises";
+import { KubeConfig } from "@kubernetes/client-node";
+import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
+import { CustomResourceDefinition } from "@pulumi/kubernetes/apiextensions/v1/customResourceDefinition.js";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
@@ -8,9 +12,10 @@ import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import { WaybillError } from "../src/core/errors.ts";
 import type { Program } from "../src/engine/engine.ts";
-import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
+import type { EngineEvent } from "../src/engine/step.ts";
+import { openCluster, type Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
-import { clusterSkip, patience } from "./support/cluster.ts";
+import { clusterSkip, kubeconfigPath, patience } from "./support/cluster.ts";
 import { idleImage, makeKubernetesEngine } from "./support/kubernetes-engine.ts";
 import { shop } from "./support/stacks.ts";
 
@@ -100,7 +105,12 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     const scaled = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", namespace: world.namespace } };
     await world.cluster.apply({ ...scaled, spec: { replicas: 3 } }, { signal: patience(), fieldManager: "someone" });
     await engine.refresh(shop);
-    const restored = await engine.up(shop, web({ level: "debug", replicas: 2 }), { config });
+    const said: string[] = [];
+    const onEvent = (event: EngineEvent): void => {
+      if (event.type === "step-progress") said.push(event.message);
+    };
+    const restored = await engine.up(shop, web({ level: "debug", replicas: 2 }), { config, onEvent });
+    assert.match(said.join("\n"), /taking over what others changed: \.spec\.replicas \(conflict with "someone"/);
     assert.equal(restored.changes.update, 1);
     assert.equal(restored.outputs["available"], 2);
     await engine.refresh(shop);
@@ -150,16 +160,16 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     await using world = await makeKubernetesEngine();
     const { engine, config } = world;
     const said: string[] = [];
-    const onEvent = (event: { readonly type: string; readonly message?: string }): void => {
-      if (event.type === "step-progress") said.push(event.message ?? "");
+    const onEvent = (event: EngineEvent): void => {
+      if (event.type === "step-progress") said.push(event.message);
     };
     const program = (options: WebOptions) => async () => {
       webDeployment(options);
     };
-    const annotations = { "pulumi.com/timeoutSeconds": "3" };
+    const annotations = { "pulumi.com/timeoutSeconds": "12" };
     const missing = program({ image: "waybill.invalid/none:1", annotations });
     const error = await failure(engine.up(shop, missing, { config, onEvent }));
-    assert.match(error.message, /Deployment \S+\/web is not ready after 3 s: 0 of 1 pods are ready; container main: /);
+    assert.match(error.message, /Deployment \S+\/web is not ready after 12 s: 0 of 1 pods are ready; container main: /);
     assert.ok(
       said.some((message) => message.includes("0 of 1 pods")),
       said.join("\n"),
@@ -189,7 +199,7 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     const text = "s3cr3t/of the shop";
     const program = (keys: readonly string[]) => async () => {
       const stringData = Object.fromEntries(keys.map((key) => [key, secret(text)]));
-      new Secret("db", { metadata: { name: "db" }, stringData });
+      void new Secret("db", { metadata: { name: "db" }, stringData });
     };
     await engine.up(shop, program(["url", "key"]), { config });
     const made = await live(world, "Secret", "db");
@@ -214,7 +224,7 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     const name = `${world.namespace}-own`;
     const program = async () => {
       const own = new Namespace("own", { metadata: { name } });
-      new ConfigMap("inside", { metadata: { name: "inside", namespace: own.metadata.name }, data: { a: "1" } });
+      void new ConfigMap("inside", { metadata: { name: "inside", namespace: own.metadata.name }, data: { a: "1" } });
     };
     assert.equal((await engine.preview(shop, program, { config })).changes.create, 3);
     await engine.up(shop, program, { config });
@@ -245,7 +255,6 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
   test("unknown kinds and what is no object are refused by name", async () => {
     await using world = await makeKubernetesEngine();
     const { engine, config } = world;
-    const { CustomResource } = await import("@pulumi/kubernetes/apiextensions/customResource.js");
     const widget = async () =>
       void new CustomResource("w", { apiVersion: "example.org/v1", kind: "Widget", metadata: { name: "w" } });
     assert.equal((await engine.preview(shop, widget, { config })).changes.create, 2);
@@ -258,4 +267,132 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     assert.equal(unsupported.code, "PROGRAM_UNSUPPORTED");
     assert.match(unsupported.message, /declare the whole object as ConfigMap/);
   });
+
+  test("what an interrupted creation made is found again", async () => {
+    await using world = await makeKubernetesEngine();
+    const bound = await world.provider.configure({ inputs: { namespace: world.namespace }, signal: patience() });
+    const inputs = { metadata: { name: "one", namespace: world.namespace }, data: { a: "1" } };
+    const request = {
+      urn: "urn:pulumi:production::shop::kubernetes:core/v1:ConfigMap::one",
+      type: "kubernetes:core/v1:ConfigMap",
+      name: "one",
+      signal: patience(),
+      onProgress: () => undefined,
+      secretPaths: [],
+      operationId: "o-1",
+      inputs,
+    };
+    assert.equal(await bound.find?.(request), null);
+    const made = await bound.create({ ...request, preview: false });
+    assert.deepEqual(await bound.find?.(request), made);
+    assert.equal(made.id, `${world.namespace}/one`);
+  });
+
+  test("a definition and an object of it in one program; its immutable field makes another object", async () => {
+    await using world = await makeKubernetesEngine();
+    const { engine, config, namespace } = world;
+    const group = `${namespace}.example.org`;
+    const fixed = { type: "string", "x-kubernetes-validations": [{ rule: "self == oldSelf", message: "is fixed" }] };
+    const spec = { type: "object", properties: { fixed, free: { type: "string" } } };
+    const program = (values: { readonly fixed: string; readonly free: string }) => async () => {
+      const definition = new CustomResourceDefinition("crates", {
+        metadata: { name: `crates.${group}` },
+        spec: {
+          group,
+          scope: "Namespaced",
+          names: { plural: "crates", singular: "crate", kind: "Crate" },
+          versions: [
+            {
+              name: "v1",
+              served: true,
+              storage: true,
+              schema: { openAPIV3Schema: { type: "object", properties: { spec } } },
+            },
+          ],
+        },
+      });
+      const crate = { apiVersion: `${group}/v1`, kind: "Crate", metadata: { name: "one", namespace }, spec: values };
+      void new CustomResource("one", crate, { dependsOn: definition });
+    };
+    const crate = () =>
+      world.cluster.get({ apiVersion: `${group}/v1`, kind: "Crate", namespace, name: "one" }, patience());
+    await engine.preview(shop, program({ fixed: "a", free: "a" }), { config });
+    await engine.up(shop, program({ fixed: "a", free: "a" }), { config });
+    const first = await crate();
+    assert.equal((await engine.up(shop, program({ fixed: "a", free: "b" }), { config })).changes.update, 1);
+    assert.equal((await crate())?.metadata.uid, first?.metadata.uid);
+    const replaced = await engine.up(shop, program({ fixed: "b", free: "b" }), { config });
+    assert.equal(replaced.changes.replace, 1);
+    assert.notEqual((await crate())?.metadata.uid, first?.metadata.uid);
+    await engine.destroy(shop);
+  });
+
+  test("who refused, and what they said: permissions and admission", async () => {
+    await using world = await makeKubernetesEngine();
+    const { engine, config, cluster, namespace } = world;
+    const quota = { apiVersion: "v1", kind: "ResourceQuota", metadata: { name: "none", namespace } };
+    await cluster.apply({ ...quota, spec: { hard: { "count/configmaps": "0" } } }, { signal: patience() });
+    const program = async () => void new ConfigMap("one", { metadata: { name: "one" } });
+    await untilRefused(() => engine.preview(shop, program, { config }));
+    const full = await failure(engine.up(shop, program, { config }));
+    assert.equal(full.code, "CLUSTER_FORBIDDEN");
+    assert.match(full.message, /apply ConfigMap \S+\/one: .* is forbidden: exceeded quota: none/);
+    const stranger = await openCluster({ kubeconfig: impersonating(kubeconfigPath(), "stranger") });
+    try {
+      const one = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "one", namespace } };
+      const refused = await failure(stranger.apply(one, { signal: patience() }));
+      assert.equal(refused.code, "CLUSTER_FORBIDDEN");
+      assert.match(
+        refused.message,
+        /User "stranger" cannot patch resource "configmaps" in API group "" in the namespace/,
+      );
+    } finally {
+      stranger.close();
+    }
+  });
+
+  test("an object of the same name that is not ours stays", async () => {
+    await using world = await makeKubernetesEngine();
+    const { engine, config, cluster, namespace } = world;
+    const program = async () => void new ConfigMap("one", { metadata: { name: "one" } });
+    await engine.up(shop, program, { config });
+    const one = { apiVersion: "v1", kind: "ConfigMap", namespace, name: "one" };
+    await cluster.delete(one, { signal: patience() });
+    const other = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "one", namespace },
+      data: { of: "another" },
+    };
+    await cluster.apply(other, { signal: patience(), fieldManager: "someone" });
+    await engine.destroy(shop);
+    assert.deepEqual((await live(world, "ConfigMap", "one"))?.["data"], { of: "another" });
+  });
 });
+
+/** A quota counts a moment after it was made. */
+async function untilRefused(preview: () => Promise<unknown>): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      await preview();
+    } catch {
+      return;
+    }
+    await wait(100);
+  }
+  assert.fail("it was never refused");
+}
+
+/** The same kubeconfig, as another user. */
+function impersonating(path: string, user: string): string {
+  const config = new KubeConfig();
+  config.loadFromFile(path);
+  const users = config.getUsers().map((each) => ({ ...each, impersonateUser: user }));
+  config.loadFromOptions({
+    clusters: config.getClusters(),
+    users,
+    contexts: config.getContexts(),
+    currentContext: config.getCurrentContext(),
+  });
+  return config.exportConfig();
+}

@@ -16,10 +16,10 @@ const program =
   (level: string): Program =>
   async () => {
     for (const index of Array.from({ length: 10 }).keys()) {
-      new ConfigMap(`part-${index}`, { metadata: { name: `part-${index}` }, data: { level } });
+      void new ConfigMap(`part-${index}`, { metadata: { name: `part-${index}` }, data: { level } });
     }
     const labels = { app: "web" };
-    new Deployment("web", {
+    void new Deployment("web", {
       metadata: { name: "web", annotations: { level } },
       spec: {
         selector: { matchLabels: labels },

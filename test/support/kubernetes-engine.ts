@@ -17,6 +17,7 @@ export async function makeKubernetesEngine({ prefix = "k1", kubeconfig = kubecon
   const harness = makeTestEngine({ providers: { kubernetes: provider } });
   return {
     ...harness,
+    provider,
     cluster: await connect(),
     namespace: place.name,
     config: { "kubernetes:namespace": place.name },

@@ -36,6 +36,10 @@ interface Answer extends Verdictive {
   readonly message: string;
 }
 
+/** The fields that another manager has, as an apply without `force` is told; empty for any other error. */
+export const conflictsIn = (error: unknown): readonly FieldCause[] =>
+  error instanceof ClusterError ? error.causes.filter(({ reason }) => reason === "FieldManagerConflict") : [];
+
 /**
  * An applied object that cannot be decoded (an unknown field, a quantity that is none) is answered as a server error,
  * one that names no reason. Troubles of the server's own do name one, but for a few of its database's.

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { backoffMs } from "../../../core/backoff.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
-import { errorOf, isStatus, isUnexplained } from "./cluster-error.ts";
+import { conflictsIn, errorOf, isStatus, isUnexplained } from "./cluster-error.ts";
 import type { Connection, Use } from "./connection.ts";
 
 export interface Call {
@@ -87,7 +87,8 @@ function retryDelayMs(error: unknown, failures: number, { method }: Call): numbe
   if (!(error instanceof WaybillError)) return jittered(failures);
   if (isStatus(error, 401)) return failures === 1 ? 0 : null;
   // Someone else wrote at the same moment: what is applied stays what is wanted.
-  if (method === "PATCH" && isStatus(error, 409)) return failures <= conflictRetries ? jittered(failures) : null;
+  const isRace = isStatus(error, 409) && conflictsIn(error).length === 0;
+  if (method === "PATCH" && isRace) return failures <= conflictRetries ? jittered(failures) : null;
   if (isUnexplained(error)) return failures <= unexplainedRetries ? jittered(failures) : null;
   if (error.code !== "CLUSTER_BUSY") return null;
   return afterOf(error) ?? jittered(failures);

@@ -10,7 +10,8 @@ import { awaitReady, type Outcome } from "../readiness/await-ready.ts";
 import { ruleOf } from "../readiness/rules.ts";
 import { wishesOf } from "./annotations.ts";
 import { untilGone } from "./deletion.ts";
-import { fieldManager, idOf, manifestOf, mapAt, outputsOf, textAt, withDryRunName } from "./manifest.ts";
+import { applyOver } from "./apply-over.ts";
+import { idOf, manifestOf, mapAt, outputsOf, textAt, withDryRunName } from "./manifest.ts";
 import { previewOfInputs } from "./preview.ts";
 import { isBuiltInGroup, kindOf } from "./token.ts";
 
@@ -65,7 +66,7 @@ async function applyLiving(bound: Bound, applying: Applying): Promise<KubeObject
   const { inputs, type, signal, onProgress } = applying;
   const manifest = manifestOf(kindOf(type), inputs);
   for (;;) {
-    const applied = await applyKnown(bound, manifest, signal);
+    const applied = await applyKnown(bound, manifest, { signal, onProgress });
     if (applied.metadata.deletionTimestamp === undefined) return applied;
     onProgress("waiting until the one before it is gone");
     const { timeoutMs } = wishesOf(inputs);
@@ -78,10 +79,14 @@ const kindRetryMs = 250;
 const kindRetries = 20;
 
 /** A kind whose definition was only just created is served a moment later. */
-async function applyKnown({ cluster, clock }: Bound, manifest: KubeObject, signal: AbortSignal): Promise<KubeObject> {
+async function applyKnown(
+  { cluster, clock }: Bound,
+  manifest: KubeObject,
+  { signal, onProgress }: Pick<Applying, "signal" | "onProgress">,
+): Promise<KubeObject> {
   for (let tries = 1; ; tries++) {
     try {
-      return await cluster.apply(manifest, { signal, fieldManager });
+      return await applyOver(cluster, manifest, { signal, onProgress });
     } catch (error) {
       const isNew =
         error instanceof WaybillError && error.code === "KIND_UNKNOWN" && !isBuiltInGroup(manifest.apiVersion);
@@ -116,9 +121,10 @@ export async function previewCreation(bound: Bound, wanted: Wanted): Promise<Gue
 }
 
 /** What applying would answer, by the server's own dry run: with its defaults, and refused where it would refuse. */
-export async function previewInputs({ cluster }: Bound, { type, inputs, signal }: Wanted): Promise<Guess> {
+export async function previewInputs({ cluster }: Bound, wanted: Wanted): Promise<Guess> {
+  const { type, inputs, signal, onProgress } = wanted;
   try {
-    const live = await cluster.apply(manifestOf(kindOf(type), inputs), { signal, fieldManager, dryRun: true });
+    const live = await applyOver(cluster, manifestOf(kindOf(type), inputs), { signal, onProgress, dryRun: true });
     return { outputs: outputsOf(live, inputs), isGuess: false };
   } catch (error) {
     // Its namespace or its kind may be declared by the same program.

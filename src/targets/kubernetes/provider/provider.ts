@@ -24,6 +24,7 @@ export interface KubernetesProviderDependencies {
 }
 
 export interface KubernetesProvider extends Provider {
+  configure(request: ConfigureRequest): Promise<Provider>;
   /** Ends the watches. Operations in flight must have ended. */
   close(): Promise<void>;
 }
