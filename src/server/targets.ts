@@ -8,14 +8,14 @@ import type { Spawn } from "../core/spawn.ts";
 import type { StackName } from "../core/stack.ts";
 import { makeEngine } from "../engine/engine.ts";
 import type { Provider } from "../engine/provider.ts";
-import type { StackState } from "../engine/state.ts";
+import type { StackState, StateStore } from "../engine/state.ts";
 import type { Deployer } from "../release/deployer.ts";
 import type { ReleaseStore } from "../release/store.ts";
 import type { ServerSettings } from "../spec/server-settings.ts";
 import type { RouteStore } from "../store/routes.ts";
 import { makeStackStore } from "../store/stacks.ts";
 import { makeEngineDeployer } from "../targets/engine-deployer.ts";
-import { makeFoundations } from "../targets/foundations.ts";
+import { foundationTarget, makeFoundations } from "../targets/foundations.ts";
 import { makeLocalTarget, type LocalTarget } from "../targets/local/target.ts";
 import { withResources } from "../targets/resources.ts";
 import type { Secrets } from "../targets/secrets.ts";
@@ -25,6 +25,7 @@ import type { Target } from "../targets/target.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "./options.ts";
 
 interface TargetsParts {
@@ -72,13 +73,16 @@ export interface OpenTargets {
 
 /** Every target of the settings, and the engine that runs their programs. Processes of this machine outlive the server. */
 export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
-  const { options, settings, base, log, closers, store } = parts;
+  const { options, settings, base, closers, store } = parts;
   const states = makeStackStore(base.db);
-  const local = openLocal(parts, async (stack, id) => holds(await states.load(stack), id));
+  const local = openLocal(parts, async (stack, id) => holds(await engines.states.load(stack), id));
   const clusters = await openClusters(parts);
   const waybill = withResources(local.providers.waybill, clusters.resources);
   const providers: Readonly<Record<string, Provider>> = { ...clusters.providers, waybill };
-  const engine = makeEngine({ providers, state: states, secrets: base.cipher, clock: systemClock, log });
+  const targetOf = async (stack: StackName): Promise<string | null> =>
+    foundationTarget(stack) ?? (await store.deployment(stack))?.workload?.target ?? null;
+  const engines = await openEngines(parts, { states, providers, targetOf });
+  const { engine } = engines;
   closers.add(() => engine.close());
   await local.adopt();
   closers.add(() => (options.stopWorkloads ? local.stopAll() : local.detach()));
@@ -86,9 +90,9 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
     targets: Object.fromEntries(
       Object.keys(settings.targets).map((name) => [name, clusters.targets[name] ?? local] as const),
     ),
-    targetOf: async (stack) => (await store.deployment(stack))?.workload?.target ?? null,
+    targetOf,
   });
-  const foundations = makeFoundations({ engine, states });
+  const foundations = makeFoundations({ engine, states: engines.states });
   const urlOf = (host: string): string => workloadUrl(base.origin, host);
   const deployer = makeRolloutDeployer({
     deployer: makeEngineDeployer({ engine, target, foundations, urlOf }),
@@ -97,6 +101,25 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
     ),
   });
   return { target, local, deployer, sources: clusters.sources };
+}
+
+interface EngineParts {
+  readonly states: StateStore;
+  readonly providers: Readonly<Record<string, Provider>>;
+  readonly targetOf: (stack: StackName) => Promise<string | null>;
+}
+
+/** A server whose targets all run in process loads nothing of what the CLI takes. */
+async function openEngines(parts: TargetsParts, { states, providers, targetOf }: EngineParts): Promise<Engines> {
+  const { settings, folder, base, log, spawn } = parts;
+  const secrets = base.cipher;
+  const inProcess = makeEngine({ providers, state: states, secrets, clock: systemClock, log });
+  const isByCli = Object.values(settings.targets).some(({ engine }) => engine === "pulumi-cli");
+  if (!isByCli) return { engine: inProcess, states };
+  const { openCliEngines } = await import("./cli-engines.ts");
+  const own = join(folder.path, "pulumi");
+  const byCli = openCliEngines({ settings, folder: own, masterKey: folder.key, providers, secrets, log, spawn });
+  return makeEngines({ inProcess, states, byCli, targetOf });
 }
 
 /** Always there: sites are its folders, and host names its resources, whatever else a server deploys to. */

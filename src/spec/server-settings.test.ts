@@ -92,3 +92,17 @@ test("a cluster says how its GPUs are asked for", () => {
     'server.yaml:3:93 FIELD_MISSING targets.cluster.gpus[1] needs "type": add it',
   ]);
 });
+
+test("the Pulumi CLI's settings are for its engine", () => {
+  const of = (engine: string): string => `targets:
+  here: {kind: local, engine: ${engine}, pulumi: {backend: "s3://state", organization: acme}}
+`;
+  assert.deepEqual(parseServerSettings(of("pulumi-cli"), "server.yaml").settings?.targets["here"], {
+    kind: "local",
+    engine: "pulumi-cli",
+    pulumi: { backend: "s3://state", organization: "acme" },
+  });
+  assert.deepEqual(problemsOf(of("in-process")), [
+    "server.yaml:2:43 FIELD_NOT_FOR_KIND pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli",
+  ]);
+});

@@ -24,12 +24,24 @@ export interface ServerSettings {
 }
 
 export type TargetSettings =
-  | { readonly kind: "local"; readonly engine: "in-process" | "pulumi-cli" }
+  | { readonly kind: "local"; readonly engine: "in-process" | "pulumi-cli"; readonly pulumi?: PulumiSettings }
   | KubernetesTargetSettings;
+
+/** Only with the engine `pulumi-cli`. */
+export interface PulumiSettings {
+  /** A path, or a name on PATH. */
+  readonly command?: string;
+  /** As PULUMI_BACKEND_URL has it. */
+  readonly backend?: string;
+  readonly organization?: string;
+  readonly passphraseFile?: string;
+  readonly secretsProvider?: string;
+}
 
 export interface KubernetesTargetSettings {
   readonly kind: "kubernetes";
   readonly engine: "in-process" | "pulumi-cli";
+  readonly pulumi?: PulumiSettings;
   readonly kubeconfig?: string;
   readonly context?: string;
   /** Images by runtime, for sources that bring none. */
@@ -128,6 +140,10 @@ function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written
     findings.push({ path: ["defaultTarget"], at: "value", code: "TARGET_UNKNOWN", message });
   }
   for (const [name, target] of Object.entries(targets ?? {})) {
+    if (target?.pulumi !== undefined && target.engine !== "pulumi-cli") {
+      const message = "pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli";
+      findings.push({ path: ["targets", name, "pulumi"], at: "key", code: "FIELD_NOT_FOR_KIND", message });
+    }
     if (target?.kind !== "local") continue;
     for (const key of ofKubernetes) {
       if (target[key] === undefined) continue;
@@ -174,7 +190,7 @@ function completeTarget({
   gpus = [],
   ...reach
 }: WrittenTarget): TargetSettings {
-  if (kind === "local") return { kind, engine };
+  if (kind === "local") return { kind, engine, ...(reach.pulumi && { pulumi: reach.pulumi }) };
   return {
     kind,
     engine,

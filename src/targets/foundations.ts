@@ -29,6 +29,10 @@ export const foundationStack = (
   deployment: `${mark}${target}`,
 });
 
+/** The target of a foundation's stack; null for a deployment's. */
+export const foundationTarget = ({ deployment }: StackName): string | null =>
+  deployment.startsWith(mark) ? deployment.slice(mark.length) : null;
+
 export function makeFoundations({ engine, states }: Dependencies): Foundations {
   const made = new Map<string, string>();
   const users = new Map<string, number>();

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import { noChanges } from "../stack/report.ts";
+import type { StackName } from "../../core/stack.ts";
 import { makeExclusive, type Engine, type Preview, type UpResult } from "../engine.ts";
 import { hookProcess } from "../program/rejection.ts";
 import type { Provider } from "../provider.ts";
@@ -12,6 +13,17 @@ import type { CliParts } from "./parts.ts";
 import { importState } from "./transfer.ts";
 import { configure } from "./configuration.ts";
 import { makeStackCommands, type Backend } from "./process/stack-commands.ts";
+import { heldStacks, holdsStack } from "./process/stack-folder.ts";
+
+/** An engine whose stacks may also leave it for another. */
+export interface CliEngine extends Engine {
+  /** Whether the stack was worked on from this server's folder; the backend is not asked. */
+  holds(stack: StackName): boolean;
+  /** The stacks that it holds. */
+  held(): readonly StackName[];
+  /** Takes the stack off the backend and leaves everything that it names where it is. */
+  forget(stack: StackName): Promise<void>;
+}
 
 export interface CliEngineDependencies {
   /** The CLI: a path, or a name on PATH. */
@@ -42,7 +54,7 @@ const quiet = {
  * served from this process for the time of an operation. Errors: those of `Engine`, CLI_UNAVAILABLE, CLI_FAILED,
  * STACK_LOCKED.
  */
-export function makeCliEngine(dependencies: CliEngineDependencies): Engine {
+export function makeCliEngine(dependencies: CliEngineDependencies): CliEngine {
   const { command: path, env, backend, folder, clock, spawn = spawnHere } = dependencies;
   const command = makeCommand({ path, env: { ...env, ...quiet }, spawn, clock });
   const parts: CliParts = { ...dependencies, commands: makeStackCommands({ command, backend, folder }) };
@@ -62,7 +74,7 @@ export function makeCliEngine(dependencies: CliEngineDependencies): Engine {
       try {
         return await up(operation);
       } finally {
-        await commands.run(operation.stack, ["stack", "rm", "--yes", "--preserve-config"]);
+        await commands.remove(operation.stack, { force: false });
       }
     });
   return {
@@ -72,11 +84,18 @@ export function makeCliEngine(dependencies: CliEngineDependencies): Engine {
     },
     up: (stack, program, options = {}) => exclusively(stack, () => up({ kind: "up", stack, program, options })),
     destroy: (stack, options = {}) =>
-      exclusively(stack, async () => onlyIfThere(parts, { kind: "destroy", stack, options })),
+      exclusively(stack, async () => {
+        const destroyed = await onlyIfThere(parts, { kind: "destroy", stack, options });
+        commands.folder(stack).remove();
+        return destroyed;
+      }),
     refresh: (stack, options = {}) =>
       exclusively(stack, async () => onlyIfThere(parts, { kind: "refresh", stack, options })),
     export: (stack, { showSecrets = false } = {}) => commands.export(stack, { showSecrets }),
     import: (stack, deployment) => exclusively(stack, async () => importState(parts, stack, deployment)),
+    holds: (stack) => holdsStack(folder, stack),
+    held: () => heldStacks(folder),
+    forget: (stack) => exclusively(stack, () => commands.remove(stack)),
     close: unhook,
   };
 }

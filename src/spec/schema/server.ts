@@ -88,6 +88,26 @@ const namespaces = {
   ),
 } as const;
 
+const pulumi = object({
+  command: file("The Pulumi CLI; by default `pulumi` on PATH.", "/usr/local/bin/pulumi"),
+  backend: file(
+    "Where the state is kept, as `pulumi login` takes it; by default the server's data folder.",
+    "s3://acme-pulumi-state",
+  ),
+  organization: field("Whose stacks they are, on a backend that has organizations.", ["acme"], {
+    ...text("visible"),
+    maxLength: 100,
+  }),
+  passphraseFile: file(
+    "Holds the passphrase that seals secrets in the state; by default one made from the server's own key.",
+    "/etc/waybill/pulumi-passphrase",
+  ),
+  secretsProvider: file(
+    "Seals secrets in the state in place of a passphrase, as `pulumi stack init --secrets-provider` takes it.",
+    "awskms://alias/pulumi?region=eu-central-1",
+  ),
+});
+
 const target = object(
   {
     kind: field("What it is: processes of this machine, or a Kubernetes cluster.", ["local"], {
@@ -108,6 +128,11 @@ const target = object(
     engine: field("What runs the templates: Waybill itself (the default) or the Pulumi CLI.", ["in-process"], {
       enum: ["in-process", "pulumi-cli"],
     }),
+    pulumi: field(
+      "For engine: pulumi-cli.",
+      [{ backend: "s3://acme-pulumi-state", passphraseFile: "/etc/waybill/pulumi-passphrase" }],
+      pulumi,
+    ),
     runtimes: field(
       "The image that sources without an image of their own run in, by runtime.",
       [{ node: "node:24", python: "python:3.13" }],

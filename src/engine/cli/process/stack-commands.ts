@@ -34,6 +34,8 @@ export interface StackCommands {
   /** Replaces the state. The stack must exist. */
   import(stack: StackName, deployment: UntypedDeployment): Promise<void>;
   create(stack: StackName): Promise<void>;
+  /** Takes the stack, and its work folder, away; nothing there is no error. Unforced, only where it has no resources. */
+  remove(stack: StackName, options?: { readonly force: boolean }): Promise<void>;
 }
 
 // cmd/pulumi/cmd/exit_codes.go in github.com/pulumi/pulumi: part of the CLI's contract.
@@ -75,6 +77,12 @@ export function makeStackCommands({ command, backend, folder: root }: StackComma
       return parsedState(stack, result.stdout);
     },
     import: async (stack, deployment) => void (await done(stack, ["stack", "import"], JSON.stringify(deployment))),
+    remove: async (stack, { force } = { force: true }) => {
+      const args = ["stack", "rm", "--yes", ...(force ? ["--force"] : [])];
+      const result = await run(stack, args);
+      if (result.status !== 0 && result.status !== stackNotFoundStatus) throw commandFailed(stack, args, result);
+      folder(stack).remove();
+    },
     create: async (stack) => {
       const provider = backend.secretsProvider === undefined ? [] : ["--secrets-provider", backend.secretsProvider];
       await command(["stack", "init", nameOf(stack), "--no-select", ...provider, ...always], {
