@@ -12,8 +12,8 @@ export interface Rollouts {
   begin(workload: Workload, options: DeployOptions): Promise<Turn>;
   /** Whether the stack's old revision was stopped to make room and has not come back. */
   hasHandedOver(stack: StackName): boolean;
-  /** Takes the room away from what is new and starts the old revision again. */
-  giveBack(stack: StackName, signal: AbortSignal): Promise<void>;
+  /** Takes the room away from what is new and starts the old revision, `previous`, again. Nobody gets in between. */
+  giveBack(stack: StackName, previous: Workload | null, signal: AbortSignal): Promise<void>;
   /** What the plan should say, in the user's words. */
   notices(workload: Workload): readonly string[];
   /** Resolves when it is worth trying again for a stack that waits in line, or when the signal aborts. */
@@ -23,9 +23,17 @@ export interface Rollouts {
 }
 
 export interface Turn {
-  /** The apply is over: `failure` is null when the new revision runs. */
-  end(failure: WaybillError | null): void;
+  end(outcome: Outcome): void;
 }
+
+/** How an apply went. */
+export type Outcome =
+  /** The new revision runs. */
+  | { readonly kind: "runs" }
+  /** `isOutage`: the old revision had made room for it, and runs again. */
+  | { readonly kind: "failed"; readonly reason: string; readonly isOutage: boolean }
+  /** Whoever comes next goes on from wherever it was. */
+  | { readonly kind: "cancelled" };
 
 interface Dependencies {
   readonly deployer: Deployer;
@@ -50,13 +58,17 @@ export function makeRolloutDeployer({ deployer, rollouts }: Dependencies): Deplo
       try {
         turn = await own.begin(workload, options);
         const applied = await deployer.apply(workload, options);
-        turn.end(null);
+        turn.end({ kind: "runs" });
         return applied;
       } catch (error) {
-        turn?.end(error instanceof WaybillError ? error : null);
-        // Whoever comes next goes on from where this one was cancelled.
-        if (options.signal.aborted || !own.hasHandedOver(workload.stack)) throw error;
-        throw await returned({ deployer, rollouts: own, workload, options }, error);
+        if (options.signal.aborted) {
+          turn?.end({ kind: "cancelled" });
+          throw error;
+        }
+        const isOutage = own.hasHandedOver(workload.stack);
+        const failure = isOutage ? await returned({ deployer, rollouts: own, workload, options }, error) : error;
+        turn?.end({ kind: "failed", reason: messageOf(error), isOutage });
+        throw failure;
       }
     },
     async remove(stack, options) {
@@ -81,10 +93,10 @@ interface Return {
 
 /** The new revision failed where the old one was: back to that. Answers the failure to report. */
 async function returned({ deployer, rollouts, workload, options }: Return, failure: unknown): Promise<unknown> {
-  const { signal, previous, onProgress } = options;
+  const { signal, previous = null, onProgress } = options;
   onProgress({ message: "the new revision failed; the old one is started again" });
   try {
-    await rollouts.giveBack(workload.stack, signal);
+    await rollouts.giveBack(workload.stack, previous, signal);
     if (previous) await deployer.apply(previous, { signal, onProgress: () => undefined });
     return failure;
   } catch (error) {

@@ -48,7 +48,17 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       return { end: () => undefined };
     },
     hasHandedOver: (stack) => handovers.isOut(stack),
-    giveBack: (stack, signal) => handovers.undo(stack, signal),
+    async giveBack(stack, previous, signal) {
+      const before = previous && outlineOf(previous);
+      const release = before ? judge.claim(before) : () => undefined;
+      try {
+        await handovers.undo(stack, signal);
+        const soon = AbortSignal.any([signal, AbortSignal.timeout(comingMs)]);
+        if (before) await survey.until(() => isComing(survey, before), soon).catch(() => undefined);
+      } finally {
+        release();
+      }
+    },
     notices(workload) {
       const outline = outlineOf(workload);
       return outline === null ? [] : noticesOf(judge.decide(outline));
@@ -60,6 +70,12 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
     },
   };
 }
+
+/** Its pods are there, placed or not: from then on they count by themselves. */
+const isComing = (survey: Pick<Survey, "capacity">, { stack, revision }: Outline): boolean =>
+  (survey.capacity()?.pods ?? []).some((pod) => pod.owner === stackKey(stack) && revisionOfPod(pod) === revision);
+
+const comingMs = 5_000;
 
 interface Judge {
   decide(outline: Outline): RolloutPlan;
@@ -157,11 +173,11 @@ function makeBeginning({ survey, judge, line, handovers, tries, clock, log }: Be
       throw error;
     }
     return {
-      end(failure) {
+      end(outcome) {
         release();
         line.look();
-        if (failure !== null && handovers.isOut(stack)) tries.note(stack, revision, failure.message);
-        if (failure !== null) return;
+        if (outcome.kind === "failed" && outcome.isOutage) tries.note(stack, revision, outcome.reason);
+        if (outcome.kind !== "runs") return;
         tries.forget(stack);
         handovers.forget(stack);
       },
