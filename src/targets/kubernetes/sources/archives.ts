@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
-import { treeSha, type TreeSha } from "../../../core/names.ts";
+import { isSha, treeSha, type TreeSha } from "../../../core/names.ts";
 import type { ArchivedFile, ArchiveSource } from "../../workload.ts";
 
 /** Archives of source trees in the data folder: as they are in Git, with files written over them, or built. */
@@ -86,9 +86,11 @@ export function makeArchives({ folder, source, clock }: Dependencies): Archives 
     ensure,
     store: (key, body) => keep(key, (path) => writeBounded(body, path)),
     async read(repository, key) {
-      // A built tree's key is no tree: what is not kept cannot be made here.
-      if (!existsSync(pathOf(key)))
-        await ensure(key, { repository, tree: treeSha(key), signal: AbortSignal.timeout(300_000) });
+      if (!existsSync(pathOf(key))) {
+        // A built tree's key is no tree: what is not kept cannot be made here.
+        if (!isSha(key)) throw notKept(repository);
+        await ensure(key, { repository, tree: treeSha(key), signal: AbortSignal.timeout(makeTimeoutMs) });
+      }
       await touch(pathOf(key), clock);
       const { size } = await stat(pathOf(key));
       return { sizeBytes: size, body: Readable.toWeb(createReadStream(pathOf(key))) as ReadableStream<Uint8Array> };
@@ -106,6 +108,11 @@ export function makeArchives({ folder, source, clock }: Dependencies): Archives 
     },
   };
 }
+
+const makeTimeoutMs = 300_000;
+
+const notKept = (repository: string): WaybillError =>
+  new WaybillError("NOT_FOUND", `this built source of ${repository} is not kept any more: restart the deployment`);
 
 const readUsers = (path: string): Set<string> =>
   new Set(

@@ -13,6 +13,8 @@ export interface MadeSource {
   readonly tree: TreeSha;
   readonly workingDir: string;
   readonly files: Readonly<Record<string, { readonly content: string; readonly mode: string }>>;
+  /** Another one has it looked at again, and made again where it is lost. */
+  readonly restart: string | null;
   /** Null: only files are written over the tree. */
   readonly build: BuildStep | null;
 }

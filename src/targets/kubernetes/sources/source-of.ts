@@ -24,7 +24,7 @@ type Running = Workload & { readonly spec: ResolvedService | ResolvedWorker };
 
 /** Files for elsewhere than the source are mounted one by one; those within lie in it. */
 export function sourceOf(
-  { spec, stack, source }: Running,
+  { spec, stack, source, restart }: Running,
   { target, image, runtime, resources }: SourceContext,
 ): WorkloadSource {
   const files = Object.fromEntries(Object.entries(spec.files).filter(([path]) => !path.startsWith("/")));
@@ -37,6 +37,7 @@ export function sourceOf(
     tree,
     workingDir: spec.workingDir,
     files,
+    restart,
     build:
       spec.build === null
         ? null
