@@ -118,6 +118,7 @@ async function serve(gateway: Gateway, { settings, database, reach }: Serving): 
         version,
         isDraining: gateway.isDraining(),
         inFlight: gateway.inFlight.total(),
+        parked: gateway.parked(),
       }),
       settings: async ({ databaseUrl, clusters }) => {
         database.moveTo(String(databaseUrl));

@@ -119,6 +119,18 @@ function goneSignal(stream: ServerResponse | Duplex): AbortSignal {
   return gone.signal;
 }
 
+/** Nobody reads the socket of an upgrade yet: its end is seen only by looking at what has come, which stays there. */
+async function whileListening<Answer>(socket: Duplex, until: (gone: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  const look = (): void => void (socket.readableLength === 0 && socket.read());
+  const end = (): void => void socket.destroy();
+  socket.on("readable", look).on("end", end);
+  try {
+    return await until(goneSignal(socket));
+  } finally {
+    socket.off("readable", look).off("end", end);
+  }
+}
+
 interface Forward {
   readonly verdict: Extract<Verdict, { kind: "forward" }>;
   readonly attempt: number;
@@ -246,7 +258,7 @@ async function answerUpgrade(
       case "files":
         return refuseUpgrade(exchange, socket, onlyFiles);
       case "wait": {
-        const notice = await verdict.until(goneSignal(socket));
+        const notice = await whileListening(socket, verdict.until);
         if (socket.destroyed) return { status: clientGoneStatus, bytes: 0 };
         if (notice) return refuseUpgrade(exchange, socket, notice);
         break;

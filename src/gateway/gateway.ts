@@ -21,6 +21,8 @@ export interface Gateway {
   readonly mirror: Mirror;
   readonly inFlight: InFlight;
   readonly activity: Activity;
+  /** How many requests wait for what sleeps. */
+  parked(): number;
   readonly server: NetServer;
   listen(from: Address | NetServer): Promise<void>;
   isDraining(): boolean;
@@ -80,6 +82,7 @@ export function makeGateway({ origin, accessLogFile, source, endpoints = noEndpo
     mirror,
     inFlight,
     activity,
+    parked: () => parking.count(),
     server: listener.server,
     listen: (from) => listener.listen(from),
     isDraining: () => listener.isDraining(),

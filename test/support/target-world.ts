@@ -5,6 +5,8 @@ import { programsBelow, service, startServed, until, webProgram, type Clone, typ
 export interface TargetWorld {
   readonly served: Served;
   readonly shop: Clone;
+  /** Whether logs of what ended can still be read. */
+  readonly keepsLogs: boolean;
   /** How many of the deployment's programs run at this moment. */
   running(name: string): Promise<number>;
   start(): Promise<void>;
@@ -17,6 +19,7 @@ export async function localWorld(env: Record<string, string> = {}): Promise<Targ
   await served.start();
   return {
     served,
+    keepsLogs: true,
     shop: await served.clone("shop"),
     running: async (name) =>
       (await programsBelow(served.data)).filter(({ command }) => command === `node main.js ${name}`).length,

@@ -11,6 +11,8 @@ export interface GatewayStatus {
   readonly version: string;
   readonly isDraining: boolean;
   readonly inFlight: number;
+  /** How many requests wait for what sleeps. */
+  readonly parked: number;
 }
 
 export interface CallOptions {
