@@ -32,7 +32,11 @@ test("each workload goes to its target, which alone speaks for it", async () => 
       changes.publish({ stack: workload.stack, status: { state: "ready", reason } });
     }
   };
-  const read = async () => (await Array.fromAsync(targets.logs(workload.stack, request))).map(({ text }) => text);
+  const read = async (): Promise<readonly string[]> => {
+    const lines: string[] = [];
+    for await (const { text } of targets.logs(workload.stack, request)) lines.push(text);
+    return lines;
+  };
   // Of what was applied by another process, the record tells.
   assert.deepEqual(await read(), ["cluster"]);
   assert.deepEqual(await targets.program({ ...workload, target: "cluster" })(), { name: "cluster" });

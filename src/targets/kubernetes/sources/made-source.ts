@@ -34,9 +34,14 @@ const keyDigits = 48;
 /** Equal sources, equal keys: what goes into the files, and not who asks or how much room the build gets. */
 export function keyOf({ tree, workingDir, files, build }: MadeSource): string {
   const { command, env, image } = build ?? {};
-  const parts = JSON.stringify([tree, workingDir, files, command ?? null, env ?? null, image ?? null]);
-  return createHash("sha256").update(parts).digest("hex").slice(0, keyDigits);
+  const written = inOrder(files).map(([path, { content, mode }]) => [path, content, mode]);
+  const parts = [tree, workingDir, written, command ?? null, inOrder(env ?? {}), image ?? null];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, keyDigits);
 }
+
+/** What went through a program comes back with its keys in another order. */
+const inOrder = <Value>(map: Readonly<Record<string, Value>>): readonly (readonly [string, Value])[] =>
+  Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1));
 
 /** The key of what the build begins with, where that is not the tree itself. */
 export const baseOf = (source: MadeSource): string =>
