@@ -5,7 +5,10 @@ import { setTimeout as wait } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
 import { CustomResource } from "@pulumi/kubernetes/apiextensions/customResource.js";
 import { CustomResourceDefinition } from "@pulumi/kubernetes/apiextensions/v1/customResourceDefinition.js";
+import { DaemonSet } from "@pulumi/kubernetes/apps/v1/daemonSet.js";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
+import { StatefulSet } from "@pulumi/kubernetes/apps/v1/statefulSet.js";
+import { Job } from "@pulumi/kubernetes/batch/v1/job.js";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
 import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
@@ -266,6 +269,38 @@ describe("programs with @pulumi/kubernetes on a real cluster", { skip, timeout: 
     const unsupported = await failure(engine.preview({ ...shop, deployment: "patch" }, patch, { config }));
     assert.equal(unsupported.code, "PROGRAM_UNSUPPORTED");
     assert.match(unsupported.message, /declare the whole object as ConfigMap/);
+  });
+
+  test("stateful sets, daemon sets and jobs are awaited as they are", async () => {
+    await using world = await makeKubernetesEngine();
+    const { engine, config } = world;
+    const template = (level: string) => ({
+      metadata: { labels: { app: "set" }, annotations: { level } },
+      spec: {
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: "main", image: idleImage, imagePullPolicy: "IfNotPresent" }],
+      },
+    });
+    const selector = { matchLabels: { app: "set" } };
+    const broken = {
+      restartPolicy: "Never",
+      containers: [{ name: "main", image: idleImage, imagePullPolicy: "IfNotPresent", command: ["/not-there"] }],
+    };
+    const sets = (level: string, withJob: boolean) => async () => {
+      const stateful = { replicas: 2, serviceName: "set", selector, template: template(level) };
+      const set = new StatefulSet("set", { metadata: { name: "set" }, spec: stateful });
+      void new DaemonSet("set", { metadata: { name: "set" }, spec: { selector, template: template(level) } });
+      const failing = { metadata: { name: "train" }, spec: { backoffLimit: 0, template: { spec: broken } } };
+      if (withJob) void new Job("train", failing);
+      return { ready: set.status.readyReplicas };
+    };
+    assert.equal((await engine.up(shop, sets("a", false), { config })).outputs["ready"], 2);
+    const updated = await engine.up(shop, sets("b", false), { config });
+    assert.deepEqual([updated.changes.update, updated.outputs["ready"]], [2, 2]);
+    const error = await failure(engine.up(shop, sets("b", true), { config }));
+    assert.equal(error.code, "WORKLOAD_FAILED");
+    assert.match(error.message, /Job \S+\/train does not get ready: .*container main exited with status 128/);
+    await engine.destroy(shop);
   });
 
   test("what an interrupted creation made is found again", async () => {

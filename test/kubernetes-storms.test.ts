@@ -136,6 +136,26 @@ describe("a cluster in trouble", { skip, timeout: 300_000 }, () => {
     await engine.destroy(shop);
   });
 
+  test("a cancelled apply leaves nothing behind that the state does not know", async () => {
+    await using world = await openWorld();
+    const { engine, config, proxy } = world;
+    const cancel = new AbortController();
+    proxy.failWith(({ method, path }) => {
+      if (method !== "PATCH" || path.includes("dryRun")) return null;
+      cancel.abort(new Error("a newer snapshot"));
+      return "lost";
+    });
+    const only = async () => void new ConfigMap("part-0", { metadata: { name: "part-0" }, data: { level: "a" } });
+    await assert.rejects(engine.up(shop, only, { config, signal: cancel.signal }), { code: "APPLY_CANCELLED" });
+    proxy.failWith(() => null);
+    assert.deepEqual(await world.levels(), ["a"]);
+    const state = await engine.export(shop);
+    const kept = state?.deployment.resources?.find(({ type }) => type === "kubernetes:core/v1:ConfigMap");
+    assert.equal(kept?.id, `${world.namespace}/part-0`);
+    await engine.destroy(shop);
+    assert.deepEqual(await world.levels(), []);
+  });
+
   test("an informer misses nothing that happens while its watch is cut", async () => {
     await using world = await openWorld();
     const { cluster, proxy, namespace } = world;

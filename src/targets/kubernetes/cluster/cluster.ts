@@ -151,11 +151,14 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
 }
 
 /** An answer of 404 as null. */
-async function orNull(answer: Promise<string>): Promise<string | null> {
+const orNull = (answer: Promise<string>): Promise<string | null> => orNullAt(404, answer);
+const orExpired = (answer: Promise<string>): Promise<string | null> => orNullAt(410, answer);
+
+async function orNullAt(status: number, answer: Promise<string>): Promise<string | null> {
   try {
     return await answer;
   } catch (error) {
-    if (isStatus(error, 404)) return null;
+    if (isStatus(error, status)) return null;
     throw error;
   }
 }
@@ -201,7 +204,13 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
     const query = new URLSearchParams({ ...selectors(selection), limit: String(pageSize) });
     if (next !== "") query.set("continue", next);
     const wanted = `${path}?${query.toString()}`;
-    const body = await transport.call({ method: "GET", path: wanted, doing: `list ${kind}`, signal });
+    const body = await orExpired(transport.call({ method: "GET", path: wanted, doing: `list ${kind}`, signal }));
+    if (body === null) {
+      // The pages were read too slowly: from the start again.
+      items.length = 0;
+      next = "";
+      continue;
+    }
     const page = JSON.parse(body) as {
       readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
       readonly items: readonly Omit<Kind, "apiVersion" | "kind">[];

@@ -44,7 +44,9 @@ const conflictRetries = 8;
 export function makeTransport({ connection, clock, patienceMs }: TransportDependencies): Transport {
   async function attempt(call: Call): Promise<string> {
     const timeout = AbortSignal.timeout(attemptTimeoutMs);
-    const response = await send(connection, call, { use: "call", signal: AbortSignal.any([call.signal, timeout]) });
+    // A change that is on its way is not called back: nobody would know whether it was made.
+    const signal = call.method === "GET" ? AbortSignal.any([call.signal, timeout]) : timeout;
+    const response = await send(connection, call, { use: "call", signal });
     const body = await text(response);
     if (isOk(response)) return body;
     throw Object.assign(errorOf(response.statusCode ?? 0, body, call.doing), { after: retryAfterOf(response) });
@@ -53,6 +55,7 @@ export function makeTransport({ connection, clock, patienceMs }: TransportDepend
   async function call(wanted: Call): Promise<string> {
     const startMs = clock.now().getTime();
     for (let failures = 1; ; failures++) {
+      wanted.signal.throwIfAborted();
       try {
         return await attempt(wanted);
       } catch (error) {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../core/clock.ts";
-import { WaybillError } from "../../../core/errors.ts";
+import { messageOf, WaybillError, type ErrorCode } from "../../../core/errors.ts";
 import { PartialCreate, type CreateResult, type EffectContext, type Properties } from "../../../engine/provider.ts";
 import type { Redaction } from "../../../engine/value/redaction.ts";
 import { isStatus } from "../cluster/cluster-error.ts";
@@ -12,6 +12,7 @@ import { wishesOf } from "./annotations.ts";
 import { untilGone } from "./deletion.ts";
 import { applyOver } from "./apply-over.ts";
 import { idOf, manifestOf, mapAt, outputsOf, textAt, withDryRunName } from "./manifest.ts";
+import { maskedError } from "./masking.ts";
 import { previewOfInputs } from "./preview.ts";
 import { isBuiltInGroup, kindOf } from "./token.ts";
 
@@ -37,6 +38,29 @@ export async function applyInputs(bound: Bound, applying: Applying): Promise<Cre
   const result = { id, outputs: outputsOf(outcome.object, inputs) };
   if (outcome.state === "ready") return result;
   throw notReady(result, outcome, { applying, timeoutMs });
+}
+
+// Errors after which nobody knows whether the object was applied: the answer may have been lost.
+const doubtful = new Set<ErrorCode>(["CLUSTER_UNREACHABLE", "CLUSTER_BUSY"]);
+
+/** Creates an object; one that may be there although the call failed is kept in the state, to be looked at again. */
+export async function createInputs(bound: Bound, applying: Applying): Promise<CreateResult> {
+  const { inputs, mask, signal } = applying;
+  try {
+    return await applyInputs(bound, applying);
+  } catch (error) {
+    if (error instanceof PartialCreate) throw error;
+    const isDoubtful = error instanceof WaybillError && doubtful.has(error.code);
+    if (!isDoubtful && !signal.aborted) throw error;
+    const metadata = mapAt(inputs, "metadata");
+    const id = idOf(textAt(metadata, "namespace"), textAt(metadata, "name") ?? "");
+    throw new PartialCreate({
+      id,
+      outputs: inputs,
+      reasons: [mask.clean(messageOf(error))],
+      cause: maskedError(error, mask),
+    });
+  }
 }
 
 interface Attempt {

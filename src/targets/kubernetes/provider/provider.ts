@@ -9,7 +9,7 @@ import { wishesOf } from "./annotations.ts";
 import { checkInputs } from "./check.ts";
 import { deleteObject } from "./deletion.ts";
 import { diffInputs } from "./diff.ts";
-import { applyInputs, previewCreation, previewInputs, type Bound } from "./effects.ts";
+import { applyInputs, createInputs, previewCreation, previewInputs, type Bound } from "./effects.ts";
 import { idOf, manifestOf, mapAt, outputsOf, parseId, textAt } from "./manifest.ts";
 import { maskedError, maskOf } from "./masking.ts";
 import { previewOfCreate, previewOfUpdate } from "./preview.ts";
@@ -85,7 +85,7 @@ function boundProvider(bound: Bound & { readonly namespace: string }): Provider 
     create: (request) =>
       masked(request, [request.inputs], async (mask) => {
         const { inputs, preview } = request;
-        if (!preview) return applyInputs(bound, { ...request, mask });
+        if (!preview) return createInputs(bound, { ...request, mask });
         const made = await previewCreation(bound, request);
         return { id: idOfInputs(inputs), outputs: made.isGuess ? made.outputs : previewOfCreate(made.outputs, inputs) };
       }),
