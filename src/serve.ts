@@ -94,7 +94,7 @@ async function start(parts: Start): Promise<Access> {
   const routes = makeRouteStore(base.db);
   const secrets = makeSecrets({ store: makeSecretStore(base.db), cipher: base.cipher, clock });
   const store = makeReleaseStore(base.db);
-  const { target, local, deployer, sources } = await openTargets({ ...parts, routes, secrets, store });
+  const { target, local, deployer, sources, stacks } = await openTargets({ ...parts, routes, secrets, store });
   const room = makeReleaseRoom({
     git: base.git,
     store,
@@ -128,6 +128,7 @@ async function start(parts: Start): Promise<Access> {
     secrets,
     target,
     sources,
+    stacks,
     room,
     clock,
     log,

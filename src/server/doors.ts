@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Spawn } from "../core/spawn.ts";
 import { makeHttpApp } from "../http/app.ts";
+import type { StackShelf } from "../http/dependencies.ts";
 import { listen } from "../http/listen.ts";
 import { makeGitEndpoint } from "../intake/git-endpoint.ts";
 import { makePoller } from "../intake/poller.ts";
@@ -27,6 +28,7 @@ interface DoorsParts {
   readonly secrets: Secrets;
   readonly target: Target;
   readonly sources: Sources;
+  readonly stacks: StackShelf;
   readonly room: ReturnType<typeof makeReleaseRoom>;
   readonly clock: Clock;
   readonly log: Log;
@@ -73,7 +75,7 @@ interface Entrances {
 }
 
 async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<void> {
-  const { base, access, routes, secrets, target, sources, room, clock, log, closers, stopping } = parts;
+  const { base, access, routes, secrets, stacks, target, sources, room, clock, log, closers, stopping } = parts;
   const app = makeHttpApp({
     release: room.release,
     access,
@@ -88,6 +90,7 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
     sources,
     logs: (stack, request) => target.logs(stack, request),
     secrets,
+    stacks,
     clock,
     log,
     publicUrl: base.url,

@@ -6,7 +6,7 @@ import type { Log } from "../core/log.ts";
 import { repositoryName } from "../core/names.ts";
 import type { Spawn } from "../core/spawn.ts";
 import type { StackName } from "../core/stack.ts";
-import { makeEngine } from "../engine/engine.ts";
+import { makeEngine, type Engine } from "../engine/engine.ts";
 import type { Provider } from "../engine/provider.ts";
 import type { StackState, StateStore } from "../engine/state.ts";
 import type { Deployer } from "../release/deployer.ts";
@@ -69,6 +69,8 @@ export interface OpenTargets {
   readonly local: LocalTarget;
   readonly deployer: Deployer;
   readonly sources: Sources;
+  /** Deployments' states, whichever engine has them. */
+  readonly stacks: Pick<Engine, "export" | "import">;
 }
 
 /** Every target of the settings, and the engine that runs their programs. Processes of this machine outlive the server. */
@@ -100,7 +102,7 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
       Object.entries(clusters.targets).flatMap(([name, { rollouts }]) => (rollouts ? [[name, rollouts]] : [])),
     ),
   });
-  return { target, local, deployer, sources: clusters.sources };
+  return { target, local, deployer, sources: clusters.sources, stacks: engine };
 }
 
 interface EngineParts {

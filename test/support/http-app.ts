@@ -65,6 +65,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
     webhooks: { receive: async (_request, repository) => Response.json({ repository }, { status: 202 }) },
     logs: (_stack, { lines, follow, signal }) => log.read({ lines, follow, signal }),
     secrets: fakeSecrets(secrets),
+    stacks: { export: async () => ({ version: 3, deployment: {} }), import: async () => undefined },
     clock: { now: () => new Date(), sleep: () => Promise.resolve() },
     log: silentLog,
     publicUrl: url,
