@@ -53,8 +53,10 @@ describe("a server whose engine is the Pulumi CLI", { skip: cliSkip }, () => {
     };
     try {
       await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify({ name: "shop", runtime: "nodejs" }));
-      await writeFile(join(folder, "ours.json"), JSON.stringify(await stateOf()));
       pulumi("stack", "init");
+      await writeFile(join(folder, "empty.json"), pulumi("stack", "export"));
+      const ours = await served.cli(["stack", "export", "web", "-r", "shop", "--into", join(folder, "empty.json")]);
+      await writeFile(join(folder, "ours.json"), ours.out);
       pulumi("stack", "import", "--file", "ours.json");
       const back = join(folder, "back.json");
       await writeFile(back, pulumi("stack", "export", "--show-secrets"));

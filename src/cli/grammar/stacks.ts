@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { ExportOptions } from "../commands/stack.ts";
 import type { Choice } from "../repository-choice.ts";
 import { environmentOption, repositoryOption, type Json, type Run } from "./options.ts";
 
@@ -9,9 +10,10 @@ export function addStackCommands(program: Command, run: Run): void {
     .command("export <name>")
     .description("print a deployment's state, as `pulumi stack import` takes it")
     .option("--show-secrets", "secrets as plain text, for another engine")
+    .option("--into <file>", "what `pulumi stack export` prints of the stack that it is for; shows secrets")
     .addOption(repositoryOption())
     .addOption(environmentOption())
-    .action((name: string, options: Choice & { showSecrets?: boolean } & Json) =>
+    .action((name: string, options: ExportOptions & Json) =>
       run(async (context) => (await import("../commands/stack.ts")).exportStack(context, name, options), options),
     );
   stack
