@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ComponentResource, Config, log, secret } from "@pulumi/pulumi";
+import { ComponentResource, Config, log, ResourceHook, secret } from "@pulumi/pulumi";
 import { Secret } from "../src/core/secret.ts";
 import type { EngineEvent } from "../src/engine/step.ts";
 import { cliSkip, makeCliTestEngine } from "./support/cli-engine.ts";
@@ -151,3 +151,26 @@ test("a CLI that is not there is said so", async () => {
     message: /^the Pulumi CLI \(\/nowhere\/pulumi\) cannot be started/,
   });
 });
+
+test(
+  "what the CLI serves beyond the engine in this process works: transforms and hooks",
+  { skip: cliSkip },
+  async () => {
+    using harness = makeCliTestEngine();
+    const { engine, calls } = harness;
+    const deleted: string[] = [];
+    const hook = (): ResourceHook => new ResourceHook("note", ({ name }) => void deleted.push(name));
+    const hooked = (names: readonly string[]) => async () => {
+      const note = hook();
+      const transform = ({ props, opts }: { props: object; opts: object }) => ({ props: { ...props, size: 7 }, opts });
+      for (const name of names) new Thing(name, {}, { transforms: [transform], hooks: { beforeDelete: [note] } });
+    };
+    await engine.up(shop, hooked(["a", "b"]));
+    assert.deepEqual(
+      calls.map(({ inputs }) => inputs),
+      [{ size: 7 }, { size: 7 }],
+    );
+    await engine.up(shop, hooked(["a"]));
+    assert.deepEqual(deleted, ["b"]);
+  },
+);

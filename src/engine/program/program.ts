@@ -37,15 +37,27 @@ export function runProgram(run: ProgramRun, program: Program): Promise<void> {
     store.settings.monitor = clients.monitor;
     store.settings.engine = clients.engine;
     sdkConfig.setAllConfig({ ...run.config }, run.secretConfig);
+    let hasFailed = false;
+    const failed = (error: unknown): void => {
+      hasFailed = true;
+      fail(error);
+    };
     const ended = new AbortController();
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { signal: ended.signal });
     });
     try {
-      await attributing(store, fail, () => Promise.race([complete(program, fail), aborted]));
+      const completing = async (): Promise<void> => {
+        await complete(program, failed);
+        // A hook on deletion is called when the program is over.
+        if (store.callbacks && !hasFailed) await sdkSettings.signalAndWaitForShutdown();
+      };
+      await attributing(store, failed, () => Promise.race([completing(), aborted]));
     } finally {
       ended.abort();
+      // Transforms and hooks are called back through a server that the SDK opens for them.
+      store.callbacks?.shutdown();
     }
   });
 }
