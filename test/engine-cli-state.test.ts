@@ -163,7 +163,8 @@ test(
     const hooked = (names: readonly string[]) => async () => {
       const note = hook();
       const transform = ({ props, opts }: { props: object; opts: object }) => ({ props: { ...props, size: 7 }, opts });
-      for (const name of names) new Thing(name, {}, { transforms: [transform], hooks: { beforeDelete: [note] } });
+      const options = { transforms: [transform], hooks: { beforeDelete: [note] } };
+      return Object.fromEntries(names.map((name) => [name, new Thing(name, {}, options).address]));
     };
     await engine.up(shop, hooked(["a", "b"]));
     assert.deepEqual(

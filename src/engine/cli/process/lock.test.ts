@@ -35,6 +35,6 @@ test("this machine knows when this process started", () => {
   const start = thisMachine.startOf(process.pid);
   const expectedMs = Date.now() - process.uptime() * 1000;
   // Elsewhere than on Linux it cannot be told.
-  if (start) assert.ok(Math.abs(start.getTime() - expectedMs) < 2000, `${start.toISOString()}`);
+  if (start) assert.ok(Math.abs(start.getTime() - expectedMs) < 2000, start.toISOString());
   assert.equal(thisMachine.startOf(2 ** 22 + 1), null);
 });
