@@ -21,7 +21,7 @@ import { followNotifications } from "./store/notifications.ts";
 import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
-import { makeSleepKeeper, type Sleeper } from "./targets/sleep/keeper.ts";
+import { makeSleepKeeper, type Sleeper, type SleepPlace } from "./targets/sleep/keeper.ts";
 import { makeSecrets } from "./targets/secrets.ts";
 
 export interface RunningServer {
@@ -94,7 +94,7 @@ async function start(parts: Start): Promise<Access> {
   const routes = makeRouteStore(base.db);
   const secrets = makeSecrets({ store: makeSecretStore(base.db), cipher: base.cipher, clock });
   const store = makeReleaseStore(base.db);
-  const { target, local, deployer, sources, stacks } = await openTargets({ ...parts, routes, secrets, store });
+  const { target, sleeperOf, deployer, sources, stacks } = await openTargets({ ...parts, routes, secrets, store });
   const room = makeReleaseRoom({
     git: base.git,
     store,
@@ -119,7 +119,7 @@ async function start(parts: Start): Promise<Access> {
     origin: base.origin,
     bootstrapToken: bootstrapToken(process.env),
   });
-  keepSleep(parts, { sleeper: local.sleeper, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
+  keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
   await openDoors({
     base,
     folder,
@@ -146,14 +146,18 @@ async function start(parts: Start): Promise<Access> {
 /** Puts to sleep what nobody asks for, and wakes it for whoever does. */
 function keepSleep(
   { base, log, closers }: Start,
-  { sleeper, ...given }: { sleeper: Sleeper; isBusy: (stack: StackName) => boolean; signal: AbortSignal },
+  given: {
+    sleeperOf: (place: SleepPlace) => Sleeper | null;
+    isBusy: (stack: StackName) => boolean;
+    signal: AbortSignal;
+  },
 ): void {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, given.signal]);
   const keeper = makeSleepKeeper({
     book: makeSleepBook(base.db),
     quiet: base.gateway.traffic,
-    sleeperOf: () => sleeper,
+    sleeperOf: given.sleeperOf,
     isBusy: given.isBusy,
     clock: systemClock,
     log,

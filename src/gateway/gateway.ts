@@ -51,13 +51,13 @@ export function makeGateway({ origin, accessLogFile, source, endpoints = noEndpo
   const mirror = makeMirror({ source, log });
   const inFlight = makeInFlight(addressKey);
   const activity = makeActivity({ source, clock, log });
-  const parking = makeParking({ mirror, source, clock, log });
   const forwarder = makeHttpForwarder();
   const accessLog = makeAccessLog(accessLogFile, log);
   const useLog = makeUseLog({ mirror, source, clock, log });
   const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
   mirror.onRoutes(() => endpoints.follow(mirror.podServices()));
   const pods = makePodChoice({ endpoints, inFlight, clock });
+  const parking = makeParking({ mirror, pods, source, clock, log });
   const judge = makeJudge({ mirror, identification, parking, pods, cookies, origin });
   const listener = makeListener({
     entrance: makeEntrance({

@@ -18,7 +18,7 @@ import {
   unknownHost,
 } from "./notice/answers.ts";
 import type { Notice } from "./notice/notice.ts";
-import type { Parking } from "./sleep/parking.ts";
+import { isAsleep, type Parking } from "./sleep/parking.ts";
 import type { PodChoice } from "./upstream/pods.ts";
 import { headersForServer, headersForWorkload } from "./upstream/headers.ts";
 
@@ -139,7 +139,7 @@ function toWorkload(
   const { upstream } = route;
   if (upstream.kind === "files") return { kind: "files", upstream, rule: route.access };
   if (upstream.protocol === "grpc") return tell(noGrpc);
-  if (route.sleep) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
+  if (isAsleep(route, pods)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
   const address = upstream.kind === "http" ? addressOf(upstream) : pods.choose(upstream, exchange);
   if (address === null) return { kind: "wait", until: (gone) => pods.appear(upstream, gone) };
   const headers = headersForWorkload(exchange.request.rawHeaders, sayingOf(exchange, origin), {

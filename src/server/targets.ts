@@ -20,6 +20,7 @@ import { makeLocalTarget, type LocalTarget } from "../targets/local/target.ts";
 import { withResources } from "../targets/resources.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import { makeRolloutDeployer } from "../targets/rollout.ts";
+import type { SleepPlace, Sleeper } from "../targets/sleep/keeper.ts";
 import { makeTargets } from "../targets/targets.ts";
 import type { Target } from "../targets/target.ts";
 import type { Base } from "./base.ts";
@@ -66,8 +67,9 @@ const noClusters: Clusters = {
 export interface OpenTargets {
   /** All of them as one. */
   readonly target: Target;
-  readonly local: LocalTarget;
   readonly deployer: Deployer;
+  /** Whose a place is by what its routes lead to. */
+  readonly sleeperOf: (place: SleepPlace) => Sleeper | null;
   readonly sources: Sources;
   /** Deployments' states, whichever engine has them. */
   readonly stacks: Pick<Engine, "export" | "import">;
@@ -94,15 +96,20 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
     ),
     targetOf,
   });
+  const hasClusters = Object.keys(clusters.targets).length > 0;
   const foundations = makeFoundations({ engine, states: engines.states });
   const urlOf = (host: string): string => workloadUrl(base.origin, host);
   const deployer = makeRolloutDeployer({
-    deployer: makeEngineDeployer({ engine, target, foundations, urlOf }),
+    deployer: makeEngineDeployer({ engine, target, ...(hasClusters && { foundations }), urlOf }),
     rollouts: new Map(
       Object.entries(clusters.targets).flatMap(([name, { rollouts }]) => (rollouts ? [[name, rollouts]] : [])),
     ),
   });
-  return { target, local, deployer, sources: clusters.sources, stacks: engine };
+  const sleeperOf = ({ upstreams }: SleepPlace): Sleeper | null => {
+    const pods = upstreams.find((upstream) => upstream.kind === "pods");
+    return (pods ? clusters.targets[pods.target] : local)?.sleeper ?? null;
+  };
+  return { target, deployer, sleeperOf, sources: clusters.sources, stacks: engine };
 }
 
 interface EngineParts {

@@ -2,6 +2,7 @@ import type { WaybillError } from "../core/errors.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Program } from "../engine/engine.ts";
 import type { Rollouts } from "./rollout.ts";
+import type { Sleeper } from "./sleep/keeper.ts";
 import type { LogLine, Workload, WorkloadStatus } from "./workload.ts";
 
 export interface StatusChange {
@@ -33,6 +34,8 @@ export interface Target {
   foundation?(workload: Workload): Foundation | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
+  /** Absent: nothing of it sleeps. */
+  readonly sleeper?: Sleeper;
   /** Why applying the workload failed, in the user's words; null where the error says it best. */
   explain?(workload: Workload, error: unknown): WaybillError | null;
   /** What the plan should say about this workload on this target, in the user's words. */

@@ -36,14 +36,15 @@ export function sleepBehaviours(open: () => Promise<TargetWorld>): void {
 
   test("a thousand requests at once make one start, and each is answered", async () => {
     await untilAsleep();
-    const startsBefore = await startsOf(world, "web");
+    const startsBefore = world.keepsLogs ? await startsOf(world, "web") : 0;
     const answers = await Promise.all(Array.from({ length: 1_000 }, answer));
     assert.deepEqual(
       answers.filter((one) => one !== "200 one"),
       [],
     );
     assert.equal(await world.running("web"), 1);
-    assert.equal((await startsOf(world, "web")) - startsBefore, world.keepsLogs ? 1 : 1 - startsBefore);
+    // Logs of pods go with them: what is there is of this start.
+    assert.equal((await startsOf(world, "web")) - startsBefore, 1);
   });
 
   test("unchanged content restarts nothing; another access rule is in force and wakes nobody", async () => {
@@ -76,13 +77,14 @@ export function sleepBehaviours(open: () => Promise<TargetWorld>): void {
   });
 
   test("a pause while asleep wins: no request wakes it; resumed, it runs", async () => {
+    const before = await answer();
     await untilAsleep();
     await world.served.json(["pause", "web"], { cwd: world.shop.path });
     await untilState(world, "web", "paused");
     assert.match(await answer(), /^503 .*paused by/);
-    assert.equal(await world.running("web"), 0);
+    await until("nothing runs", async () => (await world.running("web")) === 0, 60_000);
     await world.served.json(["resume", "web"], { cwd: world.shop.path });
-    await until("it answers again", async () => (await answer()) === "200 two again", 60_000);
+    await until("it answers again", async () => (await answer()) === before, 60_000);
   });
 
   test("what may not sleep any more is woken", async () => {

@@ -6,6 +6,7 @@ import type { IdleRule, KnownRoute } from "../../targets/route.ts";
 import type { Mirror, StateSource } from "../mirror.ts";
 import { didNotWake, notWokenYet, tooManyWait } from "../notice/answers.ts";
 import type { Notice } from "../notice/notice.ts";
+import type { PodChoice } from "../upstream/pods.ts";
 
 /** Where requests wait for a deployment that sleeps. Nothing of their bodies is read meanwhile. */
 export interface Parking {
@@ -21,6 +22,7 @@ export interface Parking {
 
 interface Parts {
   readonly mirror: Pick<Mirror, "route" | "onRoutes">;
+  readonly pods: Pick<PodChoice, "isThere" | "onChange">;
   readonly source: () => Pick<StateSource, "askWake">;
   readonly clock: Clock;
   readonly log: Log;
@@ -60,17 +62,17 @@ const releaseMs = 2;
 const defaultIdle: IdleRule = { afterSeconds: 0, startTimeoutSeconds: 0 };
 
 export function makeParking(parts: Parts): Parking {
-  const { mirror, clock } = parts;
+  const { mirror, pods, clock } = parts;
   const lots = new Map<string, Lot>();
   let isClosed = false;
   let parked = 0;
-  const stopWatching = mirror.onRoutes(look);
+  const stops = [mirror.onRoutes(look), pods.onChange(look)];
   const timer = setInterval(look, checkMs).unref();
 
   function look(): void {
     const nowMs = clock.now().getTime();
     for (const [key, lot] of lots) {
-      const awake = settleBy(lot, (ticket) => outcomeOf(mirror.route(ticket.host), ticket, nowMs));
+      const awake = settleBy(lot, (ticket) => outcomeOf(mirror.route(ticket.host), ticket, { pods, nowMs }));
       void release(awake, clock);
       if (lot.tickets.size === 0) lots.delete(key);
       else if (nowMs - lot.askedAtMs >= askAgainMs && !isTaken(lot)) ask(parts, lot);
@@ -116,7 +118,7 @@ export function makeParking(parts: Parts): Parking {
     close() {
       isClosed = true;
       clearInterval(timer);
-      stopWatching();
+      for (const stop of stops) stop();
       for (const lot of lots.values()) for (const { settle } of lot.tickets) settle(notWokenYet);
       lots.clear();
     },
@@ -129,10 +131,20 @@ function failureNow({ sleep }: KnownRoute, nowMs: number): Notice | null {
   return failure && nowMs < Date.parse(failure.retryAt) ? didNotWake(failure, nowMs) : null;
 }
 
+/** Pods that are ready while it is being woken have answered: whoever waits need not wait for that to be written down. */
+export function isAsleep({ sleep, upstream }: KnownRoute, pods: Pick<PodChoice, "isThere">): boolean {
+  if (!sleep) return false;
+  return sleep.stage !== "waking" || upstream.kind !== "pods" || !pods.isThere(upstream);
+}
+
 type Outcome = "awake" | "waits" | Notice;
 
-function outcomeOf(route: KnownRoute | null, { sinceMs, failures }: Ticket, nowMs: number): Outcome {
-  if (!route?.sleep) return "awake";
+function outcomeOf(
+  route: KnownRoute | null,
+  { sinceMs, failures }: Ticket,
+  { pods, nowMs }: { pods: Parts["pods"]; nowMs: number },
+): Outcome {
+  if (!route?.sleep || !isAsleep(route, pods)) return "awake";
   const { stage, failure } = route.sleep;
   if (failure && failure.count > failures) return didNotWake(failure, nowMs);
   const { startTimeoutSeconds } = route.idle ?? defaultIdle;

@@ -10,6 +10,9 @@ import type { Endpoints, PodsUpstream } from "./endpoints.ts";
 export interface PodChoice {
   /** The ready pod with the fewest requests under way, one that this request has not failed at before others. Null: none. */
   choose(upstream: PodsUpstream, tried: { readonly failedAt: readonly Endpoint[] }): Endpoint | null;
+  isThere(upstream: PodsUpstream): boolean;
+  /** Calls back when pods came or went; answers how to stop. */
+  onChange(callback: () => void): () => void;
   /** Waits for a ready pod. Null: there is one, or the client is gone; else the answer to give. */
   appear(upstream: Upstream, gone: AbortSignal): Promise<Notice | null>;
 }
@@ -25,7 +28,10 @@ const patienceMs = 5_000;
 
 export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice {
   let turn = 0;
+  const isThere = (upstream: PodsUpstream): boolean => (endpoints.ready(upstream) ?? []).length > 0;
   return {
+    isThere,
+    onChange: (callback) => endpoints.onChange(callback),
     choose(upstream, { failedAt }) {
       const addresses = endpoints.ready(upstream) ?? [];
       const untried = addresses.filter((hostname) => !isIn(failedAt, { hostname, port: upstream.port }));
@@ -35,14 +41,14 @@ export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice 
     },
     async appear(upstream, gone) {
       if (upstream.kind !== "pods") return noPods;
-      const isThere = (): boolean => (endpoints.ready(upstream) ?? []).length > 0;
+      const isReady = isThere.bind(null, upstream);
       const over = AbortSignal.any([gone, AbortSignal.timeout(patienceMs)]);
       await new Promise<void>((resolve) => {
         const stop = endpoints.onChange(settle);
         over.addEventListener("abort", settle);
         settle();
         function settle(): void {
-          if (!isThere() && !over.aborted) return;
+          if (!isReady() && !over.aborted) return;
           stop();
           over.removeEventListener("abort", settle);
           resolve();
@@ -50,7 +56,7 @@ export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice 
       });
       // A pod may be known and gone again at once: no request turns in circles.
       await clock.sleep(0);
-      return isThere() || gone.aborted ? null : noPods;
+      return isReady() || gone.aborted ? null : noPods;
     },
   };
 }

@@ -94,12 +94,16 @@ const dueRows = (db: Database): Promise<readonly DueRow[]> =>
     .orderBy("routes.host")
     .execute();
 
+// Of what may not sleep any more nothing is said: it is woken all the same.
+const defaultStartSeconds = 120;
+
 function sleepyOf(rows: readonly DueRow[]): Sleepy {
   const [first] = rows;
   const { repository = "", environment = "", deployment = "" } = first ?? {};
   return {
     stack: { repository, environment, deployment },
     upstreams: rows.map(({ upstream }) => upstream),
+    startTimeoutSeconds: first?.idle?.startTimeoutSeconds ?? defaultStartSeconds,
     stage: first?.sleep?.stage ?? "idle",
     isAsked: rows.some((row) => row.wake_asked_at !== null),
     isBarred: rows.some(({ idle }) => idle === null),

@@ -55,7 +55,10 @@ export interface EnvironmentPlace {
 export const sourceFolder = "/app";
 export const serviceAccount = "waybill";
 export const pullSecretName = "waybill-pull";
+/** Annotations of a Deployment without replicas: since when it sleeps, and why its last start came to nothing. */
+export const asleepSince = "waybill.dev/asleep-since";
+export const wakeFailure = "waybill.dev/wake-failure";
 /** Marks the Secrets that hold a source's address, which the server renews. */
 export const sourceLabel = "waybill.dev/source";
-/** Annotations of these: what the address leads to, and when it ends. */
+/** The annotation of these that says what the address leads to. */
 export const sourceKey = "waybill.dev/source-key";

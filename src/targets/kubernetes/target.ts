@@ -4,6 +4,7 @@ import type { Program } from "../../engine/engine.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { foundationStack } from "../foundations.ts";
 import type { Rollouts } from "../rollout.ts";
+import type { Sleeper } from "../sleep/keeper.ts";
 import type { Foundation, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import type { Cluster } from "./cluster/cluster.ts";
@@ -14,6 +15,7 @@ import type { Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
 import type { Programs } from "./programs.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
+import { makeClusterSleeper } from "./sleeper.ts";
 
 export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
@@ -27,6 +29,7 @@ export interface KubernetesTarget extends Target {
   readonly ready: Promise<unknown>;
   /** Room for new revisions, by what the cluster has. */
   readonly rollouts: Rollouts;
+  readonly sleeper: Sleeper;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
   return {
     ready: Promise.all([status.ready, rollouts.ready]),
     rollouts,
+    sleeper: makeClusterSleeper({ cluster, status, clock }),
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
     explain: (workload, error) => explain(status, workload, error),
@@ -57,8 +61,9 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
 
 /** Its pods say more than whoever waited for them. */
 function explain(status: Pick<ClusterStatus, "trouble">, { stack }: Workload, error: unknown): WaybillError | null {
-  const trouble = status.trouble(stack);
-  if (trouble === null || (error instanceof WaybillError && error.code === "APPLY_CANCELLED")) return null;
+  const wasAwaited = error instanceof WaybillError && error.code === "STEP_FAILED";
+  const trouble = wasAwaited ? status.trouble(stack) : null;
+  if (trouble === null) return null;
   return new WaybillError(trouble.isFinal ? "WORKLOAD_FAILED" : "STEP_FAILED", trouble.reason, { cause: error });
 }
 

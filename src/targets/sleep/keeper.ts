@@ -18,6 +18,8 @@ export interface SleepPlace {
   readonly stack: StackName;
   /** What the deployment's routes lead to. */
   readonly upstreams: readonly Upstream[];
+  /** How long a start may take. */
+  readonly startTimeoutSeconds: number;
 }
 
 /** A deployment that something is to be done about. */

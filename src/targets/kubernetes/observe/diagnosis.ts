@@ -9,6 +9,7 @@ import {
   type PodObject,
   type Terminated,
 } from "./pods.ts";
+import { asleepSince, wakeFailure } from "../place.ts";
 import { startScriptMark } from "../shell.ts";
 
 /** What is known of one revision: facts as the cluster tells them. */
@@ -25,17 +26,27 @@ export function diagnose(facts: Facts): WorkloadStatus {
   const { deployment, pods } = facts;
   const wanted = deployment.spec?.replicas ?? 1;
   const ready = Math.min(wanted, deployment.status?.readyReplicas ?? 0);
-  if (wanted === 0) return { state: "stopped", reason: "no replicas are asked for" };
+  if (wanted === 0) return resting(deployment);
   if (ready === wanted) return { state: "ready", reason: "" };
   const trouble = troubleOf(facts);
   if (ready > 0) {
-    const why = trouble === null ? "the others are starting" : trouble.reason;
-    return { state: "degraded", reason: `${ready} of ${wanted} replicas answer: ${why}` };
+    const answering = `${ready} of ${wanted} replicas answer`;
+    // As after each time that more of them are asked for.
+    if (trouble === null) return { state: "ready", reason: `${answering}: the others are starting` };
+    return { state: "degraded", reason: `${answering}: ${trouble.reason}` };
   }
   if (trouble === null) return { state: "starting", reason: "" };
   // What has run before is being brought back by the cluster; what never has is only being waited for.
   const hasRun = pods.some(({ status }) => status?.containerStatuses?.some(({ restartCount }) => restartCount > 0));
   return { state: hasRun || trouble.isFinal ? "degraded" : "starting", reason: trouble.reason };
+}
+
+function resting({ metadata }: DeploymentObject): WorkloadStatus {
+  const since = metadata.annotations?.[asleepSince];
+  const failure = metadata.annotations?.[wakeFailure];
+  if (since === undefined) return { state: "stopped", reason: "no replicas are asked for" };
+  if (failure === undefined) return { state: "sleeping", reason: `asleep since ${since}; wakes on a request` };
+  return { state: "degraded", reason: `it did not wake: ${failure}\nthe next request tries again` };
 }
 
 export interface Trouble {
