@@ -25,6 +25,7 @@ export function notices(workload: Workload): readonly string[] {
     ...refusals(workload),
     ...sizeNotices(spec.size),
     ...replicaNotices(spec),
+    ...(spec.rollout === "handover" ? ["rollout: the local target starts the new revision beside the old one"] : []),
     ...secretNotices(spec.secrets),
     ...(spec.kind === "service" ? portNotices(spec) : []),
   ];

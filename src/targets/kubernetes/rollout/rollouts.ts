@@ -3,7 +3,7 @@ import { WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { stackKey } from "../../../core/stack.ts";
 import type { DeployOptions } from "../../../release/deployer.ts";
-import type { Rollouts, Turn } from "../../rollout.ts";
+import type { Outcome, Rollouts, Turn } from "../../rollout.ts";
 import type { Workload } from "../../workload.ts";
 import type { Pod } from "../capacity/capacity.ts";
 import { planRollout, type RolloutPlan, type RolloutQuestion } from "../capacity/rollout-plan.ts";
@@ -32,11 +32,14 @@ export interface ClusterRollouts extends Rollouts {
 /** Rollouts by what a cluster has: nodes, devices, quotas. */
 export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependencies): ClusterRollouts {
   const line = makeLine(clock);
-  const survey = makeSurvey({ cluster, clock, log, onChange: () => line.look() });
+  const closing = new AbortController();
+  const onChange = soon(() => line.look(), { clock, log, signal: closing.signal });
+  const survey = makeSurvey({ cluster, clock, log, onChange });
   const handovers = makeHandovers({ cluster, survey, clock, log });
   const tries = makeFailedTries(clock);
   const judge = makeJudge(survey, line);
-  const begin = makeBeginning({ survey, judge, line, handovers, tries, clock, log });
+  const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
+  const begin = makeBeginning({ survey, looked, judge, line, handovers, tries, log });
   return {
     ready: Promise.all([survey.ready, handovers.ready]),
     begin: async (workload, options) => {
@@ -53,8 +56,7 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       const release = before ? judge.claim(before) : () => undefined;
       try {
         await handovers.undo(stack, signal);
-        const soon = AbortSignal.any([signal, AbortSignal.timeout(comingMs)]);
-        if (before) await survey.until(() => isComing(survey, before), soon).catch(() => undefined);
+        if (before) await seen(survey, before, AbortSignal.any([signal, AbortSignal.timeout(comingMs)]));
       } finally {
         release();
       }
@@ -66,14 +68,18 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
     changed: (stack, signal) => line.changed(stack, signal),
     leave: (stack) => line.leave(stack),
     async close() {
+      closing.abort();
       await Promise.all([survey.close(), handovers.close()]);
     },
   };
 }
 
-/** Its pods are there, placed or not: from then on they count by themselves. */
-const isComing = (survey: Pick<Survey, "capacity">, { stack, revision }: Outline): boolean =>
-  (survey.capacity()?.pods ?? []).some((pod) => pod.owner === stackKey(stack) && revisionOfPod(pod) === revision);
+/** Resolves once the revision's pods are there, placed or not: from then on they count by themselves. */
+async function seen(survey: Pick<Survey, "capacity" | "until">, outline: Outline, signal: AbortSignal): Promise<void> {
+  const owner = stackKey(outline.stack);
+  const isIts = (pod: Pod): boolean => pod.owner === owner && revisionOfPod(pod) === outline.revision;
+  await survey.until(() => survey.capacity()?.pods.some(isIts) ?? true, signal).catch(() => undefined);
+}
 
 const comingMs = 5_000;
 
@@ -119,12 +125,13 @@ interface BeginOptions extends Pick<DeployOptions, "signal" | "onProgress"> {
 }
 
 interface BeginningParts {
-  readonly survey: Pick<Survey, "ready" | "capacity">;
+  readonly survey: Pick<Survey, "capacity" | "until">;
+  /** Resolves once the cluster has been looked at, or once it has been tried long enough. */
+  readonly looked: Promise<void>;
   readonly judge: Judge;
   readonly line: Line;
   readonly handovers: Handovers;
   readonly tries: FailedTries;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -132,7 +139,7 @@ interface BeginningParts {
 const lookAgainMs = 30_000;
 const surveyMs = 10_000;
 
-function makeBeginning({ survey, judge, line, handovers, tries, clock, log }: BeginningParts) {
+function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: BeginningParts) {
   function wait(outline: Outline, reason: string): never {
     const { stack } = outline;
     const isOver = (): boolean => {
@@ -143,23 +150,29 @@ function makeBeginning({ survey, judge, line, handovers, tries, clock, log }: Be
     throw new WaybillError("ROLLOUT_WAITING", reason, { retryAfterMs: lookAgainMs });
   }
   /** What failed before and was left for people to look at gives way first: it serves nobody. */
-  async function decide(outline: Outline, { signal, before }: BeginOptions): Promise<RolloutPlan> {
+  async function clearFailed(outline: Outline, { signal, before }: BeginOptions): Promise<void> {
     const { stack, revision } = outline;
-    const plan = judge.decide(outline);
     const isLeft = (pod: Pod): boolean => ![revision, before].includes(revisionOfPod(pod));
-    if (plan.kind === "surge" || before === null || !judge.question(outline)?.old.some(isLeft)) return plan;
-    await handovers.clear(stack, new Set([revision, before]), signal);
-    return judge.decide(outline);
+    if (before === null || judge.decide(outline).kind === "surge") return;
+    const isAnyLeft = judge.question(outline)?.old.some(isLeft) ?? false;
+    if (isAnyLeft) await handovers.clear(stack, new Set([revision, before]), signal);
+  }
+  /** A claim is good until the pods speak for themselves. */
+  async function conclude(outline: Outline, outcome: Outcome, release: () => void): Promise<void> {
+    if (outcome.kind === "runs") await seen(survey, outline, AbortSignal.timeout(comingMs));
+    release();
+    line.look();
   }
   return async (outline: Outline, options: BeginOptions): Promise<Turn> => {
     const { stack, revision } = outline;
     const { signal, onProgress } = options;
-    await atMost(survey.ready, surveyMs, { clock, signal });
+    await looked;
     if (survey.capacity() === null) log.warn({ stack: stackKey(stack) }, "the cluster's capacity is not known");
-    const plan = await decide(outline, options);
+    await clearFailed(outline, options);
+    // From the decision to the claim nothing is awaited: of two that want the last GPU, one sees the other's claim.
+    const plan = judge.decide(outline);
     if (plan.kind === "handover") tries.check(stack, revision);
     if (plan.kind === "wait") wait(outline, plan.reason);
-    // From here to the claim nothing is awaited: of two that want the last GPU, one sees the other's claim.
     const release = judge.claim(outline);
     line.leave(stack);
     try {
@@ -174,8 +187,9 @@ function makeBeginning({ survey, judge, line, handovers, tries, clock, log }: Be
     }
     return {
       end(outcome) {
-        release();
-        line.look();
+        conclude(outline, outcome, release).catch((error: unknown) => {
+          log.error({ stack: stackKey(stack), err: error }, "who waits for room could not be told");
+        });
         if (outcome.kind === "failed" && outcome.isOutage) tries.note(stack, revision, outcome.reason);
         if (outcome.kind !== "runs") return;
         tries.forget(stack);
@@ -184,6 +198,25 @@ function makeBeginning({ survey, judge, line, handovers, tries, clock, log }: Be
     };
   };
 }
+
+/** Changes come in bursts: many calls within a moment are one. */
+function soon(act: () => void, { clock, log, signal }: Limits & Pick<Dependencies, "log">): () => void {
+  let isDue = false;
+  const later = async (): Promise<void> => {
+    await clock.sleep(burstMs, signal);
+    isDue = false;
+    act();
+  };
+  return () => {
+    if (isDue || signal.aborted) return;
+    isDue = true;
+    later().catch((error: unknown) => {
+      if (!signal.aborted) log.error({ err: error }, "who waits for room could not be told");
+    });
+  };
+}
+
+const burstMs = 20;
 
 interface Limits {
   readonly clock: Clock;
