@@ -120,6 +120,8 @@ test(cancelTitle, { skip: cliSkip }, async () => {
   assert.deepEqual(taken(), ["create a", "create b"]);
   await engine.up(shop, program(0));
   assert.deepEqual(taken(), ["create b", "create c"]);
+  const late = engine.up(shop, program(0), { signal: AbortSignal.abort(new Error("newer")) });
+  await assert.rejects(late, { code: "APPLY_CANCELLED" });
 });
 
 test("a lock is waited for while its holder may live, and broken when it is dead", { skip: cliSkip }, async () => {

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { UntypedDeployment } from "../src/engine/state.ts";
+import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { cliSkip } from "./support/cli-engine.ts";
+import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
 import { service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // A target whose programs the Pulumi CLI runs: the same repository, the same files.
@@ -76,5 +79,53 @@ describe("a server whose engine is the Pulumi CLI", { skip: cliSkip }, () => {
     assert.match(refused.err, /STATE_INVALID the state of shop\/production--web cannot be used: its version is 2/);
     const none = await served.cli(["stack", "export", "nothing", "-r", "shop"]);
     assert.match(none.err, /NOT_FOUND shop\/production\/nothing has no state/);
+  });
+});
+
+const clusterName = `k4-${randomBytes(3).toString("hex")}`;
+/** With Node.js, sh and tar. */
+const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
+/** Where pods reach this machine. */
+const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
+const podLimitMs = 120_000;
+
+describe("a cluster whose programs the Pulumi CLI runs", { skip: cliSkip || clusterSkip() }, () => {
+  let served: Served;
+
+  before(async () => {
+    const cluster = (port: number): string =>
+      JSON.stringify({
+        kind: "kubernetes",
+        engine: "pulumi-cli",
+        kubeconfig: kubeconfigPath(),
+        runtimes: { node: nodeImage },
+        sourceUrl: `http://${hostAddress}:${port}`,
+      });
+    served = await startServed({
+      env: { WAYBILL_HOST: "0.0.0.0" },
+      config: (port) => `targets: {local: {kind: local}, cluster: ${cluster(port)}}\ndefaultTarget: cluster\n`,
+    });
+    await served.start();
+  });
+  after(async () => {
+    await served?.close();
+    const cluster = await openTestCluster();
+    const name = namespaceOf({ repository: clusterName, environment: "production" });
+    await cluster.delete({ apiVersion: "v1", kind: "Namespace", name }, { signal: patience() });
+    cluster.close();
+  });
+
+  test("a push is a pod behind the gateway, the next one takes its place", async () => {
+    const shop = await served.clone(clusterName);
+    for (const text of ["one", "two"]) {
+      const { exitCode, stderr } = await shop.push({
+        "deployments/web.yaml": service("web"),
+        "web/main.js": webProgram(text),
+      });
+      assert.equal(exitCode, 0, stderr);
+      await until(`${text} answers`, async () => (await served.get("web")).body === text, podLimitMs);
+    }
+    const { out } = await served.cli(["stack", "export", "web", "-r", clusterName]);
+    assert.match(out, /kubernetes:apps\/v1:Deployment/);
   });
 });

@@ -13,6 +13,7 @@ import type { CliParts } from "./parts.ts";
 import { importState } from "./transfer.ts";
 import { configure } from "./configuration.ts";
 import { makeStackCommands, type Backend } from "./process/stack-commands.ts";
+import { withVersionChecked } from "./process/version.ts";
 import { heldStacks, holdsStack } from "./process/stack-folder.ts";
 
 /** An engine whose stacks may also leave it for another. */
@@ -56,7 +57,7 @@ const quiet = {
  */
 export function makeCliEngine(dependencies: CliEngineDependencies): CliEngine {
   const { command: path, env, backend, folder, clock, spawn = spawnHere } = dependencies;
-  const command = makeCommand({ path, env: { ...env, ...quiet }, spawn, clock });
+  const command = withVersionChecked(makeCommand({ path, env: { ...env, ...quiet }, spawn, clock }));
   const parts: CliParts = { ...dependencies, commands: makeStackCommands({ command, backend, folder }) };
   const { commands } = parts;
   const unhook = hookProcess();

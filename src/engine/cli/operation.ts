@@ -55,6 +55,8 @@ export async function runOperation(
   const signal = options.signal ?? new AbortController().signal;
   const redaction = knowing(options);
   const report = makeReport(redaction, (event) => tell(parts, operation, event));
+  const place = { project: pulumiProject(stack), stack: pulumiStack(stack) };
+  throwFailure({ signal, report, ...place });
   const events = makeEventLog(kind === "refresh" ? "refresh" : "apply");
   const book = openBook(parts, operation);
   const running = { report, redaction, signal, events, book };
@@ -69,7 +71,7 @@ export async function runOperation(
     reportRefusals({ events, isProtected, report });
   }
   for (const { urn, op, detailedDiff } of events.steps()) report.step(urn, op, detailedDiff);
-  throwFailure({ signal, report, project: pulumiProject(stack), stack: pulumiStack(stack) });
+  throwFailure({ signal, report, ...place });
   if (result.status !== 0) throw commandFailed(stack, [kind], { ...result, stderr: redaction.clean(result.stderr) });
   const shownOutputs = Object.entries(language?.outputs() ?? {}).map(([key, value]) => [key, shown(value)] as const);
   return { ...summary({ report }), outputs: Object.fromEntries(shownOutputs) };

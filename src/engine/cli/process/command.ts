@@ -4,12 +4,10 @@ import { WaybillError } from "../../../core/errors.ts";
 import { pipesOf, type Child, type Spawn } from "../../../core/spawn.ts";
 
 export interface CommandResult {
-  /** Null when it was ended by a signal. */
+  /** Null when it was ended by a signal, or was not to start any more. */
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** True when it did not end in time after an interrupt, and was killed. */
-  readonly isKilled: boolean;
 }
 
 export interface CommandOptions {
@@ -34,11 +32,12 @@ interface CommandParts {
 }
 
 const graceMs = 30_000;
+const neverStarted: CommandResult = { status: null, stdout: "", stderr: "" };
 
 /** Runs the CLI as a process in a session of its own: a terminal's interrupt of the server is not for it. */
 export function makeCommand({ path, env, spawn, clock }: CommandParts): Command {
   return async (args, { cwd, env: more = {}, stdin = "", signal, onStart, onLine }) => {
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) return neverStarted;
     const stdio = ["pipe", "pipe", "pipe"] as const;
     const child = spawn(path, args, { cwd, env: { ...env, ...more }, stdio, detached: true });
     const ending = ended(child, path);
@@ -48,14 +47,14 @@ export function makeCommand({ path, env, spawn, clock }: CommandParts): Command 
     input.once("error", () => undefined);
     input.end(stdin);
     const over = new AbortController();
-    const isKilled = signal ? interrupted(child, clock, { signal, over: over.signal }) : Promise.resolve(false);
+    const interrupting = signal ? interrupt(child, clock, { signal, over: over.signal }) : Promise.resolve();
     const read = onLine ? lines(stdout, onLine) : text(stdout);
     try {
       const [status, out, err] = await Promise.all([ending, read, text(stderr)]);
-      over.abort();
-      return { status, stdout: out, stderr: err, isKilled: await isKilled };
+      return { status, stdout: out, stderr: err };
     } finally {
       over.abort();
+      await interrupting;
     }
   };
 }
@@ -87,18 +86,15 @@ interface Ends {
   readonly over: AbortSignal;
 }
 
-async function interrupted(child: Child, clock: Clock, { signal, over }: Ends): Promise<boolean> {
+async function interrupt(child: Child, clock: Clock, { signal, over }: Ends): Promise<void> {
   const isAborted = await new Promise<boolean>((resolve) => {
     signal.addEventListener("abort", () => resolve(true), { once: true, signal: over });
     over.addEventListener("abort", () => resolve(false), { once: true });
   });
-  if (!isAborted) return false;
+  if (!isAborted) return;
   child.kill("SIGINT");
-  try {
-    await clock.sleep(graceMs, over);
-  } catch {
-    return false;
-  }
-  child.kill("SIGKILL");
-  return true;
+  await clock.sleep(graceMs, over).then(
+    () => child.kill("SIGKILL"),
+    () => undefined,
+  );
 }
