@@ -140,3 +140,27 @@ test("cancelling ends the calls in flight, starts nothing more and keeps what wa
   assert.deepEqual(taken(), ["create b", "create c"]);
   assert.equal(things.size, 3);
 });
+
+test("a deletion that was cancelled is gone through with before its resource is relied on again", async () => {
+  using harness = makeTestEngine();
+  const { engine, taken } = harness;
+  const controller = new AbortController();
+  const program = (isDeclared: boolean) => async () => {
+    const a = isDeclared ? new Thing("a", { deleteWaits: 300 }) : null;
+    return { b: new Thing("b", a ? { of: a.address } : {}).address };
+  };
+  await engine.up(shop, program(true));
+  taken();
+  const cancelled = engine.up(shop, program(false), { signal: controller.signal });
+  await after(50);
+  controller.abort(new Error("a newer snapshot"));
+  await assert.rejects(cancelled, { code: "APPLY_CANCELLED" });
+  assert.deepEqual(taken(), ["update b", "delete a"]);
+  const state = await engine.export(shop);
+  assert.deepEqual(
+    state?.deployment.pending_operations?.map(({ type }) => type),
+    ["deleting"],
+  );
+  await engine.up(shop, program(true));
+  assert.deepEqual(taken(), ["delete a", "create a", "update b"]);
+});
