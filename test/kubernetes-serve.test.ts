@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
-import { service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import { service as wholeService, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // The same repository and the same files as on one machine, run by a cluster: from a push to a pod behind the gateway.
 
@@ -14,6 +14,10 @@ const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
 const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
 /** A cluster that shares two cores with its tests starts a pod in seconds or in a minute. */
 const limitMs = 120_000;
+
+/** As small as it gets: the cluster may be shared. */
+const service = (source: string, more = ""): string =>
+  wholeService(source, `size: {cpu: 0.05, memory: 128Mi}\n${more}`);
 
 const name = `k2-${randomBytes(3).toString("hex")}`;
 const namespace = namespaceOf({ repository: name, environment: "production" });

@@ -83,7 +83,10 @@ function fetchContainer({ place, inputs }: Pod): Container {
       { name: "SOURCE_HOST", value: place.source?.host ?? "" },
       { name: "SOURCE_FOLDER", value: sourceFolder },
     ],
-    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    resources: {
+      requests: { cpu: place.resources.requests["cpu"] ?? "100m", memory: "64Mi" },
+      limits: { memory: "512Mi" },
+    },
     securityContext: containerSecurity,
     terminationMessagePolicy: "FallbackToLogsOnError",
     volumeMounts: [

@@ -14,6 +14,9 @@ const workerStartSeconds = 60;
 // Beyond the program's own time: pulling an image and fetching a source.
 const placementSeconds = 300;
 
+// An apply is not to wait until the last request at the old revision is answered.
+const gone = { "pulumi.com/deletionPropagationPolicy": "background" };
+
 /** One revision: a Deployment of its own, so that the one before it stays as it is until this one answers. */
 export function makeDeployment(workload: Running, place: Place, provider: Provider): Deployment {
   const { spec } = workload;
@@ -32,7 +35,7 @@ export function makeDeployment(workload: Running, place: Place, provider: Provid
   const deployment = new Deployment(
     name,
     {
-      metadata: { ...metadata, labels: own },
+      metadata: { ...metadata, labels: own, annotations: { ...gone } },
       spec: {
         replicas: place.replicas,
         revisionHistoryLimit: 0,
