@@ -49,6 +49,8 @@ export interface KubernetesTargetSettings {
   readonly sourceUrl?: string;
   /** How sizes ask for GPUs, in place of the ways that Waybill knows; the first that fits is taken. */
   readonly gpus: readonly GpuSettings[];
+  /** Nodes are added for pods that find no place: what it has says nothing about what it can have. */
+  readonly autoscaled?: boolean;
   /** Of one environment, as a ResourceQuota has it. */
   readonly quota?: Readonly<Record<string, string>>;
   readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
@@ -126,6 +128,7 @@ const ofKubernetes = [
   "runtimes",
   "sourceUrl",
   "gpus",
+  "autoscaled",
   "quota",
   "gateway",
   "pullSecret",

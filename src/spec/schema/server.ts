@@ -150,6 +150,11 @@ const target = object(
       [[{ type: "mi300x", resource: "amd.com/gpu", nodeSelector: { "amd.com/gpu.product-name": "MI300X" } }]],
       list(gpu, { maxItems: 100 }),
     ),
+    autoscaled: field(
+      "Whether the cluster adds nodes for pods that find no place. Every revision then starts beside the old one, whatever its `rollout`; false by default.",
+      [true],
+      { type: "boolean" },
+    ),
     ...namespaces,
   },
   ["kind"],

@@ -3,7 +3,6 @@ import type { Log } from "../../core/log.ts";
 import type { Program } from "../../engine/engine.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { foundationStack } from "../foundations.ts";
-import type { Rollouts } from "../rollout.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { Foundation, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
@@ -27,8 +26,6 @@ export interface KubernetesTargetDependencies extends PlaceDependencies {
 export interface KubernetesTarget extends Target {
   /** Resolves once the cluster has told how everything is. */
   readonly ready: Promise<unknown>;
-  /** Room for new revisions, by what the cluster has. */
-  readonly rollouts: Rollouts;
   readonly sleeper: Sleeper;
   close(): Promise<void>;
 }
@@ -36,15 +33,17 @@ export interface KubernetesTarget extends Target {
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
   const { settings, cluster, clock, log } = dependencies;
   const status = makeClusterStatus({ cluster, clock, log });
-  const rollouts = makeClusterRollouts({
-    cluster,
-    outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
-    clock,
-    log,
-  });
+  const rollouts = settings.autoscaled
+    ? null
+    : makeClusterRollouts({
+        cluster,
+        outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
+        clock,
+        log,
+      });
   return {
-    ready: Promise.all([status.ready, rollouts.ready]),
-    rollouts,
+    ready: Promise.all([status.ready, rollouts?.ready]),
+    ...(rollouts && { rollouts }),
     sleeper: makeClusterSleeper({ cluster, status, clock }),
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
@@ -54,7 +53,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     onStatus: (listener) => status.onStatus(listener),
     logs: (stack, request) => readLogs({ cluster, status, log }, stack, request),
     async close() {
-      await Promise.all([status.close(), rollouts.close()]);
+      await Promise.all([status.close(), rollouts?.close()]);
     },
   };
 }
