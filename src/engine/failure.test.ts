@@ -143,7 +143,7 @@ test("cancelling ends the calls in flight, starts nothing more and keeps what wa
 
 test("a deletion that was cancelled is gone through with before its resource is relied on again", async () => {
   using harness = makeTestEngine();
-  const { engine, taken } = harness;
+  const { engine, taken, calls } = harness;
   const controller = new AbortController();
   const program = (isDeclared: boolean) => async () => {
     const a = isDeclared ? new Thing("a", { deleteWaits: 300 }) : null;
@@ -152,7 +152,7 @@ test("a deletion that was cancelled is gone through with before its resource is 
   await engine.up(shop, program(true));
   taken();
   const cancelled = engine.up(shop, program(false), { signal: controller.signal });
-  await after(50);
+  while (!calls.some(({ method }) => method === "delete")) await after(5);
   controller.abort(new Error("a newer snapshot"));
   await assert.rejects(cancelled, { code: "APPLY_CANCELLED" });
   assert.deepEqual(taken(), ["update b", "delete a"]);
