@@ -23,6 +23,7 @@ export interface ClusterStatus {
   readonly ready: Promise<unknown>;
   /** Of the newest revision; null where nothing runs. */
   status(stack: StackName): WorkloadStatus | null;
+  /** Begins with how everything is. */
   onStatus(listener: (change: StatusChange) => void): () => void;
   /** What keeps the newest revision from answering. */
   trouble(stack: StackName): Trouble | null;
@@ -37,7 +38,7 @@ export interface ClusterStatus {
 export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
   const changes = makeFeed<StatusChange>();
   const touched = makeFeed<StackName>();
-  const said = new Map<string, string>();
+  const said = new Map<string, { readonly text: string; readonly change: StatusChange }>();
   const seen = observe(dependencies, look);
 
   function status(stack: StackName): WorkloadStatus | null {
@@ -51,15 +52,19 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
     const text = JSON.stringify(now);
     const key = stackKey(stack);
     if (now === null) said.delete(key);
-    if (now === null || said.get(key) === text) return;
-    said.set(key, text);
-    changes.publish({ stack, status: now });
+    if (now === null || said.get(key)?.text === text) return;
+    const change = { stack, status: now };
+    said.set(key, { text, change });
+    changes.publish(change);
   }
 
   return {
     ready: seen.ready,
     status,
-    onStatus: (listener) => changes.listen(listener),
+    onStatus(listener) {
+      for (const { change } of said.values()) listener(change);
+      return changes.listen(listener);
+    },
     trouble(stack) {
       const [newest] = seen.revisions(stack);
       return newest ? troubleOf(seen.facts(stack, newest)) : null;

@@ -4,7 +4,7 @@ import { WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { makeInformer } from "../cluster/informer.ts";
-import { referenceOf, type KubeObject } from "../cluster/object.ts";
+import { referenceOf, type KubeObject, type OwnerReference } from "../cluster/object.ts";
 import { podTrouble } from "../observe/diagnosis.ts";
 import type { Condition, PodObject } from "../observe/pods.ts";
 import { buildContainer, type BuildObjects } from "./build-job.ts";
@@ -35,7 +35,10 @@ export async function runBuild(run: BuildRun): Promise<void> {
   const { cluster, objects, signal } = run;
   try {
     await cluster.apply(objects.secret, { signal });
-    await cluster.apply(objects.job, { signal });
+    const { apiVersion, kind, metadata } = await cluster.apply(objects.job, { signal });
+    const owner = { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? "" };
+    // Should this server end now, the addresses go with the Job.
+    await cluster.apply(ownedBy(objects.secret, owner), { signal });
     await ended(run);
   } finally {
     const cleaning = AbortSignal.timeout(10_000);
@@ -44,6 +47,11 @@ export async function runBuild(run: BuildRun): Promise<void> {
     }
   }
 }
+
+const ownedBy = (object: KubeObject, owner: OwnerReference & { readonly apiVersion: string }): KubeObject => ({
+  ...object,
+  metadata: { ...object.metadata, ownerReferences: [owner] },
+});
 
 /** Resolves when the Job completed; rejects when it, or a pod of it, says that it will not. */
 async function ended(run: BuildRun): Promise<void> {
