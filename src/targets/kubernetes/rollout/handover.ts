@@ -1,7 +1,8 @@
 import type { Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
-import type { Capacity } from "../capacity/capacity.ts";
+import type { Pod } from "../capacity/capacity.ts";
 import type { Survey } from "../capacity/survey.ts";
 import { isStatus } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -11,7 +12,10 @@ import { deploymentLabels, labels, manager, namespaceOf, stackOf } from "../name
 import { revisionOfPod } from "./outline.ts";
 
 interface ScaledObject extends KubeObject {
-  readonly spec?: { readonly replicas?: number };
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: { readonly spec?: { readonly terminationGracePeriodSeconds?: number } };
+  };
 }
 
 /** How many replicas a Deployment had before it made room for its successor. Kept until that runs, over every crash. */
@@ -68,12 +72,7 @@ export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Ha
     kind: "Deployment",
     labelSelector: `${labels.manager}=${manager},${labels.deployment}`,
   });
-  const gone = (stack: StackName, isLeaving: (revision: string) => boolean, signal: AbortSignal): Promise<void> => {
-    const owner = stackKey(stack);
-    const isLeft = ({ pods }: Capacity): boolean =>
-      pods.some((pod) => pod.owner === owner && isLeaving(revisionOfPod(pod)));
-    return survey.until(() => !isLeft(survey.capacity() ?? nothing), signal);
-  };
+  const gone = makeLeaving(survey);
   const isOf = (stack: StackName, { metadata }: ScaledObject): boolean => {
     const owner = stackOf(metadata.labels);
     return owner !== null && stackKey(owner) === stackKey(stack);
@@ -84,26 +83,24 @@ export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Ha
       out.has(stackKey(stack)) || revisions.all().some((found) => isHandedOver(found) && isOf(stack, found)),
     async make(stack, revision, signal) {
       out.add(stackKey(stack));
-      for (const found of await revisionsOf(cluster, stack, signal)) {
+      const others = (await revisionsOf(cluster, stack, signal)).filter((found) => revisionLabel(found) !== revision);
+      for (const found of others) {
         const replicas = found.spec?.replicas ?? 1;
-        const isOther = revisionLabel(found) !== revision && replicas > 0;
-        if (isOther) await scale(cluster, { found, replicas: 0, kept: String(replicas) }, signal);
+        if (replicas > 0) await scale(cluster, { found, replicas: 0, kept: String(replicas) }, signal);
       }
-      await gone(stack, (each) => each !== revision, signal);
+      await gone(stack, others, signal);
     },
     async clear(stack, kept, signal) {
       const found = await revisionsOf(cluster, stack, signal);
       const failed = found.filter((each) => !kept.has(revisionLabel(each)) && !isHandedOver(each));
       for (const each of failed) await scale(cluster, { found: each, replicas: 0, kept: null }, signal);
-      const stopped = new Set(failed.map(revisionLabel));
-      await gone(stack, (each) => stopped.has(each), signal);
+      await gone(stack, failed, signal);
     },
     async undo(stack, signal) {
       const found = await revisionsOf(cluster, stack, signal);
       const successors = found.filter((each) => !isHandedOver(each));
       for (const each of successors) await scale(cluster, { found: each, replicas: 0, kept: null }, signal);
-      const stopped = new Set(successors.map(revisionLabel));
-      await gone(stack, (each) => stopped.has(each), signal);
+      await gone(stack, successors, signal);
       for (const each of found) {
         const kept = each.metadata.annotations?.[handedOver];
         if (kept !== undefined) await scale(cluster, { found: each, replicas: Number(kept) || 1, kept: null }, signal);
@@ -115,7 +112,31 @@ export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Ha
   };
 }
 
-const nothing: Capacity = { nodes: [], pods: [], quotas: [], limitRanges: [] };
+/** Resolves once none of their pods is left. One that does not end in its time (its node is away) is given up on. */
+function makeLeaving(survey: Pick<Survey, "capacity" | "until">) {
+  return async (stack: StackName, leaving: readonly ScaledObject[], signal: AbortSignal): Promise<void> => {
+    const owner = stackKey(stack);
+    const revisions = new Set(leaving.map(revisionLabel));
+    const left = (): readonly Pod[] =>
+      (survey.capacity()?.pods ?? []).filter((pod) => pod.owner === owner && revisions.has(revisionOfPod(pod)));
+    const late = AbortSignal.timeout(Math.max(0, ...leaving.map(graceSeconds)) * 1_000 + lateMs);
+    try {
+      await survey.until(() => left().length === 0, AbortSignal.any([signal, late]));
+    } catch (error) {
+      signal.throwIfAborted();
+      const names = left().map(({ name }) => name);
+      throw new WaybillError("STEP_FAILED", `pods that were told to stop are still there: ${names.join(", ")}`, {
+        cause: error,
+      });
+    }
+  };
+}
+
+const lateMs = 120_000;
+// What Kubernetes takes where nothing is said.
+const defaultGraceSeconds = 30;
+const graceSeconds = ({ spec }: ScaledObject): number =>
+  spec?.template?.spec?.terminationGracePeriodSeconds ?? defaultGraceSeconds;
 
 interface Scaling {
   readonly found: ScaledObject;
