@@ -12,7 +12,7 @@ import { breakLock } from "./process/lock.ts";
 import type { CliParts } from "./parts.ts";
 import { bookOf, repair } from "./repair.ts";
 import { reportRefusals } from "./refusal.ts";
-import { languageRuntime, resourceProvider, serve } from "./serve/grpc.ts";
+import { languageRuntime, resourceProvider, serve, type GrpcServer, type Service } from "./serve/grpc.ts";
 import { makeLanguageServer } from "./serve/language-server.ts";
 import { makeGuard } from "./serve/provider-call.ts";
 import { makeProviderServer } from "./serve/provider-server.ts";
@@ -79,32 +79,37 @@ export async function runOperation(
 
 /** Serves the program and the providers for as long as the CLI runs. */
 async function withServers(parts: CliParts, operation: CliOperation, running: Running) {
-  const { kind, stack, program, options } = operation;
+  const { stack, program, options } = operation;
   const { config = {}, secretConfig = [] } = options;
-  await using servers = new AsyncDisposableStack();
-  const attached: string[] = [];
-  for (const [name, provider] of Object.entries(parts.providers)) {
-    const service = makeProviderServer({
-      provider,
-      effects: running.book,
-      operation: providerOperation(parts, operation, running),
-    });
-    const server = servers.use(await serve(resourceProvider, service));
-    attached.push(`${name}:${server.port}`);
-  }
-  const args: string[] = [...argsOf[kind], "--parallel", String(options.parallel ?? defaultParallel)];
   const language = program && makeLanguageServer({ ...running, program, config, secretConfig });
-  if (language) {
-    const server = servers.use(await serve(languageRuntime, language.service));
-    args.push(`--client=127.0.0.1:${server.port}`, "--exec-kind", "auto.inline");
+  const opened: GrpcServer[] = [];
+  const open = async (definition: object, service: Service): Promise<number> => {
+    const server = await serve(definition, service);
+    opened.push(server);
+    return server.port;
+  };
+  try {
+    const attached: string[] = [];
+    for (const [name, provider] of Object.entries(parts.providers)) {
+      const server = { provider, effects: running.book, operation: providerOperation(parts, operation, running) };
+      attached.push(`${name}:${await open(resourceProvider, makeProviderServer(server))}`);
+    }
+    const client = language ? await open(languageRuntime, language.service) : null;
+    const result = await parts.commands.run(stack, argsFor(operation, client), {
+      env: { PULUMI_DEBUG_PROVIDERS: attached.join(","), PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" },
+      signal: running.signal,
+      onStart: (pid) => running.book.carriedBy(pid, parts.clock.now()),
+      onLine: (line) => running.events.read(line),
+    });
+    return { result, language };
+  } finally {
+    for (const server of opened) server.close();
   }
-  const result = await parts.commands.run(stack, args, {
-    env: { PULUMI_DEBUG_PROVIDERS: attached.join(","), PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" },
-    signal: running.signal,
-    onStart: (pid) => running.book.carriedBy(pid, parts.clock.now()),
-    onLine: (line) => running.events.read(line),
-  });
-  return { result, language };
+}
+
+function argsFor({ kind, options }: CliOperation, clientPort: number | null): readonly string[] {
+  const args = [...argsOf[kind], "--parallel", String(options.parallel ?? defaultParallel)];
+  return clientPort === null ? args : [...args, `--client=127.0.0.1:${clientPort}`, "--exec-kind", "auto.inline"];
 }
 
 function providerOperation({ clock }: CliParts, { kind }: CliOperation, running: Running) {

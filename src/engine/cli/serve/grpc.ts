@@ -60,11 +60,14 @@ interface UnaryCall {
 }
 type Respond = (error: unknown, response?: unknown) => void;
 
-/** Serves on a free port of the loopback; closed with everything under way. */
-export async function serve(
-  definition: object,
-  service: Service,
-): Promise<AsyncDisposable & { readonly port: number }> {
+export interface GrpcServer {
+  readonly port: number;
+  /** With everything under way. */
+  close(): void;
+}
+
+/** Serves on a free port of the loopback. */
+export async function serve(definition: object, service: Service): Promise<GrpcServer> {
   const server = new grpc.Server(grpcChannelOptions);
   const handlers = Object.entries(service).map(([name, method]) => [name, handler(method)] as const);
   server.addService(definition, Object.fromEntries(handlers));
@@ -73,7 +76,7 @@ export async function serve(
       error ? reject(error) : resolve(bound),
     );
   });
-  return { port, [Symbol.asyncDispose]: async () => server.forceShutdown() };
+  return { port, close: () => server.forceShutdown() };
 }
 
 function handler(method: Method<never>) {
