@@ -103,7 +103,9 @@ function boundProvider(bound: Bound & { readonly namespace: string }): Provider 
         const { namespace: place, name } = metadata;
         const where = place === undefined ? {} : { namespace: place };
         const live = await cluster.get({ apiVersion, kind, name, ...where }, signal);
-        return live && { id: idOf(live.metadata.namespace, name), outputs: outputsOf(live, inputs) };
+        // One that is on its way out is none that the next apply can build on.
+        if (live === null || live.metadata.deletionTimestamp !== undefined) return null;
+        return { id: idOf(live.metadata.namespace, name), outputs: outputsOf(live, inputs) };
       }),
     read: (request) => masked(request, [request.inputs, request.outputs], () => readObject(cluster, request)),
     delete: (request) =>

@@ -85,10 +85,17 @@ function unseen(own: Follower, isFound: boolean): Judgement {
 
 /** The watch may be behind: what it holds may still be the object as it was before, or another of that name. */
 function seenSince(own: Follower, applied: KubeObject): KubeObject | undefined {
-  const { name, namespace, uid, generation = 0 } = applied.metadata;
+  const { name, namespace, uid } = applied.metadata;
   const found = own.get(name, namespace);
-  if (found === undefined || found.metadata.uid !== uid) return undefined;
-  return (found.metadata.generation ?? 0) >= generation ? found : undefined;
+  if (found === undefined || found.metadata.uid !== uid || isOlder(found, applied)) return undefined;
+  return found;
+}
+
+/** Kinds without a generation, such as Service, have nothing else to tell by: versions of one object only grow. */
+function isOlder({ metadata: found }: KubeObject, { metadata: applied }: KubeObject): boolean {
+  if (applied.generation !== undefined) return (found.generation ?? 0) < applied.generation;
+  const [before, after] = [Number(found.resourceVersion), Number(applied.resourceVersion)];
+  return before < after;
 }
 
 function selectionOf({ apiVersion, kind, metadata }: KubeObject): Selection {
