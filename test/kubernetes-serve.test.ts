@@ -110,17 +110,18 @@ defaultTarget: cluster
       shop.push({
         "deployments/built.yaml": service(
           "web",
-          "build: echo made of $FLAVOUR > made.txt\nfiles: {conf/app.toml: {content: level = 3}}\n" +
-            "env: {FLAVOUR: vanilla}\nsecrets: [{name: db, env: DATABASE_URL}, {name: db, file: /etc/shop/db}]\n",
+          "build: echo made of $FLAVOUR, $(echo $((1 + 1))) of $$ > made.txt\nfiles: {conf/app.toml: {content: level = 3}}\n" +
+            "env: {FLAVOUR: vanilla, PRICE: $(FLAVOUR) $$5}\nsecrets: [{name: db, env: DATABASE_URL}, {name: db, file: /etc/shop/db}]\n",
         ),
       }),
     );
     assert.match(said, /built {2}building: echo made of/);
     const text = async (path: string): Promise<string> => (await served.get("built", path)).body.trim();
-    assert.equal(await text("/file?name=made.txt"), "made of vanilla");
+    assert.match(await text("/file?name=made.txt"), /^made of vanilla, 2 of \d+$/);
     assert.equal(await text("/file?name=conf/app.toml"), "level = 3");
     assert.equal(await text("/file?name=/etc/shop/db"), "postgres://x:y@db/shop");
     assert.equal(await text("/env?name=DATABASE_URL"), "postgres://x:y@db/shop");
+    assert.equal(await text("/env?name=PRICE"), "$(FLAVOUR) $$5");
     assert.equal(await text("/env?name=PORT"), "8000");
     assert.equal((await list("batch/v1", "Job")).length, 0);
   });

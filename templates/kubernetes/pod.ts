@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import type { input } from "@pulumi/kubernetes/types/index.js";
 import { secretFileVariable } from "../../src/targets/local/processes/environment.ts";
 import { serviceAccount, sourceFolder, type Place } from "../../src/targets/kubernetes/place.ts";
-import { shellText } from "../../src/targets/kubernetes/shell.ts";
+import { literal, shellText } from "../../src/targets/kubernetes/shell.ts";
 import { mountedFiles, type Inputs, type Running } from "./parts.ts";
 
 type PodSpec = input.core.v1.PodSpec;
@@ -77,7 +77,7 @@ function fetchContainer({ place, inputs }: Pod): Container {
   return {
     name: "source",
     image: place.image,
-    command: [...(place.source?.fetch ?? [])],
+    command: (place.source?.fetch ?? []).map(literal),
     env: [
       { name: "SOURCE_URL", valueFrom: { secretKeyRef: { name: inputs.source?.metadata.name, key: "url" } } },
       { name: "SOURCE_HOST", value: place.source?.host ?? "" },
@@ -103,7 +103,7 @@ function mainContainer(pod: Pod): Container {
   return {
     name: spec.name,
     image: place.image,
-    ...(spec.command !== null && { command: ["/bin/sh", "-c", shellText(spec.startScript, spec.command)] }),
+    ...(spec.command !== null && { command: ["/bin/sh", "-c", literal(shellText(spec.startScript, spec.command))] }),
     ...(workingDir !== null && { workingDir }),
     env: [...environment(pod)],
     resources: { requests: { ...place.resources.requests }, limits: { ...place.resources.limits } },
@@ -130,9 +130,9 @@ function* environment({ workload, inputs }: Pod): Generator<EnvVar> {
     // Python keeps output in a buffer when it is no terminal: logs would come minutes late, or never after a crash.
     PYTHONUNBUFFERED: "1",
     ...spec.env,
-  }).map(([name, value]) => ({ name, value }));
+  }).map(([name, value]) => ({ name, value: literal(value) }));
   for (const use of spec.secrets) {
-    if ("file" in use) yield { name: secretFileVariable(use.name), value: use.file };
+    if ("file" in use) yield { name: secretFileVariable(use.name), value: literal(use.file) };
     else yield { name: use.env, valueFrom: { secretKeyRef: { name: inputs.secret?.metadata.name, key: use.name } } };
   }
   if (spec.kind === "service") {

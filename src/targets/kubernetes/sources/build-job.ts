@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { KubeObject } from "../cluster/object.ts";
 import { environmentLabels } from "../names.ts";
 import { serviceAccount, sourceFolder } from "../place.ts";
+import { literal } from "../shell.ts";
 import { keyOf, type BuildStep, type MadeSource } from "./made-source.ts";
 import { fetchCommand, uploadCommand } from "./scripts.ts";
 
@@ -87,16 +88,24 @@ function podOf(source: MadeSource, step: BuildStep, { name, host }: { name: stri
       seccompProfile: { type: "RuntimeDefault" },
     },
     initContainers: [
-      container({ name: "source", command: fetchCommand[step.runtime], env: address("SOURCE_URL", "fetch") }),
+      container({
+        name: "source",
+        command: fetchCommand[step.runtime].map(literal),
+        env: address("SOURCE_URL", "fetch"),
+      }),
       container({
         name: buildContainer,
-        command: ["/bin/sh", "-c", step.command],
+        command: ["/bin/sh", "-c", literal(step.command)],
         workingDir: posix.join(sourceFolder, source.workingDir),
-        env: env.map(([variable, value]) => ({ name: variable, value })),
+        env: env.map(([variable, value]) => ({ name: variable, value: literal(value) })),
       }),
     ],
     containers: [
-      container({ name: "upload", command: uploadCommand[step.runtime], env: address("UPLOAD_URL", "upload") }),
+      container({
+        name: "upload",
+        command: uploadCommand[step.runtime].map(literal),
+        env: address("UPLOAD_URL", "upload"),
+      }),
     ],
     volumes: [
       { name: "source", emptyDir: {} },
