@@ -81,7 +81,7 @@ export function sleepBehaviours(open: () => Promise<TargetWorld>): void {
     await untilAsleep();
     await world.served.json(["pause", "web"], { cwd: world.shop.path });
     await untilState(world, "web", "paused");
-    assert.match(await answer(), /^503 .*paused by/);
+    await until("it says so", async () => /^503 .*paused by/.test(await answer()), 60_000);
     await until("nothing runs", async () => (await world.running("web")) === 0, 60_000);
     await world.served.json(["resume", "web"], { cwd: world.shop.path });
     await until("it answers again", async () => (await answer()) === before, 60_000);
