@@ -1,9 +1,10 @@
 // The gateway's process: settings → database → gateway → listening. It outlives the server that started it.
+import { isDeepStrictEqual } from "node:util";
 import { pino } from "pino";
 import type { Server as NetServer } from "node:net";
 import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
-import { listenForControl, makeDrained } from "./gateway/control/server.ts";
+import { listenForControl, makeDrained, makeQuiet } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
 import { keepBounded } from "./gateway/control/own-log.ts";
 import {
@@ -13,10 +14,13 @@ import {
   removeState,
   settingsVariable,
   writeState,
+  type ClusterReach,
   type GatewaySettings,
 } from "./gateway/control/state-file.ts";
 import { makeGateway, type Gateway } from "./gateway/gateway.ts";
 import type { Address } from "./gateway/listener.ts";
+import type { Endpoints } from "./gateway/upstream/endpoints.ts";
+import { makeLateEndpoints } from "./gateway/upstream/late-endpoints.ts";
 import { startTimeOf } from "./targets/local/processes/process-table.ts";
 import { makeGatewayDatabase } from "./store/gateway/connection.ts";
 
@@ -33,10 +37,13 @@ async function main(): Promise<void> {
   const settings = readSettings(file);
   keepBounded(gatewayLogFile(settings.dataFolder), log);
   const database = makeGatewayDatabase(settings.databaseUrl, log);
+  let { clusters } = settings;
+  const endpoints = makeLateEndpoints({ open: () => openEndpoints((target) => clusters[target]), log });
   const gateway = makeGateway({
     origin: settings.origin,
     accessLogFile: accessLogFile(settings.dataFolder),
     source: () => database.source(),
+    endpoints,
     clock,
     log,
   });
@@ -44,10 +51,32 @@ async function main(): Promise<void> {
   // Without a database it serves all the same: whoever asks is told to come back, and the port is not refused.
   await Promise.race([loaded, clock.sleep(firstLoadMs)]);
   await gateway.listen(await placeToListen(settings));
-  await serve(gateway, { settings, database });
+  const reach = (changed: GatewaySettings["clusters"]): void => {
+    if (isDeepStrictEqual(changed, clusters)) return;
+    clusters = changed;
+    endpoints.reopen();
+  };
+  await serve(gateway, { settings, database, reach });
   log.info({ port: settings.port, version: settings.version }, "gateway listening");
   say({ kind: "ready" });
   if (process.connected) process.disconnect();
+}
+
+/** What a cluster's client takes is loaded only where a route leads into a cluster. */
+async function openEndpoints(reachOf: (target: string) => ClusterReach | undefined): Promise<Endpoints> {
+  const [{ makeClusterEndpoints }, { openCluster }] = await Promise.all([
+    import("./targets/kubernetes/endpoints.ts"),
+    import("./targets/kubernetes/cluster/cluster.ts"),
+  ]);
+  return makeClusterEndpoints({
+    async connect(target) {
+      const reach = reachOf(target);
+      if (reach) return openCluster(reach);
+      throw new WaybillError("SETTINGS_INVALID", `target "${target}" is no cluster of the server's settings`);
+    },
+    clock,
+    log,
+  });
 }
 
 /** The port, or the socket that the gateway before this one hands over. */
@@ -67,10 +96,13 @@ function say(message: FromGateway): void {
   if (process.connected) process.send?.(message);
 }
 
-async function serve(
-  gateway: Gateway,
-  { settings, database }: { settings: GatewaySettings; database: ReturnType<typeof makeGatewayDatabase> },
-): Promise<void> {
+interface Serving {
+  readonly settings: GatewaySettings;
+  readonly database: ReturnType<typeof makeGatewayDatabase>;
+  readonly reach: (clusters: GatewaySettings["clusters"]) => void;
+}
+
+async function serve(gateway: Gateway, { settings, database, reach }: Serving): Promise<void> {
   const { dataFolder, version, port, host, origin } = settings;
   let isEnding = false;
 
@@ -91,12 +123,15 @@ async function serve(
         isDraining: gateway.isDraining(),
         inFlight: gateway.inFlight.total(),
         leadsTo: gateway.mirror.endpoint(),
+        parked: gateway.parked(),
       }),
-      settings: async ({ databaseUrl }) => {
+      settings: async ({ databaseUrl, clusters }) => {
         database.moveTo(String(databaseUrl));
+        reach(clusters as GatewaySettings["clusters"]);
         return {};
       },
       drained: makeDrained(gateway),
+      quiet: makeQuiet(gateway),
       takeover: async ({ execPath, entry, settingsFile }) => {
         const files = { execPath: String(execPath), entry: String(entry), settingsFile: String(settingsFile) };
         const pid = await spawnGateway({ ...files, dataFolder, listener: gateway.server });

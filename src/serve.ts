@@ -1,13 +1,10 @@
 import { makeAccess, type Access } from "./access/access.ts";
-import { workloadUrl } from "./access/origin.ts";
 import { systemClock } from "./core/clock.ts";
 import type { Identity } from "./core/identity.ts";
 import type { Log } from "./core/log.ts";
-import { repositoryName } from "./core/names.ts";
 import type { Secret } from "./core/secret.ts";
 import type { Spawn } from "./core/spawn.ts";
-import { makeEngine } from "./engine/engine.ts";
-import type { StackState } from "./engine/state.ts";
+import type { StackName } from "./core/stack.ts";
 import type { Endpoint } from "./gateway/mirror.ts";
 import { openBase, type Base } from "./server/base.ts";
 import { makeClosers, type Closers } from "./server/closers.ts";
@@ -17,15 +14,16 @@ import type { ServeOptions } from "./server/options.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
+import { openTargets } from "./server/targets.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
-import { makeRouteStore, type RouteStore } from "./store/routes.ts";
+import { followNotifications } from "./store/notifications.ts";
+import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
-import { makeStackStore } from "./store/stacks.ts";
-import { makeEngineDeployer } from "./targets/engine-deployer.ts";
-import { makeLocalTarget } from "./targets/local/target.ts";
-import { makeSecrets, type Secrets } from "./targets/secrets.ts";
+import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
+import { makeSleepKeeper, type Sleeper, type SleepPlace } from "./targets/sleep/keeper.ts";
+import { makeSecrets } from "./targets/secrets.ts";
 
 export interface RunningServer {
   readonly url: string;
@@ -84,14 +82,19 @@ async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint
   const stopping = new AbortController();
   const routes = makeRouteStore(base.db);
   const secrets = makeSecrets({ store: makeSecretStore(base.db), cipher: base.cipher, clock });
-  const { target, deployer } = await openTarget(parts, { routes, secrets });
+  const store = makeReleaseStore(base.db);
+  const { target, sleeperOf, deployer, sources, stacks } = await openTargets({ ...parts, routes, secrets, store });
   const room = makeReleaseRoom({
     git: base.git,
-    store: makeReleaseStore(base.db),
+    store,
     deployer,
     secrets,
     remoteKeys: base.remoteKeys,
-    context: { sizes: settings.sizes, targets: Object.keys(settings.targets) },
+    context: {
+      sizes: settings.sizes,
+      targets: Object.keys(settings.targets),
+      defaultTarget: settings.defaultTarget,
+    },
     clock,
     log,
     signal: stopping.signal,
@@ -105,8 +108,9 @@ async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint
     origin: base.origin,
     bootstrapToken: bootstrapToken(process.env),
   });
-  const ways = { base, folder, access, routes, secrets, target, room, clock, log, spawn, closers, stopping };
-  const endpoint = await openDoors(ways);
+  keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
+  const ways = { base, folder, access, routes, secrets, target, sources, stacks, room, clock, log, spawn, closers };
+  const endpoint = await openDoors({ ...ways, stopping });
   // What changed while no server ran, and what a crash left half done, is found by looking.
   for (const name of await base.git.list()) {
     room.watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
@@ -114,36 +118,37 @@ async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint
   return { access, endpoint };
 }
 
-/** The target on this machine: its programs run under the engine, its processes outlive the server. */
-async function openTarget(
-  { options, folder, base, log, spawn, closers }: Start,
-  { routes, secrets }: { readonly routes: RouteStore; readonly secrets: Secrets },
-) {
-  const state = makeStackStore(base.db);
-  const target = makeLocalTarget({
-    folder: folder.workloads,
-    trees: {
-      materialise: async (repository, tree, to, signal) =>
-        (await base.git.open(repositoryName(repository))).materialise(tree, to, signal),
-    },
-    secrets,
-    routes,
-    isOwned: async (stack, id) => holds(await state.load(stack), id),
-    traffic: base.gateway.traffic,
+/** Puts to sleep what nobody asks for, and wakes it for whoever does. */
+function keepSleep(
+  { base, log, closers }: Start,
+  given: {
+    sleeperOf: (place: SleepPlace) => Sleeper | null;
+    isBusy: (stack: StackName) => boolean;
+    signal: AbortSignal;
+  },
+): void {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([ended.signal, given.signal]);
+  const keeper = makeSleepKeeper({
+    book: makeSleepBook(base.db),
+    quiet: base.gateway.traffic,
+    sleeperOf: given.sleeperOf,
+    isBusy: given.isBusy,
     clock: systemClock,
     log,
-    spawn,
+    signal,
   });
-  const engine = makeEngine({ providers: target.providers, state, secrets: base.cipher, clock: systemClock, log });
-  closers.add(() => engine.close());
-  await target.adopt();
-  closers.add(() => (options.stopWorkloads ? target.stopAll() : target.detach()));
-  const deployer = makeEngineDeployer({ engine, target, urlOf: (host) => workloadUrl(base.origin, host) });
-  return { target, deployer };
+  const following = followNotifications(
+    { url: base.databaseUrl, channel: sleepChannel, log },
+    { onConnected: async () => keeper.look(), onNotification: () => keeper.look() },
+    signal,
+  );
+  const running = keeper.run();
+  closers.add(async () => {
+    ended.abort(new Error("the server is stopping"));
+    await Promise.all([running, following]);
+  });
 }
-
-const holds = (stored: StackState | null, id: string): boolean =>
-  stored?.state.deployment.resources?.some((resource) => resource.id === id) ?? false;
 
 const operator: Identity = { name: "operator", kind: "token", role: "admin", groups: [] };
 

@@ -5,6 +5,7 @@ import { repositoryName } from "../src/core/names.ts";
 import { stackKey } from "../src/core/stack.ts";
 import { ada, releaseWorld } from "./support/release-world.ts";
 import { workingCopy, type WorkingCopy } from "./support/repository.ts";
+import { until } from "./support/served.ts";
 
 const production = { repository: "shop", environment: "production" };
 
@@ -242,6 +243,31 @@ test("a newer push cancels an apply in flight, and the last of many wins", async
   const tree = await work.git("rev-parse", "HEAD:web");
   assert.equal(world.deployer.running.get("shop/production/web")?.source, tree);
   assert.ok(cancelled > 0, "nothing was cancelled");
+});
+
+test("what waits for its target is tried again when that says so, knowing what ran before", async () => {
+  await start();
+  const { WaybillError } = await import("../src/core/errors.ts");
+  const changed = Promise.withResolvers<void>();
+  world.deployer.changed = () => changed.promise;
+  const before: unknown[] = [];
+  const apply = world.deployer.apply.bind(world.deployer);
+  world.deployer.apply = async (workload, options) => {
+    before.push(options.previous?.source ?? null);
+    return apply(workload, options);
+  };
+  world.deployer.behave = async () => {
+    throw new WaybillError("ROLLOUT_WAITING", "no node has a free GPU", { retryAfterMs: 3_600_000 });
+  };
+  const old = await work.git("rev-parse", "HEAD:web");
+  await push({ "web/main.js": "2" });
+  assert.equal((await states())["web"], "waiting no node has a free GPU\nWhat ran before keeps running.");
+  world.deployer.behave = async () => undefined;
+  changed.resolve();
+  await until("it is ready", async () => (await states())["web"] === "ready ");
+  assert.deepEqual(before, [old, old]);
+  await push({ "web/main.js": "3" });
+  assert.equal(before.at(-1), await work.git("rev-parse", "HEAD~1:web"));
 });
 
 test("a rollback to what never stopped running says that it is ready", async () => {

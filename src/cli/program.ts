@@ -9,6 +9,7 @@ import { makeClient, type Client } from "./client.ts";
 import { addAccountCommands } from "./grammar/accounts.ts";
 import { addDeploymentCommands } from "./grammar/deployments.ts";
 import { addServerCommands } from "./grammar/servers.ts";
+import { addStackCommands } from "./grammar/stacks.ts";
 import { findLogin } from "./kept-login.ts";
 import { painter, printable } from "./terminal.ts";
 
@@ -63,6 +64,7 @@ export function buildProgram(terminal: Terminal, finish: (status: number) => voi
   addServerCommands(program, run);
   addDeploymentCommands(program, run);
   addAccountCommands(program, run);
+  addStackCommands(program, run);
   for (const command of leaves(program)) command.option("--json", "print one JSON document");
   return program;
 }

@@ -64,7 +64,24 @@ export const errorTable = {
   SOURCE_MISSING: { verdict: "rejected", status: 422, summary: "files that a program needs are not there" },
   SECRET_MISSING: { verdict: "rejected", status: 422, summary: "a secret that a deployment uses has not been set" },
   TARGET_UNSUPPORTED: { verdict: "rejected", status: 422, summary: "this target cannot do what the file asks for" },
+  ROLLOUT_WAITING: { verdict: "waiting", status: 503, summary: "a new revision waits for room on its target" },
+  ROLLOUT_IMPOSSIBLE: {
+    verdict: "rejected",
+    status: 422,
+    summary: "a target never has the room that a revision wants",
+  },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
+  // clusters
+  CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },
+  CLUSTER_BUSY: { verdict: "transient", summary: "a cluster's API server is overloaded or failing" },
+  CLUSTER_CONFLICT: { verdict: "transient", summary: "an object in the cluster is in a state that forbids this now" },
+  CLUSTER_FORBIDDEN: {
+    verdict: "rejected",
+    status: 422,
+    summary: "the cluster, or a policy in it, does not let Waybill do that",
+  },
+  CLUSTER_REFUSED: { verdict: "rejected", status: 422, summary: "the cluster refused an object as it is" },
+  KIND_UNKNOWN: { verdict: "rejected", status: 422, summary: "the cluster serves no such kind of object" },
   // engine
   PROGRAM_FAILED: { verdict: "rejected", status: 422, summary: "the Pulumi program threw, or declared what cannot be" },
   PROGRAM_UNSUPPORTED: {
@@ -78,6 +95,9 @@ export const errorTable = {
   STATE_INVALID: { verdict: "rejected", summary: "a stack's state cannot be read" },
   STATE_CONFLICT: { verdict: "transient", summary: "another process changed the stack's state meanwhile" },
   STACK_BUSY: { verdict: "transient", status: 409, summary: "another operation on the stack is under way" },
+  STACK_LOCKED: { verdict: "waiting", summary: "another process holds the stack's lock in its backend" },
+  CLI_UNAVAILABLE: { verdict: "rejected", summary: "the Pulumi CLI cannot be started" },
+  CLI_FAILED: { verdict: "transient", summary: "the Pulumi CLI refused, or broke off" },
   APPLY_CANCELLED: { verdict: "transient", summary: "the apply was cancelled before it was through" },
   // last resort
   BUG: { verdict: "bug", summary: "a defect in Waybill" },

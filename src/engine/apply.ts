@@ -1,6 +1,7 @@
 import { WaybillError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Preview, Program, ProgramOptions, UpResult } from "./engine.ts";
+import { directClient, engineService, monitorService } from "./program/monitor.ts";
 import { runProgram } from "./program/program.ts";
 import type { Json } from "./provider.ts";
 import { makeDeployment, type Deployment } from "./stack/deployment.ts";
@@ -28,7 +29,11 @@ export async function applyProgram(operation: Operation, program: Program, optio
     fail: (error: unknown) => report.failProgram(error),
     redact: (text: string) => redaction.clean(text),
   };
-  await runProgram({ ...operation, config, secretConfig, monitor }, program);
+  const clients = {
+    monitor: directClient(monitorService(monitor), monitor.redact),
+    engine: directClient(engineService(monitor), monitor.redact),
+  };
+  await runProgram({ ...operation, config, secretConfig, clients, fail: monitor.fail }, program);
   await untilIdle(operation, deployment);
   if (!report.hasFailures() && !signal.aborted) await removeRest(operation);
   await journal.flush();
@@ -55,8 +60,10 @@ export async function destroyStack(operation: Operation): Promise<Preview> {
   return summary(operation);
 }
 
+type Ended = Pick<Operation, "signal" | "report" | "project" | "stack">;
+
 /** Cancellation is said first: what failed then, failed because of it. */
-export function throwFailure({ signal, report, project, stack }: Operation): void {
+export function throwFailure({ signal, report, project, stack }: Ended): void {
   if (signal.aborted) {
     throw new WaybillError("APPLY_CANCELLED", `the apply of ${project}/${stack} was cancelled`, {
       cause: signal.reason,
@@ -66,12 +73,13 @@ export function throwFailure({ signal, report, project, stack }: Operation): voi
   if (error) throw error;
 }
 
-export function summary({ report }: Operation): Preview {
+export function summary({ report }: Pick<Operation, "report">): Preview {
   const steps = report.steps();
   return { steps, changes: countSteps(steps) };
 }
 
-function shown(value: Json): unknown {
+/** An output as the caller gets it: a secret as a `Secret`. */
+export function shown(value: Json): unknown {
   if (isSecret(value)) {
     const plain = revealed(value);
     return new Secret(typeof plain === "string" ? plain : JSON.stringify(plain));

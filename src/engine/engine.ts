@@ -112,7 +112,7 @@ export function makeEngine(dependencies: EngineDependencies): Engine {
   };
 }
 
-function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>) => Promise<Result> {
+export function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>) => Promise<Result> {
   const busy = new Set<string>();
   return async (stack, task) => {
     const scope = scopeOf(stack);
@@ -128,7 +128,8 @@ function makeExclusive(): <Result>(stack: StackName, task: () => Promise<Result>
   };
 }
 
-function requireOwn(urn: string, name: StackName): void {
+/** Throws STATE_INVALID for a resource of another stack. */
+export function requireOwn(urn: string, name: StackName): void {
   const { stack, project } = parseUrn(urn);
   if (`${project}/${stack}` === scopeOf(name)) return;
   throw new WaybillError(

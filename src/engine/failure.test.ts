@@ -28,57 +28,6 @@ test("a failing resource stops what depends on it and nothing else", async () =>
   assert.match(String(outputs["e"]), /^http:\/\/f-\d$/);
 });
 
-test("a failure deletes nothing", async () => {
-  using harness = makeTestEngine();
-  const { engine, taken } = harness;
-  await engine.up(shop, async () => ({ a: new Thing("a").address }));
-  taken();
-  await assert.rejects(engine.up(shop, async () => ({ b: new Thing("b", { fails: "no" }).address })));
-  assert.deepEqual(taken(), ["create b"]);
-  const { outputs } = await engine.up(shop, async () => ({ a: new Thing("a").address }));
-  assert.deepEqual(outputs, { a: "http://a-1" });
-});
-
-test("the old one survives a replacement that cannot be created", async () => {
-  using harness = makeTestEngine();
-  const { engine, taken, things } = harness;
-  const program = (fixed: number, more: Record<string, unknown> = {}) => {
-    return async () => ({ a: new Thing("a", { fixed, ...more }).address });
-  };
-  await engine.up(shop, program(1));
-  await assert.rejects(engine.up(shop, program(2, { fails: "crashed" })));
-  assert.deepEqual([...things.keys()], ["a-1"]);
-  const { changes } = await engine.up(shop, program(1));
-  assert.equal(changes.same, 2, "it is still what the state says");
-  taken();
-  await assert.rejects(engine.up(shop, program(3, { partial: true })), { message: /not ready yet/ });
-  assert.deepEqual([...things.keys()], ["a-1", "a-2"], "half a replacement is no reason to delete the old one");
-  await engine.up(shop, program(3, { partial: false }));
-  assert.deepEqual(taken(), ["create a", "update a", "delete a"]);
-  assert.deepEqual([...things.keys()], ["a-2"]);
-});
-
-test("a resource that came up half keeps its id, and the retry is an update", async () => {
-  using harness = makeTestEngine();
-  const { engine, taken } = harness;
-  const program = async () => ({ a: new Thing("a", { partial: true }).address });
-  await assert.rejects(engine.up(shop, program), { message: "test:index:Thing a: not ready yet" });
-  const { changes } = await engine.up(shop, program);
-  assert.equal(changes.update, 1);
-  assert.deepEqual(taken(), ["create a", "update a"]);
-  assert.equal((await engine.up(shop, program)).changes.same, 2);
-});
-
-test("after a failed update the next apply updates again, whatever the inputs", async () => {
-  using harness = makeTestEngine();
-  const { engine, taken } = harness;
-  const program = (more: Record<string, unknown>) => async () => ({ a: new Thing("a", more).address });
-  await engine.up(shop, program({ size: 1 }));
-  await assert.rejects(engine.up(shop, program({ size: 2, fails: "half way" })));
-  await engine.up(shop, program({ size: 1 }));
-  assert.deepEqual(taken(), ["create a", "update a", "update a"]);
-});
-
 test("a resource that cannot be deleted keeps what it depends on", async () => {
   using harness = makeTestEngine();
   const { engine, taken } = harness;
@@ -105,22 +54,6 @@ test("the provider's own error code is kept, and a person's turn outweighs a ret
     code: "SECRET_MISSING",
     message: "test:index:Thing a: later\ntest:index:Thing b: no secret x",
   });
-});
-
-test("check names every input that is wrong", async () => {
-  const failures = [
-    { property: "size", reason: "must be at least 1" },
-    { property: "image", reason: "is missing" },
-  ];
-  const provider = makeRecordingProvider({ check: async ({ newInputs }) => ({ inputs: newInputs, failures }) });
-  using harness = makeTestEngine({ provider });
-  await assert.rejects(
-    harness.engine.up(shop, async () => ({ a: new Thing("a").address })),
-    {
-      code: "RESOURCE_INVALID",
-      message: "test:index:Thing a: size: must be at least 1; image: is missing",
-    },
-  );
 });
 
 test("what a program throws, rejects or logs as an error fails it", async () => {
@@ -208,9 +141,26 @@ test("cancelling ends the calls in flight, starts nothing more and keeps what wa
   assert.equal(things.size, 3);
 });
 
-test("a second operation on a stack is refused while one is under way", async () => {
+test("a deletion that was cancelled is gone through with before its resource is relied on again", async () => {
   using harness = makeTestEngine();
-  const first = harness.engine.up(shop, async () => ({ a: new Thing("a", { waits: 20 }).address }));
-  await assert.rejects(harness.engine.destroy(shop), { code: "STACK_BUSY" });
-  await first;
+  const { engine, taken, calls } = harness;
+  const controller = new AbortController();
+  const program = (isDeclared: boolean) => async () => {
+    const a = isDeclared ? new Thing("a", { deleteWaits: 300 }) : null;
+    return { b: new Thing("b", a ? { of: a.address } : {}).address };
+  };
+  await engine.up(shop, program(true));
+  taken();
+  const cancelled = engine.up(shop, program(false), { signal: controller.signal });
+  while (!calls.some(({ method }) => method === "delete")) await after(5);
+  controller.abort(new Error("a newer snapshot"));
+  await assert.rejects(cancelled, { code: "APPLY_CANCELLED" });
+  assert.deepEqual(taken(), ["update b", "delete a"]);
+  const state = await engine.export(shop);
+  assert.deepEqual(
+    state?.deployment.pending_operations?.map(({ type }) => type),
+    ["deleting"],
+  );
+  await engine.up(shop, program(true));
+  assert.deepEqual(taken(), ["delete a", "create a", "update b"]);
 });

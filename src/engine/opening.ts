@@ -7,12 +7,15 @@ import { makeSlots } from "../core/slots.ts";
 import type { Operation } from "./stack/operation.ts";
 import { makeProviderSet } from "./stack/provider-set.ts";
 import { makeReport } from "./stack/report.ts";
-import { pulumiProject, pulumiStack, scopeOf } from "./state.ts";
+import { pulumiProject, pulumiStack, scopeOf, type SecretBox } from "./state.ts";
 import type { EngineEvent } from "./step.ts";
 import { makeRedaction, type Redaction } from "./value/redaction.ts";
 import { asSecret } from "./value/value.ts";
 
 const defaultParallel = 16;
+
+/** Without a box, secrets are loaded from plain text and saved as such. */
+type OpeningDependencies = Omit<EngineDependencies, "secrets"> & { readonly secrets: SecretBox | null };
 
 interface Wanted {
   readonly stack: StackName;
@@ -21,7 +24,7 @@ interface Wanted {
 }
 
 /** Loads the stack and sets out what an operation on it works with. */
-export async function openOperation(dependencies: EngineDependencies, wanted: Wanted): Promise<Operation> {
+export async function openOperation(dependencies: OpeningDependencies, wanted: Wanted): Promise<Operation> {
   const { providers: registered, clock } = dependencies;
   const { stack, options, isPreview } = wanted;
   const loaded = await loadCheckpoint(dependencies, stack);
@@ -53,13 +56,13 @@ interface Loaded {
   readonly serial: number;
 }
 
-export async function loadCheckpoint({ state, secrets }: EngineDependencies, stack: StackName): Promise<Loaded> {
+export async function loadCheckpoint({ state, secrets }: OpeningDependencies, stack: StackName): Promise<Loaded> {
   const stored = await state.load(stack);
   if (stored === null) return { checkpoint: emptyCheckpoint, serial: 0 };
   return { checkpoint: decodeCheckpoint(stored.state, { scope: scopeOf(stack), secrets }), serial: stored.serial };
 }
 
-function saver({ state, secrets, clock }: EngineDependencies, stack: StackName, loaded: Loaded) {
+function saver({ state, secrets, clock }: OpeningDependencies, stack: StackName, loaded: Loaded) {
   let { serial } = loaded;
   const encode = makeEncoder({ scope: scopeOf(stack), secrets });
   return async (checkpoint: Checkpoint): Promise<void> => {
@@ -78,7 +81,7 @@ function knowing({ resources, pending }: Checkpoint, { config = {}, secretConfig
   return redaction;
 }
 
-function tell({ log }: EngineDependencies, { stack, options }: Wanted, event: EngineEvent): void {
+function tell({ log }: OpeningDependencies, { stack, options }: Wanted, event: EngineEvent): void {
   if (event.type === "log") log.debug({ stack, urn: event.urn, text: event.message }, "a program logged");
   options.onEvent?.(event);
 }

@@ -10,6 +10,7 @@ import { accessLineOf, beginExchange, type Exchange } from "./exchange.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Vigil } from "./decision/vigil.ts";
 import type { Judge, Verdict } from "./judge.ts";
+import type { Activity } from "./sleep/activity.ts";
 import { malformed, serverAway } from "./notice/answers.ts";
 import { noticeOf, renderNotice, type Notice } from "./notice/notice.ts";
 import { targetOf } from "./target.ts";
@@ -27,6 +28,7 @@ interface Parts {
   readonly forwarder: HttpForwarder;
   readonly inFlight: InFlight;
   readonly vigil: Vigil;
+  readonly activity: Pick<Activity, "enter">;
   readonly accessLog: AccessLog;
   readonly cookies: Cookies;
   readonly scheme: PublicOrigin["scheme"];
@@ -87,60 +89,95 @@ interface Answering {
 }
 
 async function answerRequest(parts: Parts, answering: Answering): Promise<Sent> {
-  const verdict = answering.next();
-  switch (verdict.kind) {
-    case "notice":
-      return sendNotice(answering, verdict.notice);
-    case "files":
-      return answerFile(answering, verdict);
-    case "forward":
-      return forwardRequest(parts, answering, verdict);
-    default:
-      return verdict satisfies never;
+  for (let attempt = 0; ;) {
+    const verdict = answering.next();
+    switch (verdict.kind) {
+      case "notice":
+        return sendNotice(answering, verdict.notice);
+      case "files":
+        return answerFile(answering, verdict);
+      case "wait": {
+        const notice = await verdict.until(goneSignal(answering.response));
+        if (answering.response.destroyed) return { status: clientGoneStatus, bytes: 0 };
+        if (notice) return sendNotice(answering, notice);
+        break;
+      }
+      case "forward": {
+        const sent = await forwardRequest(parts, answering, { verdict, attempt });
+        if (sent) return sent;
+        await parts.clock.sleep(retryDelaysMs[attempt] ?? 0);
+        attempt += 1;
+        break;
+      }
+      default:
+        return verdict satisfies never;
+    }
   }
 }
 
-async function forwardRequest(
-  parts: Parts,
-  answering: Answering,
-  first: Extract<Verdict, { kind: "forward" }>,
-): Promise<Sent> {
-  const { exchange, response, next } = answering;
-  const { request, target, requestId } = exchange;
-  let verdict: Verdict = first;
-  for (let attempt = 0; ; attempt += 1) {
-    if (verdict.kind === "notice") return sendNotice(answering, verdict.notice);
-    if (verdict.kind === "files") return answerFile(answering, verdict);
-    const { to, upstream, headers } = verdict;
-    // Counted before anything can wait: whoever asks whether the address is idle must not be told so in between.
-    const leave = parts.inFlight.enter(upstream);
-    const outcome = await parts.forwarder
-      .forward({
-        request,
-        response,
-        upstream,
-        path: target.url,
-        headers,
-        requestId,
-        cookies: to === "server" ? null : parts.cookies,
-        // The server answers a push when it is deployed, however long that takes.
-        headersTimeoutMs: to === "server" ? 0 : workloadHeadersTimeoutMs,
-      })
-      .finally(leave);
-    if (outcome.kind !== "unanswered") return { status: response.statusCode, bytes: outcome.bytes };
-    const { failure, isBodyTouched } = outcome;
-    if (failure === "client-gone") return { status: clientGoneStatus, bytes: 0 };
-    const delayMs = retryDelaysMs[attempt];
-    if (delayMs === undefined || isBodyTouched || !mayTryAgain(exchange, failure)) {
-      return sendNotice(answering, failureNotice(failure, to));
-    }
-    await parts.clock.sleep(delayMs);
-    verdict = next();
+function goneSignal(stream: ServerResponse | Duplex): AbortSignal {
+  const gone = new AbortController();
+  stream.once("close", () => gone.abort());
+  return gone.signal;
+}
+
+/** Nobody reads the socket of an upgrade yet: its end is seen only by looking at what has come, which stays there. */
+async function whileListening<Answer>(socket: Duplex, until: (gone: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  const look = (): void => void (socket.readableLength === 0 && socket.read());
+  const end = (): void => void socket.destroy();
+  socket.on("readable", look).on("end", end);
+  try {
+    return await until(goneSignal(socket));
+  } finally {
+    socket.off("readable", look).off("end", end);
   }
+}
+
+interface Forward {
+  readonly verdict: Extract<Verdict, { kind: "forward" }>;
+  readonly attempt: number;
+}
+
+/** Null: nothing of it was answered, and it may be tried again. */
+async function forwardRequest(parts: Parts, answering: Answering, { verdict, attempt }: Forward): Promise<Sent | null> {
+  const { exchange, response } = answering;
+  const { request, target, requestId } = exchange;
+  const { to, upstream, headers } = verdict;
+  // Counted before anything can wait: whoever asks whether the address is idle must not be told so in between.
+  const leave = enter(parts, verdict);
+  const outcome = await parts.forwarder
+    .forward({
+      request,
+      response,
+      upstream,
+      path: target.url,
+      headers,
+      requestId,
+      cookies: to === "server" ? null : parts.cookies,
+      // The server answers a push when it is deployed, however long that takes.
+      headersTimeoutMs: to === "server" ? 0 : workloadHeadersTimeoutMs,
+    })
+    .finally(leave);
+  if (outcome.kind !== "unanswered") return { status: response.statusCode, bytes: outcome.bytes };
+  const { failure, isBodyTouched } = outcome;
+  if (failure === "client-gone") return { status: clientGoneStatus, bytes: 0 };
+  exchange.failedAt.push(upstream);
+  const mayRetry = attempt < retryDelaysMs.length && !isBodyTouched && mayTryAgain(exchange, failure);
+  return mayRetry ? null : sendNotice(answering, failureNotice(failure, to));
+}
+
+function enter({ inFlight, activity }: Parts, verdict: Forward["verdict"], abort?: () => void): () => void {
+  const leaves = [inFlight.enter(verdict.upstream, abort)];
+  if (verdict.to === "workload") leaves.push(activity.enter(verdict.route));
+  return () => {
+    for (const leave of leaves) leave();
+  };
 }
 
 /** Sent twice only where that is sure to mean the same as once. */
 function mayTryAgain({ request }: Exchange, failure: Failure): boolean {
+  // Nothing took the connection, so nothing was sent.
+  if (failure === "refused") return true;
   if (failure === "timeout") return false;
   return idempotent.has(request.method ?? "") && !hasBody(request);
 }
@@ -213,36 +250,49 @@ async function answerUpgrade(
   parts: Parts,
   { exchange, socket, head, next }: { exchange: Exchange; socket: Duplex; head: Buffer; next: () => Verdict },
 ): Promise<Sent> {
-  const verdict = next();
   const { request, target, requestId } = exchange;
   socket.on("error", () => socket.destroy());
-  if (verdict.kind !== "forward") {
-    const notice =
-      verdict.kind === "notice"
-        ? verdict.notice
-        : noticeOf("REQUEST_INVALID", { title: "Only files here", detail: "This site speaks no WebSocket." });
-    return refuseUpgrade(exchange, socket, notice);
+  for (;;) {
+    const verdict = next();
+    switch (verdict.kind) {
+      case "notice":
+        return refuseUpgrade(exchange, socket, verdict.notice);
+      case "files":
+        return refuseUpgrade(exchange, socket, onlyFiles);
+      case "wait": {
+        const notice = await whileListening(socket, verdict.until);
+        if (socket.destroyed) return { status: clientGoneStatus, bytes: 0 };
+        if (notice) return refuseUpgrade(exchange, socket, notice);
+        break;
+      }
+      case "forward": {
+        const { upstream, headers, to } = verdict;
+        const end = (): void => void socket.destroy();
+        const leave = enter(parts, verdict, end);
+        const unwatch = parts.vigil.watch(() => parts.judge.mayStay(exchange), end);
+        const cookies = to === "server" ? null : parts.cookies;
+        const upgraded = await upgrade({
+          request,
+          socket,
+          head,
+          upstream,
+          path: target.url,
+          headers,
+          requestId,
+          cookies,
+        }).finally(() => {
+          unwatch();
+          leave();
+        });
+        return upgraded ?? refuseUpgrade(exchange, socket, failureNotice("refused", to));
+      }
+      default:
+        return verdict satisfies never;
+    }
   }
-  const { upstream, headers, to } = verdict;
-  const end = (): void => void socket.destroy();
-  const leave = parts.inFlight.enter(upstream, end);
-  const unwatch = parts.vigil.watch(() => parts.judge.mayStay(exchange), end);
-  const cookies = to === "server" ? null : parts.cookies;
-  const upgraded = await upgrade({
-    request,
-    socket,
-    head,
-    upstream,
-    path: target.url,
-    headers,
-    requestId,
-    cookies,
-  }).finally(() => {
-    unwatch();
-    leave();
-  });
-  return upgraded ?? refuseUpgrade(exchange, socket, failureNotice("refused", to));
 }
+
+const onlyFiles = noticeOf("REQUEST_INVALID", { title: "Only files here", detail: "This site speaks no WebSocket." });
 
 function refuseUpgrade({ requestId }: Exchange, socket: Duplex, notice: Notice): Sent {
   const { status, headers, body } = renderNotice(notice, { isNavigation: false, requestId });

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { PublicOrigin } from "../access/origin.ts";
 import type { AccessLine } from "./access-log.ts";
+import type { Endpoint } from "./mirror.ts";
 import { isNavigation, type Target } from "./target.ts";
 import { parentRequestIdOf, type Saying } from "./upstream/headers.ts";
 
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly isUpgrade: boolean;
   readonly at: Date;
   readonly startedMs: number;
+  /** Addresses that did not take it. */
+  readonly failedAt: Endpoint[];
   deployment: string | null;
   user: string | null;
 }
@@ -39,6 +42,7 @@ export function beginExchange(
     isUpgrade,
     at,
     startedMs: performance.now(),
+    failedAt: [],
     deployment: null,
     user: null,
   };

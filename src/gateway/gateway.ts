@@ -7,16 +7,23 @@ import { makeAccessLog } from "./access-log.ts";
 import { makeVigil } from "./decision/vigil.ts";
 import { makeEntrance } from "./entrance.ts";
 import { makeIdentification } from "./identification.ts";
-import { makeInFlight, type InFlight } from "./in-flight.ts";
+import { addressKey, makeInFlight, type InFlight } from "./in-flight.ts";
 import { makeJudge } from "./judge.ts";
 import { makeListener, type Address } from "./listener.ts";
 import { makeMirror, type Mirror, type StateSource } from "./mirror.ts";
+import { makeActivity, type Activity } from "./sleep/activity.ts";
+import { makeParking } from "./sleep/parking.ts";
+import { noEndpoints, type Endpoints } from "./upstream/endpoints.ts";
 import { makeHttpForwarder } from "./upstream/http.ts";
+import { makePodChoice } from "./upstream/pods.ts";
 import { makeUseLog } from "./use-log.ts";
 
 export interface Gateway {
   readonly mirror: Mirror;
   readonly inFlight: InFlight;
+  readonly activity: Activity;
+  /** How many requests wait for what sleeps. */
+  parked(): number;
   readonly server: NetServer;
   listen(from: Address | NetServer): Promise<void>;
   isDraining(): boolean;
@@ -29,30 +36,38 @@ interface Parts {
   readonly accessLogFile: string;
   /** Where state is read from at this moment: the database's address may change. */
   readonly source: () => StateSource;
+  /** Absent: no route leads into a cluster. */
+  readonly endpoints?: Endpoints;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const useFlushMs = 5_000;
+const activityFlushMs = 250;
 const poolSweepMs = 30_000;
 
 /** The data path, put together. */
-export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts): Gateway {
+export function makeGateway({ origin, accessLogFile, source, endpoints = noEndpoints, clock, log }: Parts): Gateway {
   const cookies = makeCookies(origin);
   const mirror = makeMirror({ source, log });
-  const inFlight = makeInFlight();
   const vigil = makeVigil(mirror);
+  const inFlight = makeInFlight(addressKey);
+  const activity = makeActivity({ source, clock, log });
   const forwarder = makeHttpForwarder();
   const accessLog = makeAccessLog(accessLogFile, log);
   const useLog = makeUseLog({ mirror, source, clock, log });
   const identification = makeIdentification({ mirror, useLog, cookies, clock, log });
-  const judge = makeJudge({ mirror, identification, cookies, origin });
+  mirror.onChange(() => endpoints.follow(mirror.podServices()));
+  const pods = makePodChoice({ endpoints, inFlight, clock });
+  const parking = makeParking({ mirror, pods, source, clock, log });
+  const judge = makeJudge({ mirror, identification, parking, pods, cookies, origin });
   const listener = makeListener({
     entrance: makeEntrance({
       judge,
       forwarder,
       inFlight,
       vigil,
+      activity,
       accessLog,
       cookies,
       scheme: origin.scheme,
@@ -63,18 +78,22 @@ export function makeGateway({ origin, accessLogFile, source, clock, log }: Parts
   });
   const timers = [
     setInterval(() => void useLog.flush(), useFlushMs).unref(),
+    setInterval(() => void activity.flush(), activityFlushMs).unref(),
     setInterval(() => forwarder.forget((upstream) => isUsed(mirror, inFlight, upstream)), poolSweepMs).unref(),
   ];
   return {
     mirror,
     inFlight,
+    activity,
+    parked: () => parking.count(),
     server: listener.server,
     listen: (from) => listener.listen(from),
     isDraining: () => listener.isDraining(),
     async close(timeoutMs) {
       await listener.drain(timeoutMs);
       for (const timer of timers) clearInterval(timer);
-      await Promise.all([forwarder.close(), accessLog.close(), useLog.flush()]);
+      parking.close();
+      await Promise.all([forwarder.close(), accessLog.close(), useLog.flush(), activity.flush(), endpoints.close()]);
     },
   };
 }

@@ -1,31 +1,32 @@
 import type { Endpoint } from "./mirror.ts";
 
-/** Requests under way, by the address they went to. */
-export interface InFlight {
+/** Requests under way, by what they went to. */
+export interface InFlight<Goal = Endpoint> {
   /** Counts one more; call what it answers once that request is over. `abort` ends a connection that may stay for days. */
-  enter(upstream: Endpoint, abort?: () => void): () => void;
-  count(upstream: Endpoint): number;
+  enter(goal: Goal, abort?: () => void): () => void;
+  count(goal: Goal): number;
   total(): number;
-  /** Resolves when nothing is under way to the address, or when aborted. */
-  idle(upstream: Endpoint, signal: AbortSignal): Promise<void>;
-  /** Ends the WebSocket connections to the address. */
-  endUpgraded(upstream: Endpoint): void;
+  /** Resolves when nothing is under way there, or when aborted. */
+  idle(goal: Goal, signal: AbortSignal): Promise<void>;
+  /** Ends the WebSocket connections to it. */
+  endUpgraded(goal: Goal): void;
 }
 
 interface Entry {
   readonly abort: (() => void) | undefined;
 }
 
-export function makeInFlight(): InFlight {
+export const addressKey = ({ hostname, port }: Endpoint): string => `${hostname}:${port}`;
+
+export function makeInFlight<Goal>(keyOf: (goal: Goal) => string): InFlight<Goal> {
   const entries = new Map<string, Set<Entry>>();
   const watchers = new Set<() => void>();
-  const keyOf = ({ hostname, port }: Endpoint): string => `${hostname}:${port}`;
-  const count = (upstream: Endpoint): number => entries.get(keyOf(upstream))?.size ?? 0;
+  const count = (goal: Goal): number => entries.get(keyOf(goal))?.size ?? 0;
 
   return {
     count,
-    enter(upstream, abort) {
-      const key = keyOf(upstream);
+    enter(goal, abort) {
+      const key = keyOf(goal);
       const entry: Entry = { abort };
       const set = entries.get(key) ?? new Set();
       entries.set(key, set.add(entry));
@@ -36,10 +37,10 @@ export function makeInFlight(): InFlight {
       };
     },
     total: () => [...entries.values()].reduce((sum, set) => sum + set.size, 0),
-    idle: (upstream, signal) =>
+    idle: (goal, signal) =>
       new Promise((resolve) => {
         function settle(): void {
-          if (count(upstream) > 0 && !signal.aborted) return;
+          if (count(goal) > 0 && !signal.aborted) return;
           watchers.delete(settle);
           signal.removeEventListener("abort", settle);
           resolve();
@@ -48,8 +49,8 @@ export function makeInFlight(): InFlight {
         signal.addEventListener("abort", settle);
         settle();
       }),
-    endUpgraded(upstream) {
-      for (const { abort } of entries.get(keyOf(upstream)) ?? []) abort?.();
+    endUpgraded(goal) {
+      for (const { abort } of entries.get(keyOf(goal)) ?? []) abort?.();
     },
   };
 }

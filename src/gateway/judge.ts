@@ -1,7 +1,7 @@
 import type { Cookies } from "../access/proof/cookie.ts";
 import { placeOf, type Place, type PublicOrigin } from "../access/origin.ts";
 import { stackKey } from "../core/stack.ts";
-import type { AccessRule, Upstream } from "../targets/route.ts";
+import type { AccessRule, KnownRoute, Upstream } from "../targets/route.ts";
 import { decide, type Decision, type Question } from "./decision/decide.ts";
 import { sayingOf, type Exchange } from "./exchange.ts";
 import type { Appearance, Identification, Identified } from "./identification.ts";
@@ -18,16 +18,27 @@ import {
   unknownHost,
 } from "./notice/answers.ts";
 import type { Notice } from "./notice/notice.ts";
+import { isAsleep, type Parking } from "./sleep/parking.ts";
+import type { PodChoice } from "./upstream/pods.ts";
 import { headersForServer, headersForWorkload } from "./upstream/headers.ts";
 
 /** What becomes of a request. */
 export type Verdict =
   | {
       readonly kind: "forward";
-      readonly to: "server" | "workload";
+      readonly to: "server";
       readonly upstream: Endpoint;
       readonly headers: string[];
     }
+  | {
+      readonly kind: "forward";
+      readonly to: "workload";
+      readonly upstream: Endpoint;
+      readonly headers: string[];
+      readonly route: KnownRoute;
+    }
+  /** Not now: to be judged again once this resolves, unless with the answer to give. */
+  | { readonly kind: "wait"; readonly until: (gone: AbortSignal) => Promise<Notice | null> }
   | { readonly kind: "files"; readonly upstream: Extract<Upstream, { kind: "files" }>; readonly rule: AccessRule }
   | { readonly kind: "notice"; readonly notice: Notice };
 
@@ -42,6 +53,8 @@ export interface Judge {
 
 interface Parts {
   readonly mirror: Mirror;
+  readonly parking: Pick<Parking, "wait">;
+  readonly pods: PodChoice;
   readonly identification: Identification;
   readonly cookies: Cookies;
   readonly origin: PublicOrigin;
@@ -132,18 +145,23 @@ function judgeWorkload(
 function toWorkload(
   exchange: Exchange,
   { route, identity, isOurAuthorization }: Extract<Decision, { kind: "pass" }> & { isOurAuthorization: boolean },
-  { cookies, origin }: Parts,
+  { cookies, origin, parking, pods }: Parts,
 ): Verdict {
-  if (route.upstream.kind === "files") return { kind: "files", upstream: route.upstream, rule: route.access };
-  const { hostname, port, protocol } = route.upstream;
-  if (protocol === "grpc") return tell(noGrpc);
+  const { upstream } = route;
+  if (upstream.kind === "files") return { kind: "files", upstream, rule: route.access };
+  if (upstream.protocol === "grpc") return tell(noGrpc);
+  if (isAsleep(route, pods)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
+  const address = upstream.kind === "http" ? addressOf(upstream) : pods.choose(upstream, exchange);
+  if (address === null) return { kind: "wait", until: (gone) => pods.appear(upstream, gone) };
   const headers = headersForWorkload(exchange.request.rawHeaders, sayingOf(exchange, origin), {
     identity,
     cookies,
     isOurAuthorization,
   });
-  return { kind: "forward", to: "workload", upstream: { hostname, port }, headers };
+  return { kind: "forward", to: "workload", upstream: address, headers, route };
 }
+
+const addressOf = ({ hostname, port }: Endpoint): Endpoint => ({ hostname, port });
 
 function toServer(exchange: Exchange, { mirror, origin }: Parts): Verdict {
   const upstream = mirror.endpoint();

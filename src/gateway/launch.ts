@@ -5,6 +5,7 @@ import type { PublicOrigin } from "../access/origin.ts";
 import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Traffic } from "../targets/route.ts";
+import type { Quiet } from "../targets/sleep/keeper.ts";
 import { call, makeTraffic, statusOf } from "./control/client.ts";
 import { settleSilence } from "./control/silence.ts";
 import { spawnGateway } from "./control/spawn.ts";
@@ -13,13 +14,14 @@ import {
   readStates,
   removeState,
   writeSettings,
+  type ClusterReach,
   type GatewaySettings,
   type GatewayState,
 } from "./control/state-file.ts";
 import type { Endpoint } from "./mirror.ts";
 
 export interface GatewayHandle {
-  readonly traffic: Traffic;
+  readonly traffic: Traffic & Quiet;
   pid(): number;
   /** Resolves once what is for the server itself is sent to `endpoint`; throws GATEWAY_UNAVAILABLE after `timeoutMs`. */
   leads(endpoint: Endpoint, timeoutMs?: number): Promise<void>;
@@ -37,6 +39,8 @@ export interface GatewayOptions {
   readonly log: Log;
   /** The address to bind, `127.0.0.1` for this machine alone. Default: every address of the machine. */
   readonly host?: string;
+  /** Default: none. */
+  readonly clusters?: Readonly<Record<string, ClusterReach>>;
   /** Default: `http` and `localhost:PORT`. */
   readonly origin?: PublicOrigin;
 }
@@ -126,13 +130,14 @@ export async function stopGateways(dataFolder: string): Promise<void> {
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
   const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
-  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl };
+  const { clusters = {} } = options;
+  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl, clusters };
   const file = writeSettings(settings);
   const serving = await servingGateways(options);
   const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));
   await Promise.all(others.map((state) => stopGateway(dataFolder, state)));
   if (ours !== undefined && isSame(ours, settings)) {
-    await call(ours, "settings", { databaseUrl });
+    await call(ours, "settings", { databaseUrl, clusters });
     log.info({ pid: ours.pid, port }, "gateway adopted");
     return ours;
   }

@@ -39,6 +39,8 @@ function makeSource() {
     credentials: (hashes) => read(rows.credentials, "credentials", hashes),
     endpoint: () => Promise.resolve(null),
     recordUse: () => Promise.resolve(),
+    recordActivity: () => Promise.resolve(),
+    askWake: () => Promise.resolve(),
   };
   return { rows, asked, source, setAway: (away: boolean) => (isAway = away) };
 }

@@ -1,7 +1,9 @@
 import type { Credential } from "../access/proof/credential.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { Route } from "../targets/route.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
+import type { KnownRoute } from "../targets/route.ts";
+import type { PodsUpstream } from "./upstream/endpoints.ts";
 
 /** Where the server itself listens: on loopback, on another port after each start. */
 export interface Endpoint {
@@ -17,23 +19,31 @@ export interface Change {
 
 /** What the gateway reads from the database. Without keys: everything. */
 export interface StateSource {
-  routes(hosts?: readonly string[]): Promise<readonly Route[]>;
+  routes(hosts?: readonly string[]): Promise<readonly KnownRoute[]>;
   credentials(hashes?: readonly string[]): Promise<readonly Credential[]>;
   endpoint(): Promise<Endpoint | null>;
   recordUse(hashes: readonly string[], at: Date, expiresAt: Date): Promise<void>;
+  /** These deployments were used until now. */
+  recordActivity(stacks: readonly StackName[]): Promise<void>;
+  /** Has a sleeping deployment woken, by whichever server is there or comes back. */
+  askWake(stack: StackName): Promise<void>;
 }
 
 /** All that requests are decided by, held in memory: it answers while the database is away, with what it last knew. */
 export interface Mirror {
   /** False until everything was read once. */
   isLoaded(): boolean;
-  route(host: string): Route | null;
+  route(host: string): KnownRoute | null;
+  /** The routes of one deployment. */
+  routesOf(stack: StackName): readonly KnownRoute[];
   endpoint(): Endpoint | null;
   credential(hash: string): Credential | null;
   /** Extends what is held, ahead of the database. */
   extend(hash: string, expiresAt: Date): void;
   /** Hosts whose requests go to this address. */
   hostsTo(upstream: Endpoint): readonly string[];
+  /** The Services that some route leads to. */
+  podServices(): readonly PodsUpstream[];
   /** Reads everything again: at the start, and whenever changes may have been missed. */
   load(): Promise<void>;
   /** Has the changed row read again, soon. */
@@ -54,7 +64,7 @@ const maxAsked = 200;
 
 interface Held {
   isLoaded: boolean;
-  routes: Map<string, Route>;
+  routes: Map<string, KnownRoute>;
   credentials: Map<string, Credential>;
   endpoint: Endpoint | null;
   readonly watchers: Set<() => void>;
@@ -91,6 +101,10 @@ function lookups(held: Held) {
       [...held.routes.values()]
         .filter(({ upstream }) => upstream.kind === "http" && upstream.hostname === hostname && upstream.port === port)
         .map(({ host }) => host),
+    routesOf: (stack: StackName) =>
+      [...held.routes.values()].filter((route) => stackKey(route.stack) === stackKey(stack)),
+    podServices: () =>
+      [...held.routes.values()].flatMap(({ upstream }) => (upstream.kind === "pods" ? [upstream] : [])),
     onChange(callback: () => void) {
       held.watchers.add(callback);
       return () => void held.watchers.delete(callback);

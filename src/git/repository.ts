@@ -1,6 +1,7 @@
 import type { CommitSha, RepositoryName, TreeSha } from "../core/names.ts";
 import { WaybillError } from "../core/errors.ts";
 import type { Spawn } from "../core/spawn.ts";
+import { writeArchive, type ArchivedFile, type Write } from "./archive.ts";
 import { tidy } from "./bare-repository.ts";
 import { runGit } from "./command.ts";
 import { createSnapshot, type NewSnapshot } from "./create-snapshot.ts";
@@ -34,6 +35,8 @@ export interface Repository {
   createSnapshot(snapshot: NewSnapshot): Promise<SnapshotTag>;
   /** Writes a tree into a folder that does not exist yet. Throws TREE_UNSAFE. */
   materialise(tree: TreeSha, folder: string, signal: AbortSignal): Promise<void>;
+  /** Writes a tree, with further files over it, as a tar archive. Throws TREE_UNSAFE. */
+  archive(tree: TreeSha, options: ArchiveOptions, write: Write): Promise<void>;
   /** Where it is hosted, without credentials; null when here, and then the four below throw CONFLICT. */
   readonly remoteUrl: string | null;
   /** Whether the remote has other refs than when last fetched. Changes nothing. */
@@ -47,6 +50,11 @@ export interface Repository {
   /** Packs objects when many lie about singly. Not needed for anything but speed. */
   tidy(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface ArchiveOptions {
+  readonly files?: readonly ArchivedFile[];
+  readonly signal: AbortSignal;
 }
 
 export interface RepositoryOptions {
@@ -106,6 +114,7 @@ export function makeRepository(options: RepositoryOptions): Repository {
     },
     createSnapshot: (snapshot) => createSnapshot({ objects, path, spawn }, snapshot),
     materialise: (tree, folder, signal) => materialise(objects, tree, folder, signal),
+    archive: (tree, archived, write) => writeArchive(objects, { tree, ...archived }, write),
     tidy: (signal) => tidy(path, signal),
     close: () => objects.close(),
   };

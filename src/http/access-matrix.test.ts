@@ -17,6 +17,7 @@ const bodies: Record<string, unknown> = {
   RollbackRequest: { to: 7 },
   PlanRequest: { files: [], trees: {} },
   SecretRequest: { value: "x" },
+  StackState: { version: 3, deployment: {} },
   TokenRequest: { name: "ci" },
   InviteRequest: { name: "kim" },
 };

@@ -16,8 +16,11 @@ export interface HttpDependencies {
   readonly accessRule: (stack: StackName) => Promise<AccessRule | null>;
   readonly git: { handle(request: Request, identity: Identity): Promise<Response> };
   readonly webhooks: { receive(request: Request, repository: string): Promise<Response> };
+  /** Serves source trees to whoever holds an address that the server has signed. */
+  readonly sources: { handle(request: Request, repository: string, file: string): Promise<Response> };
   readonly logs: LogReader;
   readonly secrets: SecretShelf;
+  readonly stacks: StackShelf;
   readonly clock: Clock;
   readonly log: Log;
   /** Where people find this server: `http://localhost:8080`. */
@@ -50,6 +53,14 @@ export interface SecretShelf {
   list(repository: string): Promise<readonly SecretView[]>;
   /** Throws `NOT_FOUND` when there is none. */
   remove(request: SecretScope & { name: string; actor: Identity }): Promise<void>;
+}
+
+/** Deployments' Pulumi states, in Pulumi's deployment format. */
+export interface StackShelf {
+  /** Null when there is none. */
+  export(stack: StackName, options: { readonly showSecrets: boolean }): Promise<object | null>;
+  /** Throws STATE_INVALID for what is no state of this stack, STACK_BUSY while it is worked on. */
+  import(stack: StackName, state: unknown): Promise<void>;
 }
 
 /** Who someone is: as far as the API and the pages ask. */

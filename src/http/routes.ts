@@ -9,6 +9,7 @@ import { planRoutes } from "./api/plans.ts";
 import { repositoryRoutes } from "./api/repositories.ts";
 import { secretRoutes } from "./api/secrets.ts";
 import { serverRoutes } from "./api/server.ts";
+import { stackRoutes } from "./api/stacks.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { userRoutes } from "./api/users.ts";
 import { doorRoutes } from "./door/routes.tsx";
@@ -25,6 +26,7 @@ export function routeTable(dependencies: HttpDependencies): readonly Route[] {
     logRoutes,
     planRoutes,
     secretRoutes,
+    stackRoutes,
     tokenRoutes,
     userRoutes,
     eventRoutes,

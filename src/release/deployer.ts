@@ -16,8 +16,13 @@ export interface Deployer {
   prepare?(workload: Workload, ahead: Ahead): void;
   /** Removes everything that was applied for the stack; nothing there is no error. */
   remove(stack: StackName, options: DeployOptions): Promise<void>;
-  /** What is accepted but cannot be applied, in the user's words. */
-  notices(workload: Workload): readonly string[];
+  /** What is accepted but cannot be applied, and what applying it means, in the user's words. */
+  notices(workload: Workload, action?: "create" | "update" | "replace"): readonly string[];
+  /**
+   * After a rejection with the verdict `waiting`: resolves when trying again may succeed, or when the signal aborts.
+   * Absent: only time tells.
+   */
+  changed?(stack: StackName, signal: AbortSignal): Promise<void>;
 }
 
 export interface Ahead {
@@ -30,6 +35,8 @@ export interface Ahead {
 export interface DeployOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** What was applied last for the stack, and runs unless it was stopped. */
+  readonly previous?: Workload | null;
 }
 
 export interface Progress {

@@ -25,7 +25,7 @@ export interface Change {
 type Definitions = ReadonlyMap<string, Definition>;
 
 /** Fields whose change leaves the running program alone. */
-const inPlace = /^(description|tags|access|routes|state|stopTimeoutSeconds)\b/;
+const inPlace = /^(description|tags|access|routes|state|stopTimeoutSeconds|rollout)\b/;
 
 /** Compares what is with what should be. Pure: equal arguments give equal plans. */
 export function planChanges(before: Definitions, after: Definitions): readonly Change[] {
@@ -47,7 +47,9 @@ function changeOf(before: Definition | undefined, after: Definition | undefined)
 function changedOf(before: Definition, after: Definition): Change {
   const { name, kind } = after;
   if (before.digest === after.digest) return { name, kind, action: "unchanged", fields: [], reasons: [] };
-  const fields = differences(before.spec, after.spec);
+  const hasMoved = before.target !== after.target;
+  const moved = { path: "target", from: before.target, to: after.target };
+  const fields = [...(hasMoved ? [moved] : []), ...differences(before.spec, after.spec)];
   const reasons: string[] = [];
   const sourceChanged = before.source !== after.source;
   if (sourceChanged) reasons.push(`the source tree changed`);

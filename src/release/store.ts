@@ -86,6 +86,8 @@ export interface DesiredRow {
 export interface DeploymentRow extends DesiredRow {
   readonly kind: Workload["spec"]["kind"];
   readonly appliedDigest: string | null;
+  /** What was applied last, and runs unless it was stopped. */
+  readonly appliedWorkload: Workload | null;
   /** What was tried last and failed for good: not tried again until something changes. */
   readonly failedDigest: string | null;
   readonly state: DeploymentState;

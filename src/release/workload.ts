@@ -8,6 +8,8 @@ export interface Workload {
   readonly spec: ResolvedDeployment;
   /** The source tree at the snapshot; null where the deployment brings an image. */
   readonly source: TreeSha | null;
+  /** What it runs on, by its name in the server's settings. */
+  readonly target: string;
   /** Each secret that the deployment uses, at its current version: a changed secret is a new revision. */
   readonly secrets: readonly SecretUse[];
   /** First label of the deployment's own host; further routes have theirs. */

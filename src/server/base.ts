@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { bareUrl, type PublicOrigin } from "../access/origin.ts";
 import { makeCipher, type Cipher } from "../core/cipher.ts";
 import type { Log } from "../core/log.ts";
 import { packageRoot } from "../core/package-root.ts";
 import type { Spawn } from "../core/spawn.ts";
+import type { ClusterReach } from "../gateway/control/state-file.ts";
 import { defaultOrigin, ensureGateway, type GatewayHandle } from "../gateway/launch.ts";
 import { makeGit, type Git } from "../git/git.ts";
 import type { RemoteKeys } from "../release/connect.ts";
@@ -19,6 +20,7 @@ import type { ServeOptions } from "./options.ts";
 /** What every room stands on: the database, the repositories, the entrance. */
 export interface Base {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly cipher: Cipher;
   readonly git: Git;
   readonly remoteKeys: RemoteKeys;
@@ -60,10 +62,11 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     version: packageVersion(),
     log,
     origin,
+    clusters: clustersOf(settings),
     ...listenHost(settings),
   });
   closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
-  return { db: database.db, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
+  return { db: database.db, databaseUrl, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
 }
 
 /** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */
@@ -80,6 +83,21 @@ function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
   if (domain === undefined) return defaultOrigin(port);
   const isLocal = /^localhost(?::\d+)?$/.test(domain);
   return { scheme: isLocal ? "http" : "https", domain };
+}
+
+/** The gateway runs elsewhere in the file system, with next to nothing of this process's environment. */
+function clustersOf({ targets }: ServerSettings): Record<string, ClusterReach> {
+  const reaches = Object.entries(targets).flatMap(([name, target]) => {
+    if (target.kind !== "kubernetes") return [];
+    const { kubeconfig = process.env["KUBECONFIG"], context } = target;
+    const isPath = kubeconfig !== undefined && !kubeconfig.includes("\n");
+    const reach: ClusterReach = {
+      ...(kubeconfig !== undefined && { kubeconfig: isPath ? resolve(kubeconfig) : kubeconfig }),
+      ...(context !== undefined && { context }),
+    };
+    return [[name, reach] as const];
+  });
+  return Object.fromEntries(reaches);
 }
 
 /** `localhost` is for this machine alone; a container, whose port is mapped, sets WAYBILL_HOST=0.0.0.0. */

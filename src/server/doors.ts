@@ -4,13 +4,14 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Spawn } from "../core/spawn.ts";
 import { makeHttpApp } from "../http/app.ts";
+import type { StackShelf } from "../http/dependencies.ts";
 import { listen } from "../http/listen.ts";
 import { makeGitEndpoint } from "../intake/git-endpoint.ts";
 import { makePoller } from "../intake/poller.ts";
 import { makeWebhookIntake } from "../intake/webhook.ts";
 import { makeDeliveryStore } from "../store/deliveries.ts";
 import type { RouteStore } from "../store/routes.ts";
-import type { LocalTarget } from "../targets/local/target.ts";
+import type { Target } from "../targets/target.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import type { Endpoint } from "../gateway/mirror.ts";
 import type { Base } from "./base.ts";
@@ -19,6 +20,7 @@ import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
+import type { Sources } from "./targets.ts";
 
 interface DoorsParts {
   readonly base: Base;
@@ -26,7 +28,9 @@ interface DoorsParts {
   readonly access: Access;
   readonly routes: RouteStore;
   readonly secrets: Secrets;
-  readonly target: LocalTarget;
+  readonly target: Target;
+  readonly sources: Sources;
+  readonly stacks: StackShelf;
   readonly room: ReturnType<typeof makeReleaseRoom>;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,7 +80,7 @@ interface Entrances {
 }
 
 async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<Endpoint> {
-  const { base, access, routes, secrets, target, room, clock, log, closers, stopping } = parts;
+  const { base, access, routes, secrets, stacks, target, sources, room, clock, log, closers, stopping } = parts;
   const app = makeHttpApp({
     release: room.release,
     access,
@@ -88,8 +92,10 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
         return Response.json({ accepted: true, repeated: isRepeated }, { status });
       },
     },
+    sources,
     logs: (stack, request) => target.logs(stack, request),
     secrets,
+    stacks,
     clock,
     log,
     publicUrl: base.url,

@@ -15,21 +15,8 @@ export function loadSettings(file: string | null): ServerSettings {
     throw new WaybillError("SETTINGS_INVALID", `--config ${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
   const { settings, problems } = parseServerSettings(text, file);
-  if (settings) return refuseUnserved(settings, file);
+  if (settings) return settings;
   throw new WaybillError("SETTINGS_INVALID", problems.map(formatProblem).join("\n"));
-}
-
-/** What the format knows and this version does not do is refused by name, never ignored. */
-function refuseUnserved(settings: ServerSettings, file: string): ServerSettings {
-  for (const [name, { kind, engine }] of Object.entries(settings.targets)) {
-    const unserved = kind === "kubernetes" ? "kind: kubernetes" : engine === "pulumi-cli" ? "engine: pulumi-cli" : null;
-    if (unserved === null) continue;
-    throw new WaybillError(
-      "SETTINGS_INVALID",
-      `${file}: targets.${name}: ${unserved} is not served by this version: use kind: local, engine: in-process`,
-    );
-  }
-  return settings;
 }
 
 /** The administrator's token for automation, if the environment has one; whether it is long enough is for access. */

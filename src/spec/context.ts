@@ -21,6 +21,8 @@ export interface SpecContext {
   readonly sizes: Readonly<Record<string, SizeSpec>>;
   /** The targets that an environment may name; without it any name passes. */
   readonly targets?: readonly string[];
+  /** The target of environments that name none; `local` without it. */
+  readonly defaultTarget?: string;
   /** The branch that `production` follows where there is no waybill.yaml; `main` without it. */
   readonly defaultBranch?: string;
 }

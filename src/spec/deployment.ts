@@ -25,6 +25,9 @@ interface Common {
 /** A value that becomes text: `3` and `true` are handed on as written. */
 export type Scalar = string | number | boolean;
 
+/** What a new revision does while the old one holds what it needs. */
+export type Rollout = "surge" | "handover" | "wait";
+
 export interface WorkloadFields {
   readonly source?: SourceSpec;
   readonly build?: string;
@@ -103,6 +106,7 @@ export interface ComponentSpec extends WorkloadFields, ServerFields {
 }
 
 export interface ServiceFields extends Common, WorkloadFields, ServerFields {
+  readonly rollout?: Rollout;
   readonly subdomain?: string;
   readonly access?: AccessSpec;
   readonly routes?: readonly RouteSpec[];
@@ -111,6 +115,7 @@ export interface ServiceFields extends Common, WorkloadFields, ServerFields {
 }
 
 export interface WorkerFields extends Common, WorkloadFields {
+  readonly rollout?: Rollout;
   readonly replicas?: number | ReplicasSpec;
 }
 

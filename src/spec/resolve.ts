@@ -76,6 +76,7 @@ function resolveService(spec: ServiceSpec, environment: string, context: SpecCon
     kind: "service",
     ...resolveWorkload(spec, context),
     ...server,
+    rollout: spec.rollout ?? null,
     access,
     routes: [own, ...further],
     components,
@@ -97,6 +98,7 @@ function resolveWorker(spec: WorkerSpec, environment: string, context: SpecConte
     kind: "worker",
     ...resolveWorkload(spec, context),
     replicas: resolveReplicas(spec.replicas),
+    rollout: spec.rollout ?? null,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { DeploymentName, EnvironmentName } from "../core/names.ts";
 import type { GpuSpec } from "./context.ts";
-import type { Backoff, CatchUp, State, Visibility, WhenFull } from "./deployment.ts";
+import type { Backoff, CatchUp, Rollout, State, Visibility, WhenFull } from "./deployment.ts";
 
 /**
  * A deployment in one environment: overlays merged, every default filled in, durations in seconds, sizes in numbers.
@@ -106,6 +106,7 @@ export type ResolvedComponent =
 /** `routes` starts with the deployment's own. With components, the fields of the workload itself are their defaults. */
 export type ResolvedService = ResolvedCommon & { readonly kind: "service" } & ResolvedWorkload &
   ResolvedServer & {
+    readonly rollout: Rollout | null;
     readonly access: ResolvedAccess;
     readonly routes: readonly ResolvedRoute[];
     /** Empty for a deployment of one part. */
@@ -116,6 +117,8 @@ export type ResolvedService = ResolvedCommon & { readonly kind: "service" } & Re
 
 export type ResolvedWorker = ResolvedCommon & { readonly kind: "worker" } & ResolvedWorkload & {
     readonly replicas: ResolvedReplicas;
+    /** Null: beside the old revision where there is room for both, else in its place. */
+    readonly rollout: Rollout | null;
   };
 
 export interface ResolvedSchedule {

@@ -20,7 +20,13 @@ domain: apps.example.org
     settings: {
       targets: {
         here: { kind: "local", engine: "in-process" },
-        cluster: { kind: "kubernetes", engine: "pulumi-cli", context: "production", runtimes: { node: "node:24" } },
+        cluster: {
+          kind: "kubernetes",
+          engine: "pulumi-cli",
+          context: "production",
+          runtimes: { node: "node:24" },
+          gpus: [],
+        },
       },
       defaultTarget: "cluster",
       sizes: {
@@ -54,4 +60,49 @@ domian: example.org
     'server.yaml:6:1 FIELD_UNKNOWN "domian" is not a field of the settings. Did you mean "domain"?',
   ]);
   assert.deepEqual(problemsOf("- a\n"), ["server.yaml:1:1 FIELD_TYPE the settings are a map, found a list"]);
+});
+
+test("a cluster says how its GPUs are asked for", () => {
+  const text = `targets:
+  cluster:
+    kind: kubernetes
+    gpus:
+      - {type: mi300x, resource: amd.com/gpu, tolerations: [{key: gpu, operator: Exists}]}
+      - {type: l4, slice: half, resource: nvidia.com/gpu.shared, nodeSelector: {gpu: [l4, l4-shared], pool: "a"}}
+`;
+  const { settings } = parseServerSettings(text, "server.yaml");
+  const cluster = settings?.targets["cluster"];
+  assert.deepEqual(cluster?.kind === "kubernetes" && cluster.gpus, [
+    { type: "mi300x", resource: "amd.com/gpu", nodeSelector: {}, tolerations: [{ key: "gpu", operator: "Exists" }] },
+    {
+      type: "l4",
+      slice: "half",
+      resource: "nvidia.com/gpu.shared",
+      nodeSelector: { gpu: ["l4", "l4-shared"], pool: "a" },
+    },
+  ]);
+  const wrong = `targets:
+  here: {kind: local, gpus: []}
+  cluster: {kind: kubernetes, gpus: [{type: l4, resource: "a b", nodeSelector: {gpu: [1]}}, {resource: gpu}]}
+`;
+  assert.deepEqual(problemsOf(wrong), [
+    "server.yaml:2:23 FIELD_NOT_FOR_KIND gpus is for targets of kind kubernetes: remove it, or change kind",
+    'server.yaml:3:59 FIELD_VALUE targets.cluster.gpus[0].resource "a b" is not a name as Kubernetes has them, such as nvidia.com/gpu',
+    "server.yaml:3:87 FIELD_TYPE targets.cluster.gpus[0].nodeSelector.gpu[0] must be text, found 1: put it in quotes",
+    'server.yaml:3:93 FIELD_MISSING targets.cluster.gpus[1] needs "type": add it',
+  ]);
+});
+
+test("the Pulumi CLI's settings are for its engine", () => {
+  const of = (engine: string): string => `targets:
+  here: {kind: local, engine: ${engine}, pulumi: {backend: "s3://state", organization: acme}}
+`;
+  assert.deepEqual(parseServerSettings(of("pulumi-cli"), "server.yaml").settings?.targets["here"], {
+    kind: "local",
+    engine: "pulumi-cli",
+    pulumi: { backend: "s3://state", organization: "acme" },
+  });
+  assert.deepEqual(problemsOf(of("in-process")), [
+    "server.yaml:2:43 FIELD_NOT_FOR_KIND pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli",
+  ]);
 });

@@ -24,17 +24,61 @@ export interface ServerSettings {
 }
 
 export type TargetSettings =
-  | { readonly kind: "local"; readonly engine: "in-process" | "pulumi-cli" }
+  | { readonly kind: "local"; readonly engine: "in-process" | "pulumi-cli"; readonly pulumi?: PulumiSettings }
   | KubernetesTargetSettings;
+
+/** Only with the engine `pulumi-cli`. */
+export interface PulumiSettings {
+  /** A path, or a name on PATH. */
+  readonly command?: string;
+  /** As PULUMI_BACKEND_URL has it. */
+  readonly backend?: string;
+  readonly organization?: string;
+  readonly passphraseFile?: string;
+  readonly secretsProvider?: string;
+}
 
 export interface KubernetesTargetSettings {
   readonly kind: "kubernetes";
   readonly engine: "in-process" | "pulumi-cli";
+  readonly pulumi?: PulumiSettings;
   readonly kubeconfig?: string;
   readonly context?: string;
   /** Images by runtime, for sources that bring none. */
   readonly runtimes: { readonly node?: string; readonly python?: string };
   readonly sourceUrl?: string;
+  /** How sizes ask for GPUs, in place of the ways that Waybill knows; the first that fits is taken. */
+  readonly gpus: readonly GpuSettings[];
+  /** Nodes are added for pods that find no place: what it has says nothing about what it can have. */
+  readonly autoscaled?: boolean;
+  /** Of one environment, as a ResourceQuota has it. */
+  readonly quota?: Readonly<Record<string, string>>;
+  readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
+  /** The path of a `.dockerconfigjson`. */
+  readonly pullSecret?: string;
+  /** Paths of modules that take the place of Waybill's programs. */
+  readonly templates?: { readonly environment?: string; readonly service?: string; readonly worker?: string };
+}
+
+/** One kind of GPU, whole or in slices, and how the cluster is asked for it. */
+export interface GpuSettings {
+  /** As `size.gpu.type` says it. */
+  readonly type: string;
+  /** As `size.gpu.slice` says it; absent for whole ones. */
+  readonly slice?: string;
+  /** What nodes count it as: `nvidia.com/gpu`. */
+  readonly resource: string;
+  /** Labels of the nodes that have it; a list means any of these. */
+  readonly nodeSelector: Readonly<Record<string, string | readonly string[]>>;
+  /** As Kubernetes writes them; the taint that NVIDIA's nodes usually carry is tolerated without. */
+  readonly tolerations?: readonly TolerationSettings[];
+}
+
+export interface TolerationSettings {
+  readonly key?: string;
+  readonly operator?: "Exists" | "Equal";
+  readonly value?: string;
+  readonly effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 }
 
 /** The settings of a server that is given none: processes of this machine. */
@@ -44,8 +88,9 @@ export const defaultServerSettings: ServerSettings = {
   sizes: defaultSizes,
 };
 
-interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind">> {
+interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus">> {
   readonly kind: "local" | "kubernetes";
+  readonly gpus?: readonly (Omit<GpuSettings, "nodeSelector"> & Partial<Pick<GpuSettings, "nodeSelector">>)[];
 }
 
 interface Written {
@@ -77,7 +122,18 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const ofKubernetes = ["kubeconfig", "context", "runtimes", "sourceUrl"] as const;
+const ofKubernetes = [
+  "kubeconfig",
+  "context",
+  "runtimes",
+  "sourceUrl",
+  "gpus",
+  "autoscaled",
+  "quota",
+  "gateway",
+  "pullSecret",
+  "templates",
+] as const;
 
 function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written>): Finding[] {
   const findings: Finding[] = [];
@@ -87,6 +143,10 @@ function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written
     findings.push({ path: ["defaultTarget"], at: "value", code: "TARGET_UNKNOWN", message });
   }
   for (const [name, target] of Object.entries(targets ?? {})) {
+    if (target?.pulumi !== undefined && target.engine !== "pulumi-cli") {
+      const message = "pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli";
+      findings.push({ path: ["targets", name, "pulumi"], at: "key", code: "FIELD_NOT_FOR_KIND", message });
+    }
     if (target?.kind !== "local") continue;
     for (const key of ofKubernetes) {
       if (target[key] === undefined) continue;
@@ -126,6 +186,19 @@ function complete({ targets, defaultTarget, sizes, domain }: Written): ServerSet
   };
 }
 
-function completeTarget({ kind, engine = "in-process", runtimes = {}, ...reach }: WrittenTarget): TargetSettings {
-  return kind === "local" ? { kind, engine } : { kind, engine, ...reach, runtimes };
+function completeTarget({
+  kind,
+  engine = "in-process",
+  runtimes = {},
+  gpus = [],
+  ...reach
+}: WrittenTarget): TargetSettings {
+  if (kind === "local") return { kind, engine, ...(reach.pulumi && { pulumi: reach.pulumi }) };
+  return {
+    kind,
+    engine,
+    ...reach,
+    runtimes,
+    gpus: gpus.map((gpu) => ({ ...gpu, nodeSelector: gpu.nodeSelector ?? {} })),
+  };
 }

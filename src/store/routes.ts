@@ -1,8 +1,9 @@
-import type { Generated } from "kysely";
+import { sql, type ColumnType, type Generated, type Selectable } from "kysely";
 import { WaybillError } from "../core/errors.ts";
-import { stackKey } from "../core/stack.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
 import type { Endpoint, StateSource } from "../gateway/mirror.ts";
-import type { AccessRule, Route, RouteTable, Upstream } from "../targets/route.ts";
+import type { AccessRule, IdleRule, KnownRoute, Route, RouteTable, Sleep, Upstream } from "../targets/route.ts";
+import { askWake, recordActivity } from "./gateway/activity.ts";
 import { readCredentials, recordUse } from "./gateway/credentials.ts";
 import type { Database } from "./database.ts";
 
@@ -18,6 +19,8 @@ interface RouteRows {
   deployment: string;
   upstream: Upstream;
   access: AccessRule;
+  idle: ColumnType<IdleRule | null, IdleRule | null | undefined>;
+  sleep: ColumnType<Sleep | null, Sleep | null | undefined>;
   updated_at: Generated<Date>;
 }
 
@@ -32,40 +35,43 @@ export interface RouteStore extends RouteTable {
   /** Tells the gateway where the server itself listens. */
   setEndpoint(endpoint: Endpoint): Promise<void>;
   /** The hosts of one deployment, of one environment, or all. */
-  list(filter?: { repository?: string; environment?: string; deployment?: string }): Promise<readonly Route[]>;
+  list(filter?: { repository?: string; environment?: string; deployment?: string }): Promise<readonly KnownRoute[]>;
 }
 
 export function makeRouteStore(db: Database): RouteStore {
   return {
-    async put({ host, stack, upstream, access }) {
+    async put(route) {
+      const { host, stack } = route;
       const result = await db
         .insertInto("routes")
-        .values({ host, ...stack, upstream, access })
+        .values(inserted(route))
         .onConflict((conflict) =>
           conflict
             .column("host")
-            .doUpdateSet({ deployment: stack.deployment, upstream, access, updated_at: new Date() })
+            .doUpdateSet(updated(route))
             .where("routes.repository", "=", stack.repository)
             .where("routes.environment", "=", stack.environment),
         )
         .executeTakeFirst();
       if (result.numInsertedOrUpdatedRows === 0n) throw await hostTaken(db, host);
     },
-    async restore({ host, stack, upstream, access }) {
+    async restore(route) {
+      const { stack } = route;
       await db
         .insertInto("routes")
-        .values({ host, ...stack, upstream, access })
+        .values(inserted(route))
         .onConflict((conflict) =>
           conflict
             .column("host")
-            .doUpdateSet({ upstream, access, updated_at: new Date() })
+            .doUpdateSet(updated(route))
             .where("routes.repository", "=", stack.repository)
             .where("routes.environment", "=", stack.environment)
             .where("routes.deployment", "=", stack.deployment),
         )
         .execute();
     },
-    async remove(host, { repository, environment, deployment }) {
+    async remove(host, stack) {
+      const { repository, environment, deployment } = stack;
       await db
         .deleteFrom("routes")
         .where("host", "=", host)
@@ -73,6 +79,7 @@ export function makeRouteStore(db: Database): RouteStore {
         .where("environment", "=", environment)
         .where("deployment", "=", deployment)
         .execute();
+      await forgetActivity(db, stack);
     },
     async setEndpoint({ hostname, port }) {
       await db
@@ -91,7 +98,51 @@ export function makeRouteStore(db: Database): RouteStore {
   };
 }
 
-/** What the gateway reads. It opens a database that its server has brought up to date, and changes no table itself. */
+/** A further address of what sleeps leads to what sleeps. */
+const inserted = ({ host, stack, upstream, access, idle }: Route) => ({
+  host,
+  ...stack,
+  upstream,
+  access,
+  idle: idle ?? null,
+  sleep: sql<Sleep | null>`(select sleep from routes as other
+    where other.repository = ${stack.repository} and other.environment = ${stack.environment}
+      and other.deployment = ${stack.deployment} and other.upstream = ${JSON.stringify(upstream)}::jsonb
+      and other.sleep is not null limit 1)`,
+});
+
+/** What is led elsewhere has answered there: it is awake. */
+const updated = ({ stack, upstream, access, idle }: Route) => ({
+  deployment: stack.deployment,
+  upstream,
+  access,
+  idle: idle ?? null,
+  sleep: sql<Sleep | null>`case when routes.upstream = excluded.upstream then routes.sleep end`,
+  updated_at: sql<Date>`now()`,
+});
+
+/** Nothing is left to remember of a deployment without addresses. */
+const forgetActivity = (db: Database, { repository, environment, deployment }: StackName) =>
+  db
+    .deleteFrom("activity")
+    .where("repository", "=", repository)
+    .where("environment", "=", environment)
+    .where("deployment", "=", deployment)
+    .where((by) =>
+      by.not(
+        by.exists(
+          by
+            .selectFrom("routes")
+            .select("host")
+            .where("repository", "=", repository)
+            .where("environment", "=", environment)
+            .where("deployment", "=", deployment),
+        ),
+      ),
+    )
+    .execute();
+
+/** What the gateway reads. It opens a database that its server has brought up to date, and adds only what was used. */
 export function makeGatewaySource(db: Database): StateSource {
   return {
     async routes(hosts) {
@@ -103,6 +154,8 @@ export function makeGatewaySource(db: Database): StateSource {
     async endpoint() {
       return (await db.selectFrom("server_endpoint").select(["hostname", "port"]).executeTakeFirst()) ?? null;
     },
+    recordActivity: (stacks) => recordActivity(db, stacks),
+    askWake: (stack) => askWake(db, stack),
     recordUse: (hashes, at, expiresAt) => recordUse(db, hashes, { at, expiresAt }),
   };
 }
@@ -120,9 +173,13 @@ const routeOf = ({
   deployment,
   upstream,
   access,
-}: Omit<RouteRows, "updated_at">): Route => ({
+  idle,
+  sleep,
+}: Omit<Selectable<RouteRows>, "updated_at">): KnownRoute => ({
   host,
   stack: { repository, environment, deployment },
   upstream,
   access,
+  ...(idle && { idle }),
+  ...(sleep && { sleep }),
 });

@@ -6,10 +6,19 @@ import type { DeliverySchema } from "./deliveries.ts";
 import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
+import type { ActivitySchema } from "./sleep/book.ts";
 
 /** Every table; each group's row types live beside its queries. */
 export interface Schema
-  extends DeliverySchema, StackSchema, SecretSchema, ReleaseSchema, AccessSchema, RouteSchema, RemoteKeysSchema {
+  extends
+    DeliverySchema,
+    StackSchema,
+    SecretSchema,
+    ReleaseSchema,
+    AccessSchema,
+    RouteSchema,
+    RemoteKeysSchema,
+    ActivitySchema {
   migrations: MigrationTable;
 }
 

@@ -1,37 +1,40 @@
 import { WaybillError } from "../core/errors.ts";
-import type { StackName } from "../core/stack.ts";
-import type { Engine, Program } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
-import type { Ahead, Deployer, DeployOptions, Progress } from "../release/deployer.ts";
+import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
 import type { Workload, WorkloadStatus } from "../release/workload.ts";
-
-/** What a target brings: a program for each workload, and how the workload is afterwards. */
-export interface ProgramTarget {
-  program(workload: Workload): Program;
-  notices(workload: Workload): readonly string[];
-  prepare?(workload: Workload, ahead: Ahead): void;
-  status(stack: StackName): WorkloadStatus | null;
-}
+import type { Foundations } from "./foundations.ts";
+import type { Target } from "./target.ts";
 
 interface DeployerParts {
   readonly engine: Pick<Engine, "up" | "destroy">;
-  readonly target: ProgramTarget;
+  readonly target: Pick<Target, "program" | "foundation" | "explain" | "prepare" | "notices" | "status">;
+  /** Absent: no target asks for any. */
+  readonly foundations?: Foundations;
   /** The address of a host by its first label. */
   readonly urlOf: (host: string) => string;
 }
 
 /** Deploys by running the target's program as a Pulumi stack of its own. */
-export function makeEngineDeployer({ engine, target, urlOf }: DeployerParts): Deployer {
+export function makeEngineDeployer({ engine, target, foundations, urlOf }: DeployerParts): Deployer {
   return {
     notices: (workload) => target.notices(workload),
     prepare: (workload, ahead) => target.prepare?.(workload, ahead),
     async apply(workload, options) {
       const { stack, host } = workload;
-      await engine.up(stack, target.program(workload), engineOptions(options)).catch(rethrowPlainly);
-      return { url: host === "" ? null : urlOf(host), status: target.status(stack) ?? settledStatus(workload, target) };
+      const program = target.program(workload);
+      const up = (): Promise<unknown> =>
+        engine.up(stack, program, engineOptions(options)).catch((error: unknown) => {
+          throw (options.signal.aborted ? null : target.explain?.(workload, error)) ?? error;
+        });
+      const foundation = target.foundation?.(workload) ?? null;
+      await (foundations?.under(foundation, engineOptions(options), up) ?? up()).catch(rethrowPlainly);
+      if (foundation === null) await foundations?.clear(stack, engineOptions(options));
+      return { url: host === "" ? null : urlOf(host), status: statusAfter(workload, target) };
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));
+      await foundations?.clear(stack, engineOptions(options));
     },
   };
 }
@@ -45,8 +48,16 @@ function rethrowPlainly(error: unknown): never {
   throw isOnlyFailure ? new WaybillError(code, cause.message, { cause: error }) : error;
 }
 
+/** What was awaited has answered, also where whoever watches the target has not heard of it yet. */
+function statusAfter(workload: Workload, target: DeployerParts["target"]): WorkloadStatus {
+  const status = target.status(workload.stack);
+  const isResting = workload.spec.state !== "running";
+  if (status === null || isResting) return settledStatus(workload, target);
+  return status.state === "starting" ? { state: "ready", reason: "" } : status;
+}
+
 /** For what has no process of its own to be asked: a site, or a deployment that is meant to be off. */
-function settledStatus(workload: Workload, target: Pick<ProgramTarget, "notices">): WorkloadStatus {
+function settledStatus(workload: Workload, target: Pick<Target, "notices">): WorkloadStatus {
   const { spec, pause } = workload;
   // Nothing runs of a kind that the target only checks: it says so itself.
   if (spec.kind === "job") return { state: "stopped", reason: target.notices(workload).join("; ") };

@@ -7,10 +7,54 @@ export interface Route {
   readonly stack: StackName;
   readonly upstream: Upstream;
   readonly access: AccessRule;
+  /** Absent: what it leads to never sleeps. */
+  readonly idle?: IdleRule;
+}
+
+/** When what a route leads to may sleep, and how long whoever wakes it may have to wait. */
+export interface IdleRule {
+  readonly afterSeconds: number;
+  readonly startTimeoutSeconds: number;
+}
+
+/** A route as it stands: whoever writes routes says nothing about sleep, which ends when the upstream changes. */
+export interface KnownRoute extends Route {
+  /** Absent: what it leads to is awake. */
+  readonly sleep?: Sleep;
+}
+
+/** New requests wait at the entrance from `falling` on; nothing runs while `asleep`. */
+export interface Sleep {
+  readonly stage: "falling" | "asleep" | "waking";
+  /** ISO 8601. */
+  readonly since: string;
+  /** Why the last start came to nothing; absent when none failed. */
+  readonly failure?: WakeFailure;
+}
+
+export interface WakeFailure {
+  readonly reason: string;
+  /** How many starts failed in a row. */
+  readonly count: number;
+  /** ISO 8601; no other start is made before. */
+  readonly retryAt: string;
 }
 
 export type Upstream =
   | { readonly kind: "http"; readonly hostname: string; readonly port: number; readonly protocol: "http" | "grpc" }
+  /**
+   * The ready addresses of a Kubernetes Service. `revision` is whatever differs between two revisions: requests do not
+   * depend on it, but a route that sleeps is awake again with another revision.
+   */
+  | {
+      readonly kind: "pods";
+      readonly target: string;
+      readonly namespace: string;
+      readonly service: string;
+      readonly port: number;
+      readonly protocol: "http" | "grpc";
+      readonly revision: string;
+    }
   | { readonly kind: "files"; readonly folder: string; readonly spa: boolean }
   /** Nothing to send to: answered with 503 and the reason. */
   | { readonly kind: "none"; readonly reason: string };

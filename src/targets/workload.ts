@@ -14,6 +14,27 @@ export interface TreeSource {
   materialise(repository: string, tree: TreeSha, folder: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A file to lie in an archive over the tree's own, with its permission bits. */
+export interface ArchivedFile {
+  readonly path: string;
+  readonly content: Buffer;
+  readonly mode: number;
+}
+
+/** Makes an archive of a Git tree, read from objects only. */
+export interface ArchiveSource {
+  /** Hands the archive on in pieces, at the pace of `write`; refuses links that leave the tree. */
+  archive(
+    request: {
+      readonly repository: string;
+      readonly tree: TreeSha;
+      readonly files?: readonly ArchivedFile[];
+      readonly signal: AbortSignal;
+    },
+    write: (bytes: Buffer) => Promise<void>,
+  ): Promise<void>;
+}
+
 export interface LogLine {
   readonly at: string;
   /** `build`: what the build of the source said; `waybill`: what Waybill did. */

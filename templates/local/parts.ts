@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import type { CustomResourceOptions } from "@pulumi/pulumi";
 import type { Workload } from "../../src/targets/workload.ts";
 import { Process, Route, Source, type ProcessArgs, type RouteArgs, type SourceArgs } from "./resources.ts";
 
@@ -23,14 +24,26 @@ interface HostRoute {
 
 /** The deployment's own host name first, then its further ones. Each is named after its host, so that it never moves. */
 export function makeRoutes<Kind extends HostRoute>(
-  { stack, host: own }: Workload,
+  workload: Workload,
   routes: readonly Kind[],
   upstream: (route: Kind) => RouteArgs["upstream"],
+  options: CustomResourceOptions = {},
 ): readonly Route[] {
+  const { stack, host: own } = workload;
+  const idle = idleOf(workload);
   return routes.map((route, index) => {
     const host = index === 0 ? own : hostOf(stack.environment, route.subdomain);
-    return new Route(host, { stack: { ...stack }, host, upstream: upstream(route), access: route.access });
+    const args = { stack: { ...stack }, host, upstream: upstream(route), access: route.access, ...idle };
+    return new Route(host, args, options);
   });
+}
+
+/** What may sleep while nobody asks for it: what brings an idle time, and runs. */
+function idleOf({ spec, pause }: Workload): Pick<RouteArgs, "idle"> {
+  if (spec.kind !== "service" || spec.state !== "running" || pause !== null) return {};
+  const { idleAfterSeconds } = spec.replicas;
+  if (idleAfterSeconds === null) return {};
+  return { idle: { afterSeconds: idleAfterSeconds, startTimeoutSeconds: spec.health.startTimeoutSeconds } };
 }
 
 /** The environment stands before the label, but for production. */

@@ -70,10 +70,22 @@ export interface RouteArgs {
   readonly host: string;
   readonly upstream: pulumi.Input<
     | { kind: "http"; hostname: pulumi.Input<string>; port: pulumi.Input<number>; protocol: "http" | "grpc" }
+    | {
+        kind: "pods";
+        target: string;
+        namespace: string;
+        service: string;
+        port: number;
+        protocol: "http" | "grpc";
+        /** Differs between any two revisions. */
+        revision: string;
+      }
     | { kind: "files"; folder: pulumi.Input<string>; spa: boolean }
     | { kind: "none"; reason: string }
   >;
   readonly access: { visibility: string; viewers: readonly string[]; public: readonly string[] };
+  /** Absent: what it leads to never sleeps. */
+  readonly idle?: { readonly afterSeconds: number; readonly startTimeoutSeconds: number };
 }
 
 /** A host name, who may pass, and where requests go. Changed in place. */

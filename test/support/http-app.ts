@@ -61,9 +61,11 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
         ? { visibility: "viewers", viewers: ["group:search"], public: [] }
         : { visibility: "viewers", viewers: [], public: [] },
     git: { handle: async (request, identity) => new Response(`${identity.name} ${new URL(request.url).pathname}`) },
+    sources: { handle: async (_request, repository, file) => Response.json({ repository, file }) },
     webhooks: { receive: async (_request, repository) => Response.json({ repository }, { status: 202 }) },
     logs: (_stack, { lines, follow, signal }) => log.read({ lines, follow, signal }),
     secrets: fakeSecrets(secrets),
+    stacks: { export: async () => ({ version: 3, deployment: {} }), import: async () => undefined },
     clock: { now: () => new Date(), sleep: () => Promise.resolve() },
     log: silentLog,
     publicUrl: url,

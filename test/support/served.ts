@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, readFile, readlink, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -48,13 +48,21 @@ interface CliSetting {
   readonly token?: string;
 }
 
-export async function startServed(options: { readonly env?: Record<string, string> } = {}): Promise<Served> {
+interface ServedOptions {
+  readonly env?: Record<string, string>;
+  /** The text of its settings file, which may depend on its port. */
+  readonly config?: (port: number) => string;
+}
+
+export async function startServed(options: ServedOptions = {}): Promise<Served> {
   const folder = await mkdtemp(join(tmpdir(), "waybill-served-"));
   // Programs that run as other users must reach what lies below.
   await chmod(folder, 0o711);
   const [port, token] = [await freePort(), newToken()];
   const data = join(folder, "data");
   const url = `http://localhost:${port}`;
+  const config = options.config && { config: join(folder, "server.yaml") };
+  if (config) await writeFile(config.config, options.config?.(port) ?? "");
   let server: ServerProcess | null = null;
 
   const running = (): ServerProcess => {
@@ -69,7 +77,14 @@ export async function startServed(options: { readonly env?: Record<string, strin
     data,
     server: running,
     async start({ stopWorkloads = false, env = {} } = {}) {
-      server = await startServerProcess({ data, port, token, stopWorkloads, env: { ...options.env, ...env } });
+      server = await startServerProcess({
+        data,
+        port,
+        token,
+        stopWorkloads,
+        env: { ...options.env, ...env },
+        ...config,
+      });
     },
     async stop() {
       const stopping = server;

@@ -21,6 +21,8 @@ interface ServerProcessOptions {
   readonly port: number;
   readonly token: string;
   readonly stopWorkloads?: boolean;
+  /** A settings file. */
+  readonly config?: string;
   /** Modules that Node loads first. */
   readonly preload?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -41,9 +43,17 @@ export function freePort(): Promise<number> {
 
 /** `waybill serve` as users start it, in a process of its own; answers when it says `ready`. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { data, port, token, stopWorkloads = true, preload = [], env = {} } = options;
+  const { data, port, token, stopWorkloads = true, config, preload = [], env = {} } = options;
   const imports = [join(packageRoot, "scripts/tsx.mjs"), ...preload].flatMap((file) => ["--import", file]);
-  const flags = ["serve", "--data", data, "--port", String(port), ...(stopWorkloads ? ["--stop-workloads"] : [])];
+  const flags = [
+    "serve",
+    "--data",
+    data,
+    "--port",
+    String(port),
+    ...(stopWorkloads ? ["--stop-workloads"] : []),
+    ...(config === undefined ? [] : ["--config", config]),
+  ];
   const child = spawn(process.execPath, [...imports, join(packageRoot, "src/main.ts"), ...flags], {
     env: { ...process.env, WAYBILL_BOOTSTRAP_TOKEN: token, WAYBILL_LOG_LEVEL: "warn", ...env },
     stdio: ["ignore", "pipe", "pipe"],

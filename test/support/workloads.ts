@@ -15,5 +15,6 @@ export function workloadOf(yaml: string, changes: Partial<Workload> = {}): Workl
   if (!written) throw new TypeError(problems.map(formatProblem).join("\n"));
   const stack = { repository: "shop", environment: "production", deployment: written.name };
   const spec = resolve(written, stack.environment, defaultContext);
-  return { stack, spec, source: null, secrets: [], host: stack.deployment, restart: null, pause: null, ...changes };
+  const surroundings = { source: null, target: "local", secrets: [], restart: null, pause: null };
+  return { stack, spec, host: stack.deployment, ...surroundings, ...changes };
 }

@@ -1,68 +1,74 @@
 import type { Program } from "../engine.ts";
-import { directClient, engineService, monitorService, type MonitorDependencies } from "./monitor.ts";
 import { attributing } from "./rejection.ts";
 import { sdkConfig, sdkSettings, sdkStack, sdkState } from "./sdk.ts";
+import { leaveOutTraces } from "./untraced-promises.ts";
 
 export interface ProgramRun {
   readonly project: string;
   readonly stack: string;
+  /** Absent: the one of stacks that have none. */
+  readonly organization?: string;
   readonly isPreview: boolean;
   readonly config: Readonly<Record<string, string>>;
   readonly secretConfig: readonly string[];
-  readonly monitor: MonitorDependencies;
+  /** Clients of `pulumirpc.ResourceMonitor` and `pulumirpc.Engine`, as the SDK calls them. */
+  readonly clients: { readonly monitor: object; readonly engine: object };
+  /** Notes an error that belongs to the program as a whole. */
+  readonly fail: (error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
 // The SDK puts all programs of the process in one line when told 1. How much runs at once is decided by the engine.
 const unlimited = 2 ** 31 - 1;
-const organization = "organization";
+const defaultOrganization = "organization";
+
+leaveOutTraces();
 
 /**
  * Runs one program to its end, all its registrations answered. Whatever it throws, also where nobody waits for it,
- * goes to `monitor.fail`. Resolves at once when the signal aborts: a program may wait for what never comes.
+ * goes to `fail`. Resolves at once when the signal aborts: a program may wait for what never comes.
  */
 export function runProgram(run: ProgramRun, program: Program): Promise<void> {
-  const { monitor, signal } = run;
+  const { clients, fail, signal } = run;
   return sdkState.withLocalStorage(async () => {
     const store = sdkState.getStore();
-    sdkSettings.resetOptions(run.project, run.stack, unlimited, "", "", run.isPreview, organization);
-    store.settings.monitor = directClient(monitorService(monitor), monitor.redact);
-    store.settings.engine = directClient(engineService(monitor), monitor.redact);
+    const { project, stack, isPreview, organization = defaultOrganization } = run;
+    sdkSettings.resetOptions(project, stack, unlimited, "", "", isPreview, organization);
+    store.settings.monitor = clients.monitor;
+    store.settings.engine = clients.engine;
     sdkConfig.setAllConfig({ ...run.config }, run.secretConfig);
+    let hasFailed = false;
+    const failed = (error: unknown): void => {
+      hasFailed = true;
+      fail(error);
+    };
     const ended = new AbortController();
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { signal: ended.signal });
     });
     try {
-      await attributing(store, monitor.fail, () => Promise.race([complete(program, monitor), aborted]));
+      const completing = async (): Promise<void> => {
+        await complete(program, failed);
+        // A hook on deletion is called when the program is over.
+        if (store.callbacks && !hasFailed) await sdkSettings.signalAndWaitForShutdown();
+      };
+      await attributing(store, failed, () => Promise.race([completing(), aborted]));
     } finally {
       ended.abort();
+      // Transforms and hooks are called back through a server that the SDK opens for them.
+      store.callbacks?.shutdown();
     }
   });
 }
 
-async function complete(program: Program, monitor: MonitorDependencies): Promise<void> {
+async function complete(program: Program, fail: ProgramRun["fail"]): Promise<void> {
   try {
-    await sdkStack.runInPulumiStack(() => withShortTraces(program));
+    await sdkStack.runInPulumiStack(program);
   } catch (error) {
-    monitor.fail(error);
+    fail(error);
   }
   await sdkSettings.waitForRPCs();
   // Rejections that nobody handles are known only once the microtasks are through.
   await new Promise((resolve) => setImmediate(resolve));
-}
-
-/**
- * The SDK takes a stack trace for every property of every resource, to tell of leaks when the process ends; at ten
- * frames each that was half of a small program's time. One frame still says where a program failed.
- */
-function withShortTraces<Result>(program: () => Promise<Result>): Promise<Result> {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 1;
-  try {
-    return program();
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
-  }
 }

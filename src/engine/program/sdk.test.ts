@@ -12,6 +12,7 @@ test("the SDK's internals are as the engine takes them to be", async () => {
   const { version } = fromHere("@pulumi/pulumi/package.json") as { version: string };
   assert.equal(version, "3.248.0");
   assert.equal(sdkSettings.resetOptions.length, 7);
+  assert.equal(sdkSettings.signalAndWaitForShutdown.length, 0);
   assert.equal(sdkConfig.setAllConfig.length, 2);
   assert.equal(sdkStack.runInPulumiStack.length, 1);
   assert.equal(pulumi.log, sdkLog, "programs log through the functions that are replaced");

@@ -17,6 +17,8 @@ const fromSdk = createRequire(fromHere.resolve("@pulumi/pulumi"));
 export interface SdkStore {
   settings: { monitor: unknown; engine: unknown };
   logErrorCount: number;
+  /** The server for transforms and hooks, where the program has any. */
+  callbacks?: { shutdown(): void };
 }
 interface SdkState {
   withLocalStorage<Result>(callback: () => Promise<Result>): Promise<Result>;
@@ -25,6 +27,8 @@ interface SdkState {
 interface SdkSettings {
   resetOptions(...options: [string, string, number, string, string, boolean, string]): void;
   waitForRPCs(): Promise<void>;
+  /** Resolves when everything is done that comes after the program. */
+  signalAndWaitForShutdown(): Promise<void>;
   /** Keeps `waitForRPCs` waiting until what it answers is called. */
   rpcKeepAlive(): () => void;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Properties } from "../provider.ts";
 import type { ResourceState } from "../state.ts";
 import type { StepOp } from "../step.ts";
 import { structuralDiff } from "../value/diff.ts";
@@ -26,13 +27,18 @@ export function registerProvider(
   registration: Registration,
   old: ResourceState | null,
 ): Registered {
-  const { inputs } = registration;
+  const inputs = { ...ofTheCli(old?.inputs ?? {}), ...registration.inputs };
   const isKnown = !operation.isPreview || !containsUnknown(inputs);
   const id = old?.id ?? (isKnown ? randomUUID() : unknownValue);
-  settle(operation, { urn, registration, old, own: { custom: true, id, outputs: inputs } });
+  const own = { custom: true, id, outputs: inputs };
+  settle(operation, { urn, registration: { ...registration, inputs }, old, own });
   operation.providers.changed(`${urn}::${id}`);
   return { outcome: "done", urn, id: isKnown ? id : "", outputs: inputs };
 }
+
+/** What the CLI adds to a provider's inputs stays: a stack that was under it for a while is no other stack. */
+const ofTheCli = (inputs: Properties): Properties =>
+  Object.fromEntries(Object.entries(inputs).filter(([key]) => key === "version" || key === "__internal"));
 
 interface Local {
   readonly urn: string;

@@ -43,8 +43,12 @@ interface Effect {
   readonly timeoutSeconds: number | undefined;
 }
 
+/** The same for every attempt at one effect, also after a crash. */
+export const operationIdOf = (urn: string, key: string): string =>
+  createHash("sha256").update(`${urn}\n${key}`).digest("hex").slice(0, 32);
+
 export function effectContext(operation: Operation, { urn, inputs, key, timeoutSeconds }: Effect): EffectContext {
-  const operationId = createHash("sha256").update(`${urn}\n${key}`).digest("hex").slice(0, 32);
+  const operationId = operationIdOf(urn, key);
   const context = callContext(operation, urn, inputs);
   if (timeoutSeconds === undefined) return { ...context, operationId };
   const timeoutMs = timeoutSeconds * 1000;

@@ -101,7 +101,8 @@ export async function deleteResource(
       provider.delete({ ...context, id, inputs: revealedAll(inputs), outputs: revealedAll(outputs) }),
     );
   } catch (error) {
-    journal.end(pending, () => undefined);
+    // Cancelled in between it may be going: the next apply goes through with it before it relies on the resource.
+    if (!signal.aborted) journal.end(pending, () => undefined);
     throw error;
   }
   journal.end(pending, () => {

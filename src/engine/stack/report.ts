@@ -1,5 +1,5 @@
 import { messageOf, WaybillError, type ErrorCode } from "../../core/errors.ts";
-import type { DetailedDiff } from "../provider.ts";
+import { PartialCreate, type DetailedDiff } from "../provider.ts";
 import type { Changes, EngineEvent, Step, StepOp } from "../step.ts";
 import type { Redaction } from "../value/redaction.ts";
 import { nameOf, typeOf } from "../value/urn.ts";
@@ -23,7 +23,15 @@ export interface Report {
   error(): WaybillError | null;
 }
 
-const noChanges: Changes = { create: 0, update: 0, replace: 0, delete: 0, "delete-replaced": 0, same: 0, read: 0 };
+export const noChanges: Changes = {
+  create: 0,
+  update: 0,
+  replace: 0,
+  delete: 0,
+  "delete-replaced": 0,
+  same: 0,
+  read: 0,
+};
 
 export function countSteps(steps: readonly Step[]): Changes {
   const counts = { ...noChanges };
@@ -67,9 +75,15 @@ function combined(failures: readonly Failure[], redaction: Redaction): WaybillEr
 
 /** The verdict decides about retrying: a failure that only a person can end outweighs one that passes. */
 function codeOf(failures: readonly Failure[]): ErrorCode {
-  const known = failures.flatMap(({ cause }) => (cause instanceof WaybillError ? [cause] : []));
+  const known = failures.map(({ cause }) => errorIn(cause)).filter((error) => error !== null);
   const first = known.find(({ verdict }) => verdict === "rejected") ?? known[0];
   return first?.code ?? "STEP_FAILED";
+}
+
+/** A thing that exists and is not as wanted may know why. */
+function errorIn(cause: unknown): WaybillError | null {
+  if (cause instanceof PartialCreate) return errorIn(cause.cause);
+  return cause instanceof WaybillError ? cause : null;
 }
 
 /** The cause travels to logs: its text may repeat a secret. */

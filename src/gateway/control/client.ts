@@ -1,8 +1,10 @@
 import { request } from "node:http";
 import type { Log } from "../../core/log.ts";
 import { messageOf } from "../../core/errors.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Traffic } from "../../targets/route.ts";
 import type { Endpoint } from "../mirror.ts";
+import type { Quiet } from "../../targets/sleep/keeper.ts";
 import { readStates, type GatewayState } from "./state-file.ts";
 
 export interface GatewayStatus {
@@ -12,6 +14,8 @@ export interface GatewayStatus {
   readonly inFlight: number;
   /** Where it sends what is for the server itself; null before it has heard of one. */
   readonly leadsTo: Endpoint | null;
+  /** How many requests wait for what sleeps. */
+  readonly parked: number;
 }
 
 export interface CallOptions {
@@ -24,7 +28,7 @@ const answerTimeoutMs = 3_000;
 /** Asks a gateway for something over its control channel; throws where it does not answer with success. */
 export function call<Answer>(
   { controlPort, controlSecret }: GatewayState,
-  action: "status" | "settings" | "drained" | "takeover" | "stop",
+  action: "status" | "settings" | "drained" | "quiet" | "takeover" | "stop",
   body: object = {},
   { timeoutMs = answerTimeoutMs, signal }: CallOptions = {},
 ): Promise<Answer> {
@@ -62,8 +66,15 @@ export const statusOf = (state: GatewayState, timeoutMs = answerTimeoutMs): Prom
   );
 
 /** Asks every gateway of the data folder: during an upgrade the old one still has requests under way. */
-export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log }): Traffic {
+export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log }): Traffic & Quiet {
   return {
+    async quiet(stack, options) {
+      const states = readStates(dataFolder);
+      const counts = await Promise.all(states.map((state) => quietAt(state, stack, options)));
+      const inFlight = counts.reduce((sum, count) => sum + count, 0);
+      log.debug({ stack: stackKey(stack), inFlight }, "asked whether a deployment is quiet");
+      return inFlight;
+    },
     async drained(upstream, { timeoutMs, signal }) {
       const counts = await Promise.all(
         readStates(dataFolder).map(async (state) => {
@@ -87,4 +98,19 @@ export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log 
       return counts.reduce((sum, count) => sum + count, 0);
     },
   };
+}
+
+/** A gateway that is there and does not say is taken to be busy. */
+async function quietAt(
+  state: GatewayState,
+  stack: StackName,
+  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+): Promise<number> {
+  try {
+    const options = { timeoutMs: timeoutMs + answerTimeoutMs, signal };
+    return (await call<{ inFlight: number }>(state, "quiet", { ...stack, timeoutMs }, options)).inFlight;
+  } catch {
+    signal.throwIfAborted();
+    return (await statusOf(state)) === null ? 0 : 1;
+  }
 }

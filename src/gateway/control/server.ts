@@ -2,8 +2,10 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { StackName } from "../../core/stack.ts";
 import type { InFlight } from "../in-flight.ts";
 import type { Endpoint, Mirror } from "../mirror.ts";
+import type { Activity } from "../sleep/activity.ts";
 
 /** One thing that the control channel can be asked for: the body's fields in, the answer's fields out. */
 export type Action = (body: Record<string, unknown>, signal: AbortSignal) => Promise<object>;
@@ -14,7 +16,7 @@ export interface ControlServer {
   close(): void;
 }
 
-const maxBodyBytes = 64 * 1024;
+const maxBodyBytes = 1024 * 1024;
 
 /** HTTP on loopback, for whoever knows the secret. */
 export async function listenForControl(actions: Readonly<Record<string, Action>>, log: Log): Promise<ControlServer> {
@@ -87,12 +89,8 @@ export function makeDrained({ mirror, inFlight }: { mirror: Mirror; inFlight: In
     const upstream: Endpoint = { hostname: String(hostname), port: Number(port) };
     const late = AbortSignal.any([signal, AbortSignal.timeout(Number(timeoutMs))]);
     // A route that was moved before this call was made may not be known here yet: read it rather than wait for the news.
-    const hosts = mirror.hostsTo(upstream);
-    if (hosts.length > 0) {
-      const tooLong = new Promise<void>((resolve) => setTimeout(resolve, refreshTimeoutMs).unref());
-      await Promise.race([mirror.refreshRoutes(hosts).catch(() => undefined), tooLong]);
-    }
-    await unrouted(mirror, upstream, late);
+    await refreshed(mirror, mirror.hostsTo(upstream));
+    await untilRoutes(mirror, () => mirror.hostsTo(upstream).length === 0, late);
     await inFlight.idle(upstream, late);
     const left = inFlight.count(upstream);
     if (!signal.aborted) inFlight.endUpgraded(upstream);
@@ -100,13 +98,43 @@ export function makeDrained({ mirror, inFlight }: { mirror: Mirror; inFlight: In
   };
 }
 
-function unrouted(mirror: Mirror, upstream: Endpoint, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves once every new request for the deployment waits here and none is under way, or when the time has passed.
+ * Answers how many requests are under way: nought says that nothing can reach the deployment.
+ */
+export function makeQuiet({ mirror, activity }: { mirror: Mirror; activity: Activity }): Action {
+  return async ({ repository, environment, deployment, timeoutMs }, signal) => {
+    const stack: StackName = {
+      repository: String(repository),
+      environment: String(environment),
+      deployment: String(deployment),
+    };
+    const late = AbortSignal.any([signal, AbortSignal.timeout(Number(timeoutMs))]);
+    const isParking = (): boolean => mirror.routesOf(stack).every(({ sleep }) => sleep !== undefined);
+    if (!isParking())
+      await refreshed(
+        mirror,
+        mirror.routesOf(stack).map(({ host }) => host),
+      );
+    await untilRoutes(mirror, isParking, late);
+    await activity.idle(stack, late);
+    return { inFlight: isParking() ? activity.count(stack) : Math.max(1, activity.count(stack)) };
+  };
+}
+
+async function refreshed(mirror: Mirror, hosts: readonly string[]): Promise<void> {
+  if (hosts.length === 0) return;
+  const tooLong = new Promise<void>((resolve) => setTimeout(resolve, refreshTimeoutMs).unref());
+  await Promise.race([mirror.refreshRoutes(hosts).catch(() => undefined), tooLong]);
+}
+
+function untilRoutes(mirror: Mirror, holds: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const stop = mirror.onChange(settle);
     signal.addEventListener("abort", settle);
     settle();
     function settle(): void {
-      if (mirror.hostsTo(upstream).length > 0 && !signal.aborted) return;
+      if (!holds() && !signal.aborted) return;
       stop();
       signal.removeEventListener("abort", settle);
       resolve();

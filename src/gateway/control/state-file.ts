@@ -25,6 +25,14 @@ export interface GatewaySettings {
   readonly host: string | null;
   readonly origin: PublicOrigin;
   readonly databaseUrl: string;
+  /** How the clusters that routes lead into are reached, by the names of their targets. */
+  readonly clusters: Readonly<Record<string, ClusterReach>>;
+}
+
+export interface ClusterReach {
+  /** A path or a kubeconfig's text; absent: as Kubernetes' own clients find one. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
 }
 
 /** The environment variable that names the settings' file. */

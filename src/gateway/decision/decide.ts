@@ -1,6 +1,6 @@
 import { mayView } from "../../access/permission.ts";
 import type { Identity } from "../../core/identity.ts";
-import type { Route, Upstream } from "../../targets/route.ts";
+import type { KnownRoute, Upstream } from "../../targets/route.ts";
 import { isPublicPath } from "./public-path.ts";
 
 /** What decides about a request to a deployment's host. */
@@ -12,7 +12,7 @@ export interface Question {
 }
 
 /** A route with something to send requests to. */
-export interface ServingRoute extends Route {
+export interface ServingRoute extends KnownRoute {
   readonly upstream: Exclude<Upstream, { kind: "none" }>;
 }
 
@@ -34,7 +34,7 @@ const reservedPage = /^\/\.waybill\/[a-z][a-z-]{0,40}$/;
  * Every decision of the gateway about deployments, in order: no host before no right, no right before no answer, so
  * that nothing about a deployment, not even that it is paused, is told to whom may not see it.
  */
-export function decide(question: Question, route: Route | null, identity: Identity | null): Decision {
+export function decide(question: Question, route: KnownRoute | null, identity: Identity | null): Decision {
   // Also where nothing is deployed: a session on a host that went away can still be ended.
   if (reserved.test(question.path)) {
     return reservedPage.test(question.path) ? { kind: "reserved" } : { kind: "not-found" };

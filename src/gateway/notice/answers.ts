@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Cookies } from "../../access/proof/cookie.ts";
 import { bareUrl, signInPath, workloadUrl, type PublicOrigin } from "../../access/origin.ts";
-import type { AccessRule } from "../../targets/route.ts";
+import type { AccessRule, WakeFailure } from "../../targets/route.ts";
 import type { Exchange } from "../exchange.ts";
 import { noticeOf, type Notice } from "./notice.ts";
 
@@ -71,6 +71,34 @@ export const unknownHost = (host: string): Notice =>
 
 export const unavailable = (reason: string): Notice =>
   noticeOf("NOT_SERVING", { title: "Not serving now", detail: reason, headers: { "Retry-After": "30" } });
+
+/** Its first line alone: the rest is of the deployment's log. */
+export function didNotWake({ reason, retryAt }: WakeFailure, nowMs: number): Notice {
+  const seconds = Math.max(1, Math.ceil((Date.parse(retryAt) - nowMs) / 1_000));
+  return noticeOf("NOT_SERVING", {
+    title: "It did not wake up",
+    detail: `This deployment was asleep and could not be started: ${reason.split("\n", 1)[0]}. Its logs say more.`,
+    headers: { "Retry-After": String(seconds) },
+  });
+}
+
+export const notWokenYet = noticeOf("SERVER_AWAY", {
+  title: "Still asleep",
+  detail: "This deployment sleeps while nobody asks for it, and it could not be woken in time. Ask again in a moment.",
+  headers: { "Retry-After": "5" },
+});
+
+export const tooManyWait = noticeOf("BUSY", {
+  title: "Too many wait",
+  detail: "This deployment is being woken, and as many requests wait for it as are held. Ask again in a moment.",
+  headers: { "Retry-After": "5" },
+});
+
+export const noPods = noticeOf("NOT_SERVING", {
+  title: "Nothing is ready",
+  detail: "None of this deployment's pods is ready to answer. Its status says why.",
+  headers: { "Retry-After": "5" },
+});
 
 export function forbidden(name: string, rule: AccessRule | undefined): Notice {
   const whom = (rule?.viewers ?? []).filter((viewer) => viewer !== "").slice(0, 5);

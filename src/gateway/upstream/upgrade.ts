@@ -83,6 +83,8 @@ function join(near: Duplex, far: Duplex, done: (bytesToClient: number) => void):
   ] as const) {
     from.pipe(to);
     from.on("error", () => to.destroy());
+    // A WebSocket is closed in its own words, not by half: whoever has ended will say nothing more that matters.
+    from.once("end", () => soon(from, () => [near, far].forEach((socket) => socket.destroy())));
     from.once("close", () => finish(to));
   }
   far.once("close", () => done(bytes));
@@ -90,7 +92,12 @@ function join(near: Duplex, far: Duplex, done: (bytesToClient: number) => void):
 
 /** Lets what was written go out, then closes: the last words of one side must reach the other. */
 function finish(socket: Duplex): void {
-  const timer = setTimeout(() => socket.destroy(), flushMs).unref();
-  socket.once("close", () => clearTimeout(timer));
+  soon(socket, () => socket.destroy());
   socket.end(() => socket.destroy());
+}
+
+/** Unless the socket has closed by then. */
+function soon(socket: Duplex, act: () => void): void {
+  const timer = setTimeout(act, flushMs).unref();
+  socket.once("close", () => clearTimeout(timer));
 }

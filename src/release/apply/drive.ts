@@ -48,7 +48,13 @@ interface Worker {
 
 const retryDelayMs = (attempt: number): number => backoffMs({ failures: attempt + 1, firstMs: 1_000, maxMs: 60_000 });
 
-type Pass = "settled" | "again" | { readonly retryAfterMs: number };
+type Pass = "settled" | "again" | Retry;
+
+interface Retry {
+  readonly retryAfterMs: number;
+  /** Nothing is wrong: it may go on before that time, when its target says so. */
+  readonly isWaiting: boolean;
+}
 
 export function makeDriver(parts: DriverParts): Driver {
   const workers = new Map<string, Worker>();
@@ -69,7 +75,7 @@ export function makeDriver(parts: DriverParts): Driver {
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
         attempt += 1;
-        await parts.clock.sleep(pass.retryAfterMs, signal).catch(() => undefined);
+        await worthRetrying(parts, { stack, signal, pass });
       } else {
         attempt = 0;
       }
@@ -125,6 +131,23 @@ function makeWaiters() {
   };
 }
 
+interface Pause {
+  readonly stack: StackName;
+  readonly signal: AbortSignal;
+  readonly pass: Retry;
+}
+
+/** Resolves when it is time to try again, or when the signal aborts. */
+async function worthRetrying({ clock, deployer }: DriverParts, { stack, signal, pass }: Pause): Promise<void> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const time = clock.sleep(pass.retryAfterMs, either);
+  const changed = pass.isWaiting ? deployer.changed?.(stack, either) : undefined;
+  await Promise.race(changed ? [time, changed] : [time]).catch(() => undefined);
+  over.abort();
+  await time.catch(() => undefined);
+}
+
 interface Attempt {
   readonly stack: StackName;
   readonly signal: AbortSignal;
@@ -152,7 +175,7 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     else log.error({ ...told, err: error }, "apply failed");
     return await fail(parts, { stack, error, attempt }).catch((cause: unknown) => {
       log.error({ stack: stackKey(stack), err: cause }, "a failure could not be recorded");
-      return { retryAfterMs: retryDelayMs(attempt) };
+      return { retryAfterMs: retryDelayMs(attempt), isWaiting: false };
     });
   }
 }
@@ -186,7 +209,7 @@ async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal
   };
   let applied: Applied;
   try {
-    applied = await deployer.apply(workload, { signal, onProgress });
+    applied = await deployer.apply(workload, { signal, onProgress, previous: row.appliedWorkload });
   } finally {
     await writes;
   }
@@ -223,5 +246,5 @@ async function fail({ store, steps, clock }: DriverParts, { stack, error, attemp
     await store.setState(stack, state, reason);
   }
   steps.publish({ stack, state, message: reason, url: null, at: clock.now() });
-  return isFinal ? "settled" : { retryAfterMs };
+  return isFinal ? "settled" : { retryAfterMs, isWaiting: error.verdict === "waiting" };
 }

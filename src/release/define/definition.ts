@@ -9,15 +9,18 @@ export interface Definition {
   readonly spec: ResolvedDeployment;
   /** The source tree; null where the deployment brings an image or a repository of its own. */
   readonly source: TreeSha | null;
+  /** Name of the target that it runs on. */
+  readonly target: string;
   /** Where its document starts. */
   readonly position: { readonly file: string; readonly line: number };
   /** Equal digests: equal content, nothing restarts. */
   readonly digest: string;
 }
 
+/** `target`: of the environment, by its name in the server's settings. */
 export function define(
   spec: ResolvedDeployment,
-  source: TreeSha | null,
+  { source, target }: Pick<Definition, "source" | "target">,
   { file, line }: Definition["position"],
 ): Definition {
   return {
@@ -25,8 +28,9 @@ export function define(
     kind: spec.kind,
     spec,
     source,
+    target,
     position: { file, line },
-    digest: digestOf({ spec, source }),
+    digest: digestOf({ spec, source, target }),
   };
 }
 

@@ -72,8 +72,13 @@ export function makeDefinitions({ context }: { readonly context: SpecContext }):
 
 interface DefineOne {
   resolved(document: DeploymentSpec, environment: string): ResolvedDeployment;
-  define(spec: ResolvedDeployment, source: Definition["source"], document: DeploymentSpec): Definition;
+  define(spec: ResolvedDeployment, place: Pick<Definition, "source" | "target">, document: DeploymentSpec): Definition;
+  /** The target of an environment, by name. */
+  target(environment: string, settings: RepositorySettings): string;
 }
+
+// The one target of a server without settings.
+const fallbackTarget = "local";
 
 /** Equal documents come as the same object from the checker: what they mean is worked out once. */
 function makeDefine(context: SpecContext): DefineOne {
@@ -87,10 +92,12 @@ function makeDefine(context: SpecContext): DefineOne {
       known.set(environment, spec);
       return spec;
     },
-    define(spec, source, document) {
+    target: (environment, { environments }) =>
+      environments[environment]?.target ?? context.defaultTarget ?? fallbackTarget,
+    define(spec, place, document) {
       const known = definitionOf.get(spec);
-      if (known?.source === source) return known;
-      const definition = define(spec, source, document);
+      if (known?.source === place.source && known.target === place.target) return known;
+      const definition = define(spec, place, document);
       definitionOf.set(spec, definition);
       return definition;
     },
@@ -109,12 +116,13 @@ function defineAll(
 ): Defined {
   const definitions = new Map<string, Definition>();
   const missing: Problem[] = [];
+  const target = defineOne.target(environment, settings);
   for (const document of deployments) {
     const spec = defineOne.resolved(document, environment);
     const path = sourcePath(spec);
     const source = path === null ? null : trees(path);
     if (path !== null && source === null) missing.push(sourceMissing(document, path));
-    definitions.set(spec.name, defineOne.define(spec, source, document));
+    definitions.set(spec.name, defineOne.define(spec, { source, target }, document));
   }
   return { definitions, problems: [...problems, ...missing], settings };
 }

@@ -17,14 +17,13 @@ const nothingAround: Surroundings = { secretVersions: new Map(), overrides: new 
 export function makeNotices(deployer: Pick<Deployer, "notices">): Notices {
   return ({ repository, environment }, { definitions, settings }, changes) => [
     ...settingsNotices(environment, settings),
-    ...changes
-      .filter(({ action }) => action === "create" || action === "update" || action === "replace")
-      .flatMap(({ name }) => {
-        const definition = definitions.get(name);
-        if (!definition) return [];
-        const { workload } = desiredOf({ repository, environment, deployment: name }, definition, nothingAround);
-        return workload ? deployer.notices(workload).map((notice) => `${name}: ${notice}`) : [];
-      }),
+    ...changes.flatMap(({ name, action }) => {
+      if (action === "delete" || action === "unchanged") return [];
+      const definition = definitions.get(name);
+      if (!definition) return [];
+      const { workload } = desiredOf({ repository, environment, deployment: name }, definition, nothingAround);
+      return workload ? deployer.notices(workload, action).map((notice) => `${name}: ${notice}`) : [];
+    }),
   ];
 }
 

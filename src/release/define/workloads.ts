@@ -15,7 +15,7 @@ export type Desired = Omit<DesiredRow, "snapshot" | "commit">;
 
 /** What should run for a definition, and what keeps it from being applied. */
 export function desiredOf(stack: StackName, definition: Definition, surroundings: Surroundings): Desired {
-  const { spec, source } = definition;
+  const { spec, source, target } = definition;
   const override = surroundings.overrides.get(stack.deployment);
   const uses = secretUses(spec);
   const missing = uses.filter(({ name }) => !surroundings.secretVersions.has(name)).map(({ name }) => name);
@@ -26,6 +26,7 @@ export function desiredOf(stack: StackName, definition: Definition, surroundings
     stack,
     spec: pause ? { ...spec, state: "paused" } : spec,
     source,
+    target,
     secrets,
     host: hosts[0] ?? "",
     restart: override?.restart ?? null,

@@ -4,7 +4,7 @@ import { field, map, object, ref, refs } from "./build.ts";
 import { jobFields, siteFields } from "./job.ts";
 import { shapes, text } from "./patterns.ts";
 import { routingFields, routingVariants } from "./routing.ts";
-import { workloadFields, workloadOverlayFields } from "./workload.ts";
+import { rolloutFields, workloadFields, workloadOverlayFields } from "./workload.ts";
 
 export const kinds = ["service", "worker", "job", "site"] as const satisfies readonly Kind[];
 
@@ -49,9 +49,9 @@ const serverNames = ["port", "health", "replicas"];
 /** The fields of each kind beside apiVersion, kind, name and environments. */
 const fieldsOfKind: Readonly<Record<Kind, Readonly<Record<string, Schema>>>> = {
   service: {
-    ...refs([...common, ...workload, ...serverNames, "subdomain", "access", "routes", "components", "main"]),
+    ...refs([...common, ...workload, ...serverNames, "rollout", "subdomain", "access", "routes", "components", "main"]),
   },
-  worker: { ...refs([...common, ...workload]), replicas: ref("workerReplicas") },
+  worker: { ...refs([...common, ...workload, "rollout"]), replicas: ref("workerReplicas") },
   job: refs([...common, ...workload, ...Object.keys(jobFields)]),
   site: {
     ...refs([...common, "source", "build", "workingDir", "folder", "spa", "env", "subdomain", "access"]),
@@ -134,6 +134,7 @@ export const deploymentSchema = {
     ...identityFields,
     ...commonFields,
     ...workloadFields,
+    ...rolloutFields,
     ...routingFields,
     ...jobFields,
     ...siteFields,

@@ -69,6 +69,17 @@ export const shapes = {
     code: "FIELD_VALUE",
     wanted: "a branch, a tag or a commit",
   },
+  qualifiedName: {
+    // https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+    pattern: "^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+    code: "FIELD_VALUE",
+    wanted: "a name as Kubernetes has them, such as nvidia.com/gpu",
+  },
+  labelValue: {
+    pattern: "^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$",
+    code: "FIELD_VALUE",
+    wanted: "a label's value: up to 63 letters, digits, -, _ and .",
+  },
   visible: { pattern: "\\S", code: "FIELD_EMPTY", wanted: "a text with something to see in it" },
 } as const satisfies Record<string, Shape>;
 

@@ -1,7 +1,112 @@
 import type { Schema } from "./build.ts";
-import { field, map, object } from "./build.ts";
-import { text } from "./patterns.ts";
+import { field, list, map, object } from "./build.ts";
+import { shapes, text } from "./patterns.ts";
 import { customSize } from "./workload.ts";
+
+const toleration = field(
+  "A taint that its pods do not mind, as Kubernetes writes it.",
+  [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+  object({
+    key: field("The taint's key; any without it.", ["nvidia.com/gpu"], text("qualifiedName")),
+    operator: field("`Equal` (the default) compares the value, `Exists` does not.", ["Exists"], {
+      enum: ["Exists", "Equal"],
+    }),
+    value: field("The taint's value.", ["present"], text("labelValue")),
+    effect: field("The taint's effect; any without it.", ["NoSchedule"], {
+      enum: ["NoSchedule", "PreferNoSchedule", "NoExecute"],
+    }),
+  }),
+);
+
+const gpu = field(
+  "One kind of GPU, and how the cluster is asked for it.",
+  [{ type: "h100", resource: "nvidia.com/gpu", nodeSelector: { "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" } }],
+  object(
+    {
+      type: field("Its name in a size's `gpu.type`.", ["h100"], { ...text("visible"), maxLength: 100 }),
+      slice: field("For a part of a card: its name in a size's `gpu.slice`.", ["1g.10gb"], {
+        ...text("visible"),
+        maxLength: 100,
+      }),
+      resource: field("What nodes count it as.", ["nvidia.com/gpu", "nvidia.com/mig-1g.10gb"], text("qualifiedName")),
+      nodeSelector: field(
+        "Labels of the nodes that have it. A list means any of these values.",
+        [{ "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3" }],
+        map(
+          field("The label's value, or several.", ["NVIDIA-L4"], {
+            type: ["string", "array"],
+            pattern: shapes.labelValue.pattern,
+            items: field("One of the label's values.", ["NVIDIA-L4"], text("labelValue")),
+            minItems: 1,
+          }),
+          text("qualifiedName"),
+        ),
+      ),
+      tolerations: field(
+        "Taints that its pods do not mind; that of nvidia.com/gpu by default.",
+        [[{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }]],
+        list(toleration, { maxItems: 50 }),
+      ),
+    },
+    ["type", "resource"],
+  ),
+);
+
+const file = (description: string, example: string): Schema =>
+  field(description, [example], { ...text("visible"), maxLength: 1000 });
+
+/** What each environment's namespace is made of. */
+const namespaces = {
+  quota: field(
+    "What the deployments of one environment may take together: a ResourceQuota's hard limits.",
+    [{ "requests.cpu": "40", "requests.nvidia.com/gpu": "4", pods: "200" }],
+    map(field("At most this much.", ["40"], { ...text("visible"), maxLength: 100 }), text("qualifiedName")),
+  ),
+  gateway: field(
+    "Whence this server's requests reach pods, which take none from elsewhere. By default the address of sourceUrl where that is a number, else anywhere.",
+    [{ cidrs: ["10.0.0.7/32"] }, { namespace: "waybill" }],
+    object({
+      cidrs: field(
+        "Ranges of addresses.",
+        [["10.0.0.7/32"]],
+        list(field("One range.", ["10.0.0.0/24"], { type: "string", pattern: "^[0-9a-fA-F.:]+/[0-9]{1,3}$" }), {
+          minItems: 1,
+        }),
+      ),
+      namespace: field("The namespace that it runs in, instead.", ["waybill"], text("name")),
+    }),
+  ),
+  pullSecret: file("A file as `docker login` writes it, for images that are not public.", "/etc/waybill/docker.json"),
+  templates: field(
+    "Programs of your own in place of Waybill's: modules that export `program` (docs/kubernetes-target.md).",
+    [{ service: "/etc/waybill/service.ts" }],
+    object({
+      environment: file("For what an environment's deployments share.", "/etc/waybill/environment.ts"),
+      service: file("For services.", "/etc/waybill/service.ts"),
+      worker: file("For workers.", "/etc/waybill/worker.ts"),
+    }),
+  ),
+} as const;
+
+const pulumi = object({
+  command: file("The Pulumi CLI; by default `pulumi` on PATH.", "/usr/local/bin/pulumi"),
+  backend: file(
+    "Where the state is kept, as `pulumi login` takes it; by default the server's data folder.",
+    "s3://acme-pulumi-state",
+  ),
+  organization: field("Whose stacks they are, on a backend that has organizations.", ["acme"], {
+    ...text("visible"),
+    maxLength: 100,
+  }),
+  passphraseFile: file(
+    "Holds the passphrase that seals secrets in the state; by default one made from the server's own key.",
+    "/etc/waybill/pulumi-passphrase",
+  ),
+  secretsProvider: file(
+    "Seals secrets in the state in place of a passphrase, as `pulumi stack init --secrets-provider` takes it.",
+    "awskms://alias/pulumi?region=eu-central-1",
+  ),
+});
 
 const target = object(
   {
@@ -23,6 +128,11 @@ const target = object(
     engine: field("What runs the templates: Waybill itself (the default) or the Pulumi CLI.", ["in-process"], {
       enum: ["in-process", "pulumi-cli"],
     }),
+    pulumi: field(
+      "For engine: pulumi-cli.",
+      [{ backend: "s3://acme-pulumi-state", passphraseFile: "/etc/waybill/pulumi-passphrase" }],
+      pulumi,
+    ),
     runtimes: field(
       "The image that sources without an image of their own run in, by runtime.",
       [{ node: "node:24", python: "python:3.13" }],
@@ -35,6 +145,17 @@ const target = object(
       type: "string",
       pattern: "^https?://[^\\s]+$",
     }),
+    gpus: field(
+      "How sizes ask for GPUs, the first that fits. Without a word about a kind: NVIDIA's resource names and node labels.",
+      [[{ type: "mi300x", resource: "amd.com/gpu", nodeSelector: { "amd.com/gpu.product-name": "MI300X" } }]],
+      list(gpu, { maxItems: 100 }),
+    ),
+    autoscaled: field(
+      "Whether the cluster adds nodes for pods that find no place. Every revision then starts beside the old one, whatever its `rollout`; false by default.",
+      [true],
+      { type: "boolean" },
+    ),
+    ...namespaces,
   },
   ["kind"],
 );

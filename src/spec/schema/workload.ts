@@ -158,6 +158,17 @@ export const workloadFields: Readonly<Record<string, Schema>> = {
   ),
 };
 
+/** What deployments that go on running may say. */
+export const rolloutFields: Readonly<Record<string, Schema>> = {
+  rollout: field(
+    "How a new revision takes over where room is scarce. `surge`: only ever beside the old one. `handover`: the old one " +
+      "stops first, and comes back if the new one fails. `wait`: in line until there is room beside the old one, and " +
+      "in its place only where there can never be. By default `surge` where there is room for both, else `handover`.",
+    ["handover"],
+    { enum: ["surge", "handover", "wait"] },
+  ),
+};
+
 /** The same where an overlay gives only what differs. */
 export const workloadOverlayFields: Readonly<Record<string, Schema>> = {
   sizeOverlay: field(sizeText, sizeExamples, partialSize),

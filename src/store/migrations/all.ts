@@ -6,6 +6,8 @@ import { access } from "./0005-access.ts";
 import { routes } from "./0006-routes.ts";
 import { remoteKeys } from "./0007-remote-keys.ts";
 import { snapshotFailures } from "./0008-snapshot-failures.ts";
+import { sleep } from "./0009-sleep.ts";
+import { appliedWorkload } from "./0010-applied-workload.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -22,4 +24,6 @@ export const migrations: readonly Migration[] = [
   routes,
   remoteKeys,
   snapshotFailures,
+  sleep,
+  appliedWorkload,
 ];

@@ -72,7 +72,9 @@ export function applyQueries(db: Database) {
       });
     },
     async recordApplied(stack, { digest, state, reason, url, isApplied }) {
-      const outcome = isApplied ? { applied_digest: digest, failed_digest: null } : { failed_digest: digest };
+      const outcome = isApplied
+        ? { applied_digest: digest, applied_workload: sql<string | null>`workload`, failed_digest: null }
+        : { failed_digest: digest };
       const recorded = db.with("recorded", (query) =>
         query
           .updateTable("deployments")
@@ -187,6 +189,7 @@ function deploymentOf(row: Selectable<DeploymentsTable>): DeploymentRow {
     ...progressOf(row),
     kind: row.kind,
     workload: row.workload,
+    appliedWorkload: row.applied_workload,
     hosts: row.hosts,
     snapshot: row.snapshot,
     commit: commitSha(row.commit),

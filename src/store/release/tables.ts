@@ -66,6 +66,7 @@ export interface DeploymentsTable {
   workload: Json<Workload | null>;
   desired_digest: string;
   applied_digest: string | null;
+  applied_workload: Json<Workload | null>;
   failed_digest: string | null;
   hosts: string[];
   snapshot: number;

@@ -24,7 +24,8 @@ export function notices(workload: Workload): readonly string[] {
   return [
     ...refusals(workload),
     ...sizeNotices(spec.size),
-    ...replicaNotices(spec.replicas),
+    ...replicaNotices(spec),
+    ...(spec.rollout === "handover" ? ["rollout: the local target starts the new revision beside the old one"] : []),
     ...secretNotices(spec.secrets),
     ...(spec.kind === "service" ? portNotices(spec) : []),
   ];
@@ -35,9 +36,16 @@ function sizeNotices({ gpu, name }: ResolvedSize): readonly string[] {
   return [`size${name === null ? "" : ` ${name}`}: this machine's GPUs are not reserved by the local target`];
 }
 
-function replicaNotices({ min, max }: ResolvedReplicas): readonly string[] {
+function replicaNotices({
+  kind,
+  replicas: { min, max },
+}: {
+  kind: string;
+  replicas: ResolvedReplicas;
+}): readonly string[] {
   if (max > 1) return [`replicas: the local target runs one process, not ${Math.max(min, 1)} to ${max}`];
-  if (min === 0) return ["replicas.min 0: the local target does not put programs to sleep"];
+  if (min === 0 && kind === "worker")
+    return ["replicas.min 0: nobody asks a worker, so none would wake it: it runs on"];
   return [];
 }
 

@@ -37,8 +37,10 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       const id = begun?.id ?? idOf(name, operationId);
       const strays = await straysOf(dependencies, spec.stack, id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
+      const isAnswering = kept !== undefined && (kept.asleepSince ?? null) === null;
       const options = { signal, onProgress };
-      const record = kept ?? (await (begun ? begun.ready(options) : supervisor.start(id, spec, options)));
+      const start = () => (begun && !kept ? begun.ready(options) : supervisor.start(kept?.id ?? id, spec, options));
+      const record = isAnswering ? kept : await start();
       if (kept && begun) retire(dependencies, begun.id, "another one of the same revision runs already");
       for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");
       return resultOf(record, inputs);

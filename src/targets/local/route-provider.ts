@@ -1,6 +1,6 @@
 import type { StackName } from "../../core/stack.ts";
 import type { Properties, Provider } from "../../engine/provider.ts";
-import type { AccessRule, Route, RouteTable, Upstream } from "../route.ts";
+import type { AccessRule, IdleRule, Route, RouteTable, Upstream } from "../route.ts";
 import { changedInputs, textOf } from "./properties.ts";
 
 /** `waybill:local:Route`: a host name and where its requests go. Changes in place, so that no request falls between. */
@@ -32,11 +32,12 @@ export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider 
 }
 
 function asRoute(inputs: Properties): Route {
-  const { stack, upstream, access } = inputs;
+  const { stack, upstream, access, idle } = inputs;
   return {
     host: textOf(inputs, "host"),
     stack: stack as unknown as StackName,
     upstream: upstream as unknown as Upstream,
     access: access as unknown as AccessRule,
+    ...(idle !== undefined && { idle: idle as unknown as IdleRule }),
   };
 }

@@ -10,6 +10,7 @@ import { program as siteProgram } from "../../../templates/local/site.ts";
 import { program as workerProgram } from "../../../templates/local/worker.ts";
 import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
+import type { Sleeper } from "../sleep/keeper.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
 import { makeGarbageCollector } from "./garbage.ts";
@@ -19,6 +20,7 @@ import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
 import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
+import { makeLocalSleeper } from "./sleeper.ts";
 import { makeSourceProvider } from "./source-provider.ts";
 import { Trees } from "./trees.ts";
 
@@ -39,7 +41,7 @@ export interface LocalTargetDependencies {
 /** Programs as processes of this machine. */
 export interface LocalTarget {
   /** For the engine, by package name. */
-  readonly providers: Readonly<Record<string, Provider>>;
+  readonly providers: { readonly waybill: Provider };
   /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
   program(workload: Workload): () => Promise<Record<string, unknown>>;
   /** What the plan should say about this workload on this target, in the user's words. */
@@ -48,6 +50,7 @@ export interface LocalTarget {
   prepare(workload: Workload, ahead: Ahead): void;
   /** How the stack's process is; null where none runs (a site, a job, paused, stopped). */
   status(stack: StackName): WorkloadStatus | null;
+  readonly sleeper: Sleeper;
   /** Answers how to stop listening. */
   onStatus(listener: (change: StatusChange) => void): () => void;
   /** Oldest first; with `follow`, until the signal aborts. */
@@ -92,6 +95,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
       if (refusals(workload).length === 0) headStart.begin(workload, ahead);
     },
     status: (stack) => supervisor.status(stack),
+    sleeper: makeLocalSleeper(supervisor),
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, trees, clock }, stack, request),
     async adopt() {

@@ -45,6 +45,8 @@ export interface InstanceRecord {
   readonly readyAt: string | null;
   /** The loopback address it answers on. */
   readonly hostname: string;
+  /** Since when it sleeps, to be started again by a request; absent while it is awake. Written before it is ended. */
+  readonly asleepSince?: string | null;
   /** Why it does not run, in the user's words. */
   readonly stoppedBecause: string | null;
 }

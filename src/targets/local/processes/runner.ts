@@ -51,6 +51,7 @@ export class InstanceRunner {
   #record: InstanceRecord;
   #status: WorkloadStatus = { state: "starting", reason: "" };
   #process: StartedProcess | null = null;
+  #isWaking = false;
   #loop: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
@@ -77,6 +78,33 @@ export class InstanceRunner {
 
   start(): void {
     this.#loop = this.#run(() => Promise.resolve(null));
+  }
+
+  /** Starts what slept. The first failure is the last: whoever asks next tries again. */
+  wake(): void {
+    this.#isWaking = true;
+    this.#save({ asleepSince: null });
+    this.#note("woken by a request");
+    this.start();
+  }
+
+  /** Ends the process; the record still wants it running, once somebody asks for it. */
+  async fallAsleep(because: string): Promise<void> {
+    this.#save({ asleepSince: this.#dependencies.clock.now().toISOString() });
+    this.#dependencies.log.debug({ instance: this.#record.id }, "instance marked asleep");
+    await this.suspend();
+    if (this.#record.desired === "running") this.#note(`asleep: ${because}`);
+  }
+
+  /** Takes the place of an instance that sleeps, and ends what an interrupted falling asleep has left of it. */
+  async rest({ isAlive, failure }: { isAlive: boolean; failure: string | null }): Promise<void> {
+    if (isAlive) {
+      this.#process = await this.#takeOver(true);
+      await this.#terminate();
+    }
+    if (failure === null)
+      this.#report({ state: "sleeping", reason: `asleep since ${this.#record.asleepSince ?? ""}; wakes on a request` });
+    else this.#report({ state: "degraded", reason: `it did not wake: ${failure}\nthe next request tries again` });
   }
 
   /** Takes over what another server started, and starts it again where it ended meanwhile. Resolves when it is known. */
@@ -168,6 +196,10 @@ export class InstanceRunner {
         // Before its end adds lines of its own to the log.
         reason = this.#evidence.describe(outcome.trouble);
         await this.#terminate();
+        if (this.#isWaking) {
+          this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", reason));
+          return;
+        }
         if (this.#record.readyAt === null) {
           portTries += 1;
           if (portTries < maxPortTries && (await this.#movedToFreePorts(outcome.trouble))) continue;
@@ -249,6 +281,7 @@ export class InstanceRunner {
   #markReady(hostname: string): void {
     const { clock, log } = this.#dependencies;
     const readyAt = this.#record.readyAt ?? clock.now().toISOString();
+    this.#isWaking = false;
     this.#save({ readyAt, hostname });
     log.debug({ instance: this.#record.id }, "instance ready");
     this.#report({ state: "ready", reason: "" });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
-import { messageOf } from "../../../core/errors.ts";
+import { messageOf, WaybillError } from "../../../core/errors.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
@@ -43,6 +43,8 @@ export interface StatusChange {
 
 const tickMs = 1_000;
 
+const isAsleep = ({ record }: InstanceRunner): boolean => (record.asleepSince ?? null) !== null;
+
 /** Keeps every instance running that should run, over restarts of the server too. */
 export class Supervisor {
   readonly #dependencies: SupervisorDependencies;
@@ -74,9 +76,11 @@ export class Supervisor {
     // Looked up once: after a restart of the machine every instance is found ended, and each look goes through /proc.
     const alive = markedValues(markerName);
     await Promise.all(
-      runners.map((runner) =>
-        runner.record.desired === "running" ? runner.adopt(alive.has(runner.record.id)) : runner.finishStop(),
-      ),
+      runners.map((runner) => {
+        const isAlive = alive.has(runner.record.id);
+        if (runner.record.desired !== "running") return runner.finishStop();
+        return isAsleep(runner) ? runner.rest({ isAlive, failure: null }) : runner.adopt(isAlive);
+      }),
     );
   }
 
@@ -98,6 +102,30 @@ export class Supervisor {
   /** Ends an instance; one that is not known or has ended already is fine. */
   async stop(id: string, because: string): Promise<void> {
     await this.#runners.get(id)?.stop(because);
+  }
+
+  /** Ends the instance that holds the port until somebody asks for it; false where it is not in a state to sleep. */
+  async fallAsleep(stack: StackName, port: number): Promise<boolean> {
+    const runner = this.#runnerAt(stack, port);
+    if (!runner || isAsleep(runner)) return runner !== null;
+    if (runner.status.state !== "ready") return false;
+    await runner.fallAsleep("nobody asked for it");
+    await this.#makeRunner(runner.record).rest({ isAlive: false, failure: null });
+    return true;
+  }
+
+  /** Resolves once the instance that holds the port answers again; rejects with WORKLOAD_FAILED and why it does not. */
+  async wake(stack: StackName, port: number, signal: AbortSignal): Promise<void> {
+    const runner = this.#runnerAt(stack, port);
+    if (!runner) throw new WaybillError("WORKLOAD_FAILED", `nothing of ${stackKey(stack)} is kept for port ${port}`);
+    await this.#wakened(runner)
+      .whenReady(signal, () => undefined)
+      .catch(async (error: unknown) => {
+        signal.throwIfAborted();
+        const { record } = this.#runners.get(runner.record.id) ?? runner;
+        if (record.desired === "running") await this.#restAfter(record.id, messageOf(error));
+        throw error;
+      });
   }
 
   /**
@@ -191,9 +219,31 @@ export class Supervisor {
       .sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.id.localeCompare(b.id));
   }
 
+  #runnerAt({ repository, environment, deployment }: StackName, port: number): InstanceRunner | null {
+    const key = stackKey({ repository, environment, deployment });
+    const holds = ({ record: { spec, desired, ports } }: InstanceRunner): boolean =>
+      desired === "running" && stackKey(spec.stack) === key && ports.some(({ actual }) => actual === port);
+    return [...this.#runners.values()].find(holds) ?? null;
+  }
+
+  /** An instance that sleeps has a runner that does nothing: the next one takes its place. */
+  #wakened(runner: InstanceRunner): InstanceRunner {
+    if (!isAsleep(runner)) return runner;
+    const next = this.#makeRunner(runner.record);
+    next.wake();
+    return next;
+  }
+
+  async #restAfter(id: string, failure: string): Promise<void> {
+    const failed = this.#runners.get(id);
+    if (!failed) return;
+    await failed.fallAsleep("it did not wake");
+    await this.#makeRunner(failed.record).rest({ isAlive: false, failure });
+  }
+
   async #runnerFor(id: string, spec: InstanceSpec): Promise<InstanceRunner> {
     const known = this.#runners.get(id);
-    if (known?.record.desired === "running") return known;
+    if (known?.record.desired === "running") return this.#wakened(known);
     if (known) await known.stop("it is being started again");
     // One at a time, or two could choose the same port before either is known to hold it.
     const made = this.#making.then(() => this.#make(id, spec));

@@ -1,0 +1,120 @@
+import type { PublicOrigin } from "../access/origin.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
+import { messageOf, WaybillError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { repositoryName } from "../core/names.ts";
+import type { Git } from "../git/git.ts";
+import type { KubernetesTargetSettings } from "../spec/server-settings.ts";
+import { openCluster, type Cluster } from "../targets/kubernetes/cluster/cluster.ts";
+import type { ConnectionOptions } from "../targets/kubernetes/cluster/connection.ts";
+import { makeKubernetesProvider } from "../targets/kubernetes/provider/provider.ts";
+import { makeArchives, type Archives } from "../targets/kubernetes/sources/archives.ts";
+import { makeSourceEndpoint } from "../targets/kubernetes/sources/endpoint.ts";
+import { makeSourceUrls } from "../targets/kubernetes/sources/signature.ts";
+import { makeMadeSourceProvider } from "../targets/kubernetes/sources/made-source-provider.ts";
+import { keepAddressesGood } from "../targets/kubernetes/sources/renewal.ts";
+import { makeKubernetesTarget } from "../targets/kubernetes/target.ts";
+import { sourceBase } from "../targets/kubernetes/places.ts";
+import { loadPrograms } from "../targets/kubernetes/programs.ts";
+import type { Target } from "../targets/target.ts";
+import type { SecretReader } from "../targets/workload.ts";
+import type { Closers } from "./closers.ts";
+import type { Clusters } from "./targets.ts";
+
+interface ClustersParts {
+  readonly wanted: readonly (readonly [name: string, settings: KubernetesTargetSettings])[];
+  /** Where archives of sources are kept. */
+  readonly folder: string;
+  readonly masterKey: Uint8Array;
+  readonly git: Git;
+  readonly origin: PublicOrigin;
+  readonly secrets: SecretReader;
+  readonly log: Log;
+  readonly closers: Closers;
+}
+
+/** The settings' Kubernetes targets: one connection for each, shared by all that talk to that cluster. */
+export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
+  const { wanted, folder, masterKey, git, origin, secrets, log, closers } = parts;
+  const clock = systemClock;
+  const connect = makeConnections(closers);
+  const urls = makeSourceUrls({ masterKey, clock });
+  const archives = makeArchives({
+    folder,
+    clock,
+    source: {
+      archive: async ({ repository, tree, ...options }, write) =>
+        (await git.open(repositoryName(repository))).archive(tree, options, write),
+    },
+  });
+  const provider = makeKubernetesProvider({ connect, clock, log });
+  closers.add(() => provider.close());
+  const stopping = new AbortController();
+  const renewing: Promise<void>[] = [];
+  const reaches = new Map<string, { cluster: Cluster; sourceUrl: string; host: string }>();
+  const targets: Record<string, Target> = {};
+  for (const [name, settings] of wanted) {
+    const cluster = await connect(settings);
+    const programs = await loadPrograms(settings.templates ?? {});
+    const host = origin.domain;
+    const target = makeKubernetesTarget({ name, settings, cluster, programs, secrets, urls, host, clock, log });
+    closers.add(() => target.close());
+    targets[name] = target;
+    const sourceUrl = sourceBase(settings);
+    reaches.set(name, { cluster, sourceUrl, host });
+    renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
+  }
+  const reach = (name: string) => {
+    const found = reaches.get(name);
+    if (found) return found;
+    throw new WaybillError("TARGET_UNSUPPORTED", `target "${name}" is no cluster of this server's settings`);
+  };
+  renewing.push(sweepArchives(archives, { clock, log, signal: stopping.signal }));
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await Promise.all(renewing);
+  });
+  return {
+    targets,
+    providers: { kubernetes: provider },
+    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
+    sources: makeSourceEndpoint({ archives, urls }),
+  };
+}
+
+const sweepMs = 6 * 60 * 60 * 1_000;
+// A tree's own archive is made again when it is asked for.
+const keptUnusedMs = 3 * 24 * 60 * 60 * 1_000;
+
+interface Sweeping {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+async function sweepArchives(archives: Pick<Archives, "sweep">, { clock, log, signal }: Sweeping): Promise<void> {
+  while (!signal.aborted) {
+    await archives.sweep(keptUnusedMs).catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, "archives of sources could not be swept");
+    });
+    await clock.sleep(sweepMs, signal).catch(() => undefined);
+  }
+}
+
+/** One per kubeconfig and context. */
+function makeConnections(closers: Closers): (options: ConnectionOptions) => Promise<Cluster> {
+  const open = new Map<string, Promise<Cluster>>();
+  closers.add(async () => {
+    for (const cluster of open.values()) (await cluster.catch(() => null))?.close();
+  });
+  return ({ kubeconfig, context }) => {
+    const key = JSON.stringify([kubeconfig, context]);
+    const known = open.get(key);
+    if (known) return known;
+    const options = { ...(kubeconfig !== undefined && { kubeconfig }), ...(context !== undefined && { context }) };
+    const cluster = openCluster(options);
+    open.set(key, cluster);
+    cluster.catch(() => open.delete(key));
+    return cluster;
+  };
+}

@@ -1,0 +1,251 @@
+import type { IncomingMessage } from "node:http";
+import { systemClock, type Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import { isStatus } from "./cluster-error.ts";
+import { openConnection, type ConnectionOptions } from "./connection.ts";
+import { groupPath, makeDiscovery, type Resource } from "./discovery.ts";
+import {
+  referenceOf,
+  titleOf,
+  type KindName,
+  type KubeList,
+  type KubeObject,
+  type ObjectReference,
+  type WatchEvent,
+} from "./object.ts";
+import { makeTransport, type Transport } from "./transport.ts";
+import { eventsOf } from "./watch.ts";
+
+/** Objects of one kind: of a namespace, or of the whole cluster without one. */
+export interface Selection extends KindName {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface ApplyOptions {
+  readonly signal: AbortSignal;
+  /** Nothing is kept; what would be is answered. */
+  readonly dryRun?: boolean;
+  /** Default `waybill`. */
+  readonly fieldManager?: string;
+  /** Default true: fields that another manager has are taken over. */
+  readonly force?: boolean;
+}
+
+export interface DeleteOptions {
+  readonly signal: AbortSignal;
+  /** Only the object that has this uid; another of the same name stays. */
+  readonly uid?: string;
+  /** Default `Background`: the object goes at once, what it owns after it. */
+  readonly propagation?: "Background" | "Foreground" | "Orphan";
+  readonly graceSeconds?: number;
+}
+
+/**
+ * `absent`: it was not there, or is another one than `uid` says. `gone`: it was, and is no more. `going`: it is being
+ * ended, or something holds it back; whether it is gone, a watch will say.
+ */
+export type DeleteOutcome = "absent" | "gone" | "going";
+
+/**
+ * One cluster's API. Calls that fail on the way, are told to wait (429) or meet a server error are made again for up to
+ * a minute, and then throw. Errors: CLUSTER_UNREACHABLE, CLUSTER_BUSY, CLUSTER_CONFLICT, CLUSTER_FORBIDDEN,
+ * CLUSTER_REFUSED (ClusterError where the API server answered), KIND_UNKNOWN.
+ */
+export interface Cluster {
+  /** `host:port` of the API server. */
+  readonly server: string;
+  /** The namespace of the kubeconfig's context. */
+  readonly namespace: string | undefined;
+  /** Null: this cluster serves no such kind. Kept once found. */
+  resource(name: KindName, signal: AbortSignal): Promise<Resource | null>;
+  /** Server-side apply: creates it or makes the fields given as they are given. */
+  apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
+  get<Kind extends KubeObject = KubeObject>(reference: ObjectReference, signal: AbortSignal): Promise<Kind | null>;
+  list<Kind extends KubeObject = KubeObject>(selection: Selection, signal: AbortSignal): Promise<KubeList<Kind>>;
+  delete(reference: ObjectReference, options: DeleteOptions): Promise<DeleteOutcome>;
+  /**
+   * What happens after `resourceVersion`, until the API server ends it (after five minutes) or the signal aborts.
+   * Throws ClusterError 410 when that is too long ago. makeInformer does all that for you.
+   */
+  watch<Kind extends KubeObject = KubeObject>(selection: Selection, from: WatchFrom): AsyncIterable<WatchEvent<Kind>>;
+  /** Anything else that is read as it comes: `/api/v1/namespaces/N/pods/P/log?follow=true`. */
+  stream(path: string, signal: AbortSignal): Promise<IncomingMessage>;
+  close(): void;
+}
+
+export interface WatchFrom {
+  readonly resourceVersion: string;
+  readonly signal: AbortSignal;
+}
+
+export interface ClusterOptions extends ConnectionOptions {
+  readonly clock?: Clock;
+  /** How long a call is tried again while the API server is away or overloaded. */
+  readonly patienceMs?: number;
+}
+
+const defaultPatienceMs = 60_000;
+// Enough for one answer of a few megabytes; the rest comes by `continue`.
+const pageSize = 500;
+// The API server ends a watch after this; bookmarks come every minute, so that going on is cheap.
+const watchSeconds = 300;
+
+/** Connects lazily: this fails only when the kubeconfig cannot be used (SETTINGS_INVALID). */
+export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { clock = systemClock, patienceMs = defaultPatienceMs } = options;
+  const connection = await openConnection(options, clock);
+  return clusterOver(makeTransport({ connection, clock, patienceMs }), connection);
+}
+
+type Ends = Pick<Cluster, "namespace" | "close"> & { readonly server: URL };
+
+function clusterOver(transport: Transport, { server, namespace, close }: Ends): Cluster {
+  const discovery = makeDiscovery(async (path, signal) =>
+    JSON.parse((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
+  );
+  const pathOf = async (selection: Selection & { readonly name?: string }, signal: AbortSignal): Promise<string> => {
+    const resource = await discovery.find(selection, signal);
+    if (resource === null) throw unknownKind(selection);
+    return objectPath(resource, selection);
+  };
+  return {
+    server: server.host,
+    namespace,
+    close,
+    resource: (name, signal) => discovery.find(name, signal),
+    async apply(object, { signal, ...options }) {
+      const reference = referenceOf(object);
+      const path = `${await pathOf(reference, signal)}?${applyQuery(options)}`;
+      const doing = `apply ${titleOf(reference)}`;
+      // The API server reads YAML here, of which JSON is a part.
+      const contentType = "application/apply-patch+yaml";
+      return JSON.parse(
+        await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
+      ) as KubeObject;
+    },
+    async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
+      const path = await pathOf(reference, signal);
+      const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
+      return body === null ? null : (JSON.parse(body) as Kind);
+    },
+    async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
+      return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
+    },
+    delete: async (reference, options) =>
+      deleteObject(transport, { reference, path: await pathOf(reference, options.signal) }, options),
+    async *watch<Kind extends KubeObject>(selection: Selection, { resourceVersion, signal }: WatchFrom) {
+      const query = new URLSearchParams({
+        ...selectors(selection),
+        watch: "true",
+        allowWatchBookmarks: "true",
+        resourceVersion,
+        timeoutSeconds: String(watchSeconds),
+      });
+      const path = `${await pathOf(selection, signal)}?${query.toString()}`;
+      yield* eventsOf<Kind>(transport, { path, doing: `watch ${selection.kind}`, signal, lifeSeconds: watchSeconds });
+    },
+    stream: (path, signal) => transport.stream({ method: "GET", path, doing: `read ${path.split("?")[0]}`, signal }),
+  };
+}
+
+/** An answer of 404 as null. */
+const orNull = (answer: Promise<string>): Promise<string | null> => orNullAt(404, answer);
+const orExpired = (answer: Promise<string>): Promise<string | null> => orNullAt(410, answer);
+
+async function orNullAt(status: number, answer: Promise<string>): Promise<string | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isStatus(error, status)) return null;
+    throw error;
+  }
+}
+
+function unknownKind({ apiVersion, kind }: KindName): WaybillError {
+  return new WaybillError(
+    "KIND_UNKNOWN",
+    `this cluster serves no kind "${kind}" of ${apiVersion}; install its definition first, or correct apiVersion and kind`,
+  );
+}
+
+function objectPath(
+  { apiVersion, plural, isNamespaced }: Resource,
+  at: Selection & { readonly name?: string },
+): string {
+  const { namespace, name } = at;
+  const inNamespace = isNamespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : "";
+  return `${groupPath(apiVersion)}${inNamespace}/${plural}${name === undefined ? "" : `/${encodeURIComponent(name)}`}`;
+}
+
+function applyQuery({ dryRun = false, fieldManager = "waybill", force = true }: Omit<ApplyOptions, "signal">): string {
+  const query = new URLSearchParams({ fieldManager, force: String(force), fieldValidation: "Strict" });
+  if (dryRun) query.set("dryRun", "All");
+  return query.toString();
+}
+
+const selectors = ({ labelSelector, fieldSelector }: Selection): Record<string, string> => ({
+  ...(labelSelector !== undefined && { labelSelector }),
+  ...(fieldSelector !== undefined && { fieldSelector }),
+});
+
+interface Listing {
+  readonly selection: Selection;
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+async function listAll<Kind extends KubeObject>(transport: Transport, listing: Listing): Promise<KubeList<Kind>> {
+  const { selection, path, signal } = listing;
+  const { apiVersion, kind } = selection;
+  const items: Kind[] = [];
+  for (let next = ""; ;) {
+    const query = new URLSearchParams({ ...selectors(selection), limit: String(pageSize) });
+    if (next !== "") query.set("continue", next);
+    const wanted = `${path}?${query.toString()}`;
+    const body = await orExpired(transport.call({ method: "GET", path: wanted, doing: `list ${kind}`, signal }));
+    if (body === null) {
+      // The pages were read too slowly: from the start again.
+      items.length = 0;
+      next = "";
+      continue;
+    }
+    const page = JSON.parse(body) as {
+      readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+      readonly items: readonly Omit<Kind, "apiVersion" | "kind">[];
+    };
+    // In a list, the items do not say what they are.
+    for (const item of page.items) items.push({ ...item, apiVersion, kind } as Kind);
+    next = page.metadata.continue ?? "";
+    if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
+  }
+}
+
+interface Deletion {
+  readonly reference: ObjectReference;
+  readonly path: string;
+}
+
+async function deleteObject(transport: Transport, deletion: Deletion, options: DeleteOptions): Promise<DeleteOutcome> {
+  const { signal, uid, propagation = "Background", graceSeconds } = options;
+  const body = JSON.stringify({
+    kind: "DeleteOptions",
+    apiVersion: "v1",
+    propagationPolicy: propagation,
+    ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }),
+    ...(uid !== undefined && { preconditions: { uid } }),
+  });
+  const doing = `delete ${titleOf(deletion.reference)}`;
+  try {
+    const { path } = deletion;
+    const answer = await orNull(transport.call({ method: "DELETE", path, body, doing, signal }));
+    if (answer === null) return "absent";
+    // The object itself is answered while there is still one.
+    return (JSON.parse(answer) as { readonly kind?: string }).kind === "Status" ? "gone" : "going";
+  } catch (error) {
+    // With a precondition the only conflict there is: another object has taken the name.
+    if (uid !== undefined && isStatus(error, 409)) return "absent";
+    throw error;
+  }
+}

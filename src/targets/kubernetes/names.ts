@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import type { StackName } from "../../core/stack.ts";
+
+// RFC 1123, section 2.1: what a namespace's name may hold.
+const maxLabelLength = 63;
+const hashLength = 10;
+
+/**
+ * The namespace of an environment: `REPOSITORY--ENVIRONMENT`, and where that is too long, cut, with a hash after a
+ * second `--`. Names hold no `--` of their own, so no two environments share one, and none is a namespace of others.
+ */
+export function namespaceOf({ repository, environment }: Pick<StackName, "repository" | "environment">): string {
+  const name = `${repository}--${environment}`;
+  if (name.length <= maxLabelLength) return name;
+  const kept = name.slice(0, maxLabelLength - hashLength - 2).replace(/-+$/, "");
+  return `${kept}--${digest(name).slice(0, hashLength)}`;
+}
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** Eight hex digits for all that makes a pod what it is: equal content, equal pods. */
+export const revisionOf = (content: unknown): string => digest(JSON.stringify(content)).slice(0, 8);
+
+export const labels = {
+  manager: "app.kubernetes.io/managed-by",
+  repository: "waybill.dev/repository",
+  environment: "waybill.dev/environment",
+  deployment: "waybill.dev/deployment",
+  revision: "waybill.dev/revision",
+} as const;
+
+export const manager = "waybill";
+
+/** On everything of an environment. */
+export const environmentLabels = ({ repository, environment }: Omit<StackName, "deployment">) => ({
+  [labels.manager]: manager,
+  [labels.repository]: repository,
+  [labels.environment]: environment,
+});
+
+/** On everything of a deployment. */
+export const deploymentLabels = (stack: StackName): Readonly<Record<string, string>> => ({
+  ...environmentLabels(stack),
+  [labels.deployment]: stack.deployment,
+});
+
+/** Whose an object is, by its labels; null for what is not a deployment's. */
+export function stackOf(found: Readonly<Record<string, string>> | undefined): StackName | null {
+  const repository = found?.[labels.repository];
+  const environment = found?.[labels.environment];
+  const deployment = found?.[labels.deployment];
+  if (repository === undefined || environment === undefined || deployment === undefined) return null;
+  return { repository, environment, deployment };
+}

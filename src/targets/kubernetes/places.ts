@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { Clock } from "../../core/clock.ts";
+import { messageOf, WaybillError } from "../../core/errors.ts";
+import { Secret } from "../../core/secret.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
+import type { WorkloadOf } from "../../../templates/local/parts.ts";
+import type { SecretReader, Workload } from "../workload.ts";
+import { namespaceOf, revisionOf } from "./names.ts";
+import { refusals } from "./notices.ts";
+import type { EnvironmentPlace, Place, SourcePlace } from "./place.ts";
+import type { Outline } from "./rollout/outline.ts";
+import { imageOf, type Runtime } from "./runtimes.ts";
+import { podResources } from "./sizes.ts";
+import { fetchCommand } from "./sources/scripts.ts";
+import { addressLifeMs, type SourceUrls } from "./sources/signature.ts";
+import { sourceOf, type WorkloadSource } from "./sources/source-of.ts";
+
+export interface PlaceDependencies {
+  /** The target's name in the server's settings. */
+  readonly name: string;
+  readonly settings: KubernetesTargetSettings;
+  readonly secrets: SecretReader;
+  readonly urls: Pick<SourceUrls, "sign">;
+  /** The Host header by which the entrance knows the server. */
+  readonly host: string;
+  readonly clock: Clock;
+}
+
+export type Running = WorkloadOf<"service" | "worker">;
+
+export const isResting = ({ spec, pause }: Workload): boolean => spec.state !== "running" || pause !== null;
+
+const reachOf = (target: string, { kubeconfig, context }: KubernetesTargetSettings) => ({
+  target,
+  ...(kubeconfig !== undefined && { kubeconfig }),
+  ...(context !== undefined && { context }),
+});
+
+/** What an environment's deployments stand on; equal digests, equal objects. */
+export function environmentPlaceOf({ name, settings }: PlaceDependencies, { repository, environment }: StackName) {
+  const pullSecret = settings.pullSecret === undefined ? null : readSecret(settings.pullSecret);
+  const place: EnvironmentPlace = {
+    ...reachOf(name, settings),
+    repository,
+    environment,
+    namespace: namespaceOf({ repository, environment }),
+    quota: settings.quota ?? {},
+    gateway: gatewayOf(settings),
+    pullSecret,
+  };
+  const content = JSON.stringify([place, pullSecret?.reveal() ?? null]);
+  return { place, digest: createHash("sha256").update(content).digest("hex") };
+}
+
+function readSecret(path: string): Secret {
+  try {
+    return new Secret(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new WaybillError("SETTINGS_INVALID", `pullSecret ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Where it is not said, whoever reaches the server at an address is let in from there. */
+function gatewayOf({ gateway, sourceUrl }: KubernetesTargetSettings): EnvironmentPlace["gateway"] {
+  if (gateway?.namespace !== undefined) return { namespace: gateway.namespace };
+  if (gateway?.cidrs !== undefined) return { cidrs: gateway.cidrs };
+  const hostname = sourceUrl === undefined ? "" : new URL(sourceUrl).hostname;
+  return { cidrs: [/^\d+(?:\.\d+){3}$/.test(hostname) ? `${hostname}/32` : "0.0.0.0/0"] };
+}
+
+/** What the workload's pods will be, by which room for them is found; null where none are to run. */
+export function outlineOf(
+  settings: KubernetesTargetSettings,
+  workload: Workload,
+  running: number | null,
+): Outline | null {
+  const { spec, stack } = workload;
+  if (isResting(workload) || spec.kind === "job" || spec.kind === "site") return null;
+  // What is refused anyway needs no room.
+  if (refusals(workload, settings).length > 0) return null;
+  const { revision, resources } = contentOf(settings, { ...workload, spec });
+  return {
+    stack,
+    namespace: namespaceOf(stack),
+    revision,
+    resources,
+    replicas: initialReplicas(spec.replicas, running),
+    gpu: spec.size.gpu ?? null,
+    rollout: spec.rollout,
+  };
+}
+
+/** Secrets are read at the last moment, and only for what runs. */
+export async function placeOf(
+  dependencies: PlaceDependencies,
+  workload: Running,
+  running: number | null,
+): Promise<Place> {
+  const { name, settings } = dependencies;
+  const { spec, stack } = workload;
+  const { fetched, ...content } = contentOf(settings, workload);
+  return {
+    ...reachOf(name, settings),
+    ...content,
+    namespace: namespaceOf(stack),
+    source: fetched && sourcePlace(dependencies, stack.repository, fetched),
+    secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
+    replicas: initialReplicas(spec.replicas, running),
+  };
+}
+
+/** What the pods are made from, and the revision that they are by it. */
+function contentOf(settings: KubernetesTargetSettings, workload: Running) {
+  const { spec, restart } = workload;
+  const found = imageOf(spec, settings.runtimes);
+  const { image, runtime } = typeof found === "string" ? { image: "", runtime: null } : found;
+  const resources = podResources(spec.size, settings.gpus);
+  const fetched =
+    runtime === null
+      ? null
+      : { ...sourceOf(workload, { target: workload.target, image, runtime, resources }), runtime };
+  const source = fetched?.key ?? null;
+  return {
+    image,
+    fetched,
+    resources,
+    revision: revisionOf({ pod: podContent(workload), image, resources, source, restart }),
+  };
+}
+
+/** What makes other pods. Who may ask, by which name, and how many there are leave them as they are. */
+function podContent({ spec, secrets }: Running): unknown {
+  const { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds } = spec;
+  const ports = spec.kind === "service" ? spec.routes.map(({ port, protocol }) => ({ port, protocol })) : [];
+  const serving = spec.kind === "service" ? { port: spec.port, health: spec.health, ports } : null;
+  return { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds, secrets, serving };
+}
+
+/** A new revision starts with as many as the old one has come to, so that it bears what the old one bears. */
+function initialReplicas({ min, max, targetCpu }: Running["spec"]["replicas"], running: number | null): number {
+  const least = Math.max(1, min);
+  return targetCpu === null || max <= 1 ? least : Math.min(Math.max(least, running ?? 0), max);
+}
+
+async function revealed(secrets: SecretReader, { stack, secrets: uses }: Running): Promise<Map<string, Secret>> {
+  const values = await Promise.all(
+    uses.map(async ({ name, version }) => [name, await secrets.reveal(stack, name, version)] as const),
+  );
+  return new Map(values);
+}
+
+function sourcePlace(
+  { settings, urls, host, clock }: PlaceDependencies,
+  repository: string,
+  { key, made, runtime }: WorkloadSource & { readonly runtime: Runtime },
+): SourcePlace {
+  const expiresAt = new Date(clock.now().getTime() + addressLifeMs);
+  const url = new Secret(sourceBase(settings) + urls.sign({ method: "GET", repository, key }, expiresAt));
+  return { key, made, fetch: fetchCommand[runtime], url, host };
+}
+
+/** Where the cluster reaches the server, without a slash at its end. */
+export const sourceBase = ({ sourceUrl = "" }: Pick<KubernetesTargetSettings, "sourceUrl">): string =>
+  sourceUrl.replace(/\/+$/, "");

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Capacity, Pod } from "../capacity/capacity.ts";
+import { shapeOf, type Outline } from "./outline.ts";
+import { noticesOf, questionOf } from "./question.ts";
+
+const gpu = "nvidia.com/gpu";
+const outline = (more: Partial<Outline> = {}): Outline => ({
+  stack: { repository: "shop", environment: "production", deployment: "ranker" },
+  namespace: "shop--production",
+  revision: "bbbbbbbb",
+  replicas: 2,
+  resources: {
+    requests: { cpu: "500m", memory: "1Gi", [gpu]: "1" },
+    limits: { memory: "1Gi", [gpu]: "1" },
+    nodeRequirements: [],
+    tolerations: [],
+  },
+  gpu: { count: 1, type: "h100" },
+  rollout: "wait",
+  ...more,
+});
+const podOf = (of: Outline, name: string, node: string | null = "a"): Pod => ({
+  ...shapeOf(of),
+  name,
+  owner: `shop/production/${of.stack.deployment}`,
+  node,
+  isFixed: false,
+});
+const clusterWith = (...pods: readonly Pod[]): Capacity => ({ nodes: [], pods, quotas: [], limitRanges: [] });
+const names = (pods: readonly { readonly name?: string }[]): unknown => pods.map(({ name }) => name);
+
+test("a pod's shape has the scheduler's units and people's words", () => {
+  assert.deepEqual(shapeOf(outline()), {
+    namespace: "shop--production",
+    labels: {
+      "app.kubernetes.io/managed-by": "waybill",
+      "waybill.dev/repository": "shop",
+      "waybill.dev/environment": "production",
+      "waybill.dev/deployment": "ranker",
+      "waybill.dev/revision": "bbbbbbbb",
+    },
+    requests: { cpu: 500, memory: 2 ** 30, [gpu]: 1, pods: 1 },
+    limits: { memory: 2 ** 30, [gpu]: 1 },
+    nodeRequirements: [],
+    tolerations: [],
+    spread: [],
+    words: { [gpu]: "GPU of type h100" },
+  });
+});
+
+test("what runs of the revision stays; what waits for a place is asked about", () => {
+  const old = podOf(outline({ revision: "aaaaaaaa" }), "old");
+  const there = podOf(outline(), "there");
+  const pending = podOf(outline(), "pending", null);
+  const question = questionOf(clusterWith(old, there, pending), outline(), []);
+  assert.deepEqual(names(question.capacity.pods), ["there"]);
+  assert.deepEqual(names(question.old), ["old"]);
+  assert.equal(question.new.length, 1);
+  assert.equal(question.wish, "wait");
+});
+
+test("revisions under way count as if their pods were there", () => {
+  const coming = outline({ stack: { ...outline().stack, deployment: "train" }, replicas: 3 });
+  const first = podOf(coming, "first", null);
+  const question = questionOf(clusterWith(first), outline(), [coming]);
+  assert.deepEqual(names(question.capacity.pods), ["first", "train-0", "train-1"]);
+  assert.equal(question.new.length, 2);
+});
+
+test("what a plan says", () => {
+  assert.deepEqual(noticesOf({ kind: "surge" }), []);
+  assert.deepEqual(noticesOf({ kind: "handover", notice: "so it is" }), ["so it is"]);
+  assert.deepEqual(noticesOf({ kind: "wait", reason: "no room" }), ["it will wait for room: no room"]);
+  assert.deepEqual(noticesOf({ kind: "impossible", reason: "no node" }), ["it cannot run: no node"]);
+});

@@ -1,0 +1,52 @@
+import { stackKey } from "../../../core/stack.ts";
+import type { Capacity, Pod } from "../capacity/capacity.ts";
+import type { RolloutPlan, RolloutQuestion } from "../capacity/rollout-plan.ts";
+import { revisionOfPod, shapeOf, type Outline } from "./outline.ts";
+
+/**
+ * What to ask about a new revision. Its pods that run already stay where they are; those that wait for a place are
+ * asked about with the ones still to come. `claims` are revisions under way, whose pods may not be there yet.
+ */
+export function questionOf(capacity: Capacity, outline: Outline, claims: readonly Outline[]): RolloutQuestion {
+  const owner = stackKey(outline.stack);
+  const own = capacity.pods.filter((pod) => pod.owner === owner);
+  const current = own.filter((pod) => revisionOfPod(pod) === outline.revision && pod.node !== null);
+  const others = capacity.pods.filter((pod) => pod.owner !== owner);
+  const missing = Math.max(0, outline.replicas - current.length);
+  return {
+    capacity: { ...capacity, pods: [...others, ...current, ...claims.flatMap((claim) => comingPods(claim, others))] },
+    old: own.filter((pod) => revisionOfPod(pod) !== outline.revision),
+    new: Array.from({ length: missing }, () => shapeOf(outline)),
+    wish: outline.rollout,
+  };
+}
+
+/** The pods of a revision under way that the cluster does not tell of yet. */
+function comingPods(outline: Outline, pods: readonly Pod[]): readonly Pod[] {
+  const owner = stackKey(outline.stack);
+  const there = pods.filter((pod) => pod.owner === owner && revisionOfPod(pod) === outline.revision);
+  const missing = Math.max(0, outline.replicas - there.length);
+  return Array.from({ length: missing }, (_, index) => ({
+    ...shapeOf(outline),
+    name: `${outline.stack.deployment}-${index}`,
+    owner,
+    node: null,
+    isFixed: false,
+  }));
+}
+
+/** What a plan of changes says about it. */
+export function noticesOf(plan: RolloutPlan): readonly string[] {
+  switch (plan.kind) {
+    case "surge":
+      return [];
+    case "handover":
+      return [plan.notice];
+    case "wait":
+      return [`it will wait for room: ${plan.reason}`];
+    case "impossible":
+      return [`it cannot run: ${plan.reason}`];
+    default:
+      return plan satisfies never;
+  }
+}

@@ -1,0 +1,232 @@
+import type { Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { stackKey } from "../../../core/stack.ts";
+import type { DeployOptions } from "../../../release/deployer.ts";
+import type { Outcome, Rollouts, Turn } from "../../rollout.ts";
+import type { Workload } from "../../workload.ts";
+import type { Pod } from "../capacity/capacity.ts";
+import { planRollout, type RolloutPlan, type RolloutQuestion } from "../capacity/rollout-plan.ts";
+import { makeSurvey, type Survey } from "../capacity/survey.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { makeFailedTries, type FailedTries } from "./failed-tries.ts";
+import { makeHandovers, type Handovers } from "./handover.ts";
+import { makeLine, type Line } from "./line.ts";
+import { revisionOfPod, type Outline } from "./outline.ts";
+import { noticesOf, questionOf } from "./question.ts";
+
+interface Dependencies {
+  readonly cluster: Cluster;
+  /** What a workload's pods will be; null where none are to run. */
+  readonly outlineOf: (workload: Workload) => Outline | null;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ClusterRollouts extends Rollouts {
+  /** Resolves once the cluster has told what it has. */
+  readonly ready: Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Rollouts by what a cluster has: nodes, devices, quotas. */
+export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependencies): ClusterRollouts {
+  const line = makeLine(clock);
+  const closing = new AbortController();
+  const onChange = soon(() => line.look(), { clock, log, signal: closing.signal });
+  const survey = makeSurvey({ cluster, clock, log, onChange });
+  const handovers = makeHandovers({ cluster, survey, clock, log });
+  const tries = makeFailedTries(clock);
+  const judge = makeJudge(survey, line);
+  const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
+  const begin = makeBeginning({ survey, looked, judge, line, handovers, tries, log });
+  return {
+    ready: Promise.all([survey.ready, handovers.ready]),
+    begin: async (workload, options) => {
+      const outline = outlineOf(workload);
+      const { signal, onProgress, previous } = options;
+      const before = previous ? (outlineOf(previous)?.revision ?? null) : null;
+      if (outline !== null) return begin(outline, { signal, onProgress, before });
+      line.leave(workload.stack);
+      return { end: () => undefined };
+    },
+    hasHandedOver: (stack) => handovers.isOut(stack),
+    async giveBack(stack, previous, signal) {
+      const before = previous && outlineOf(previous);
+      const release = before ? judge.claim(before) : () => undefined;
+      try {
+        await handovers.undo(stack, signal);
+        if (before) await seen(survey, before, AbortSignal.any([signal, AbortSignal.timeout(comingMs)]));
+      } finally {
+        release();
+      }
+    },
+    notices(workload) {
+      const outline = outlineOf(workload);
+      return outline === null ? [] : noticesOf(judge.decide(outline));
+    },
+    changed: (stack, signal) => line.changed(stack, signal),
+    leave: (stack) => line.leave(stack),
+    async close() {
+      closing.abort();
+      await Promise.all([survey.close(), handovers.close()]);
+    },
+  };
+}
+
+/** Resolves once the revision's pods are there, placed or not: from then on they count by themselves. */
+async function seen(survey: Pick<Survey, "capacity" | "until">, outline: Outline, signal: AbortSignal): Promise<void> {
+  const owner = stackKey(outline.stack);
+  const isIts = (pod: Pod): boolean => pod.owner === owner && revisionOfPod(pod) === outline.revision;
+  await survey.until(() => survey.capacity()?.pods.some(isIts) ?? true, signal).catch(() => undefined);
+}
+
+const comingMs = 5_000;
+
+interface Judge {
+  decide(outline: Outline): RolloutPlan;
+  question(outline: Outline): RolloutQuestion | null;
+  /** Counts the revision's pods as there from now on; answers how to stop. */
+  claim(outline: Outline): () => void;
+}
+
+function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy" | "others">): Judge {
+  const claims = new Map<string, Outline>();
+  function question(outline: Outline): RolloutQuestion | null {
+    const capacity = survey.capacity();
+    const key = stackKey(outline.stack);
+    const others = [...claims].filter(([owner]) => owner !== key).map(([, claim]) => claim);
+    return capacity && questionOf(capacity, outline, others);
+  }
+  return {
+    question,
+    decide(outline) {
+      const asked = question(outline);
+      // Where the cluster cannot be looked at, its scheduler decides.
+      if (asked === null) return { kind: "surge" };
+      const plan = planRollout({ ...asked, waiting: line.others(outline.stack) });
+      if (plan.kind !== "surge" && plan.kind !== "handover") return plan;
+      const blocked = line.blockedBy(outline.stack, { takes: asked.new, frees: asked.old });
+      return blocked === null ? plan : { kind: "wait", reason: blocked };
+    },
+    claim(outline) {
+      const key = stackKey(outline.stack);
+      claims.set(key, outline);
+      return () => {
+        if (claims.get(key) === outline) claims.delete(key);
+      };
+    },
+  };
+}
+
+interface BeginOptions extends Pick<DeployOptions, "signal" | "onProgress"> {
+  /** The revision that runs; null where that is not known. */
+  readonly before: string | null;
+}
+
+interface BeginningParts {
+  readonly survey: Pick<Survey, "capacity" | "until">;
+  /** Resolves once the cluster has been looked at, or once it has been tried long enough. */
+  readonly looked: Promise<void>;
+  readonly judge: Judge;
+  readonly line: Line;
+  readonly handovers: Handovers;
+  readonly tries: FailedTries;
+  readonly log: Log;
+}
+
+/** Looked at again after this, should the cluster not tell of a change. */
+const lookAgainMs = 30_000;
+const surveyMs = 10_000;
+
+function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: BeginningParts) {
+  function wait(outline: Outline, reason: string): never {
+    const { stack } = outline;
+    const isOver = (): boolean => {
+      const plan = judge.decide(outline);
+      return plan.kind !== "wait" || plan.reason !== reason;
+    };
+    line.join(stack, { shapes: judge.question(outline)?.new ?? [], forMs: 2 * lookAgainMs, isOver });
+    throw new WaybillError("ROLLOUT_WAITING", reason, { retryAfterMs: lookAgainMs });
+  }
+  /** What failed before and was left for people to look at gives way first: it serves nobody. */
+  async function clearFailed(outline: Outline, { signal, before }: BeginOptions): Promise<void> {
+    const { stack, revision } = outline;
+    const isLeft = (pod: Pod): boolean => ![revision, before].includes(revisionOfPod(pod));
+    if (before === null || judge.decide(outline).kind === "surge") return;
+    const isAnyLeft = judge.question(outline)?.old.some(isLeft) ?? false;
+    if (isAnyLeft) await handovers.clear(stack, new Set([revision, before]), signal);
+  }
+  /** A claim is good until the pods speak for themselves. */
+  async function conclude(outline: Outline, outcome: Outcome, release: () => void): Promise<void> {
+    if (outcome.kind === "runs") await seen(survey, outline, AbortSignal.timeout(comingMs));
+    release();
+    line.look();
+  }
+  return async (outline: Outline, options: BeginOptions): Promise<Turn> => {
+    const { stack, revision } = outline;
+    const { signal, onProgress } = options;
+    await looked;
+    if (survey.capacity() === null) log.warn({ stack: stackKey(stack) }, "the cluster's capacity is not known");
+    await clearFailed(outline, options);
+    // From the decision to the claim nothing is awaited: of two that want the last GPU, one sees the other's claim.
+    const plan = judge.decide(outline);
+    if (plan.kind === "handover") tries.check(stack, revision);
+    if (plan.kind === "wait") wait(outline, plan.reason);
+    const release = judge.claim(outline);
+    line.leave(stack);
+    try {
+      if (plan.kind === "impossible") throw new WaybillError("ROLLOUT_IMPOSSIBLE", plan.reason);
+      if (plan.kind === "handover") {
+        onProgress({ state: "starting", message: "the old revision stops to make room for the new one" });
+        await handovers.make(stack, revision, signal);
+      }
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return {
+      end(outcome) {
+        conclude(outline, outcome, release).catch((error: unknown) => {
+          log.error({ stack: stackKey(stack), err: error }, "who waits for room could not be told");
+        });
+        if (outcome.kind === "failed" && outcome.isOutage) tries.note(stack, revision, outcome.reason);
+        if (outcome.kind !== "runs") return;
+        tries.forget(stack);
+        handovers.forget(stack);
+      },
+    };
+  };
+}
+
+/** Changes come in bursts: many calls within a moment are one. */
+function soon(act: () => void, { clock, log, signal }: Limits & Pick<Dependencies, "log">): () => void {
+  let isDue = false;
+  const later = async (): Promise<void> => {
+    await clock.sleep(burstMs, signal);
+    isDue = false;
+    act();
+  };
+  return () => {
+    if (isDue || signal.aborted) return;
+    isDue = true;
+    later().catch((error: unknown) => {
+      if (!signal.aborted) log.error({ err: error }, "who waits for room could not be told");
+    });
+  };
+}
+
+const burstMs = 20;
+
+interface Limits {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+async function atMost(promise: Promise<unknown>, limitMs: number, { clock, signal }: Limits): Promise<void> {
+  const over = new AbortController();
+  const time = clock.sleep(limitMs, AbortSignal.any([signal, over.signal])).catch(() => undefined);
+  await Promise.race([promise.catch(() => undefined), time]);
+  over.abort();
+  await time;
+}

@@ -1,0 +1,28 @@
+import { WaybillError } from "../../../core/errors.ts";
+import type { Archives } from "./archives.ts";
+import type { SourceUrls } from "./signature.ts";
+
+interface EndpointParts {
+  readonly archives: Pick<Archives, "read" | "store">;
+  readonly urls: Pick<SourceUrls, "verify">;
+}
+
+/** Serves `/source/REPOSITORY/KEY.tar.gz` to pods, which read what they run, and to builds, which bring what they made. */
+export function makeSourceEndpoint({ archives, urls }: EndpointParts) {
+  return {
+    async handle(request: Request, repository: string, file: string): Promise<Response> {
+      const key = file.replace(/\.tar\.gz$/, "");
+      const { searchParams } = new URL(request.url);
+      if (request.method === "PUT") {
+        urls.verify({ method: "PUT", repository, key }, searchParams);
+        if (request.body === null) throw new WaybillError("REQUEST_INVALID", "the built source has no bytes");
+        await archives.store(key, request.body);
+        return new Response(null, { status: 204 });
+      }
+      urls.verify({ method: "GET", repository, key }, searchParams);
+      const { sizeBytes, body } = await archives.read(repository, key);
+      const headers = { "content-type": "application/gzip", "content-length": String(sizeBytes) };
+      return new Response(body, { headers });
+    },
+  };
+}

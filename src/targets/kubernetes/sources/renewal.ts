@@ -1,0 +1,63 @@
+import type { Clock } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { KubeObject } from "../cluster/object.ts";
+import { labels } from "../names.ts";
+import { sourceKey, sourceLabel } from "../place.ts";
+import { addressLifeMs, type SourceUrls } from "./signature.ts";
+
+interface Renewal {
+  readonly cluster: Cluster;
+  readonly urls: Pick<SourceUrls, "sign">;
+  readonly sourceUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface SecretObject extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+const intervalMs = 60 * 60 * 1_000;
+
+/** Writes new addresses into the Secrets by which pods find their source, long before the old ones end. Until aborted. */
+export async function keepAddressesGood(renewal: Renewal, signal: AbortSignal): Promise<void> {
+  const { clock, log } = renewal;
+  while (!signal.aborted) {
+    await renewAddresses(renewal, signal).catch((error: unknown) => {
+      if (!signal.aborted) log.warn({ error: messageOf(error) }, "addresses of sources could not be renewed");
+    });
+    await clock.sleep(intervalMs, signal).catch(() => undefined);
+  }
+}
+
+/** Answers how many were renewed. */
+export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Promise<number> {
+  const { cluster, urls, sourceUrl, clock } = renewal;
+  const selection = { apiVersion: "v1", kind: "Secret", labelSelector: `${sourceLabel}=true` };
+  const { items } = await cluster.list<SecretObject>(selection, signal);
+  const nowMs = clock.now().getTime();
+  const old = items.filter((secret) => expiryOf(secret) - nowMs < addressLifeMs / 2);
+  for (const { apiVersion, kind, metadata } of old) {
+    const { name, namespace = "", labels: own = {}, annotations = {} } = metadata;
+    const grant = {
+      method: "GET",
+      repository: own[labels.repository] ?? "",
+      key: annotations[sourceKey] ?? "",
+    } as const;
+    const url = `${sourceUrl}${urls.sign(grant, new Date(nowMs + addressLifeMs))}`;
+    const data = { url: Buffer.from(url).toString("base64") };
+    await cluster.apply(
+      { apiVersion, kind, metadata: { name, namespace }, data },
+      { signal, fieldManager: "waybill-sources" },
+    );
+  }
+  return old.length;
+}
+
+/** In milliseconds since 1970; 0 for what cannot be read. */
+function expiryOf({ data }: SecretObject): number {
+  const url = Buffer.from(data?.["url"] ?? "", "base64").toString("utf8");
+  return URL.canParse(url) ? Number(new URL(url).searchParams.get("expires") ?? 0) * 1_000 : 0;
+}

@@ -1,0 +1,107 @@
+import type { Runtime } from "../runtimes.ts";
+
+/**
+ * What the containers of a pod run before the program, in its runtime's own image, which holds nothing of ours. They
+ * read SOURCE_URL, SOURCE_HOST (the Host header) and SOURCE_FOLDER. A server that restarts is waited for.
+ */
+export const fetchCommand: Readonly<Record<Runtime, readonly string[]>> = {
+  node: [
+    "node",
+    "-e",
+    String.raw`
+const { SOURCE_URL, SOURCE_HOST, SOURCE_FOLDER } = process.env;
+const url = new URL(SOURCE_URL);
+const client = require(url.protocol === "https:" ? "node:https" : "node:http");
+const { createGunzip } = require("node:zlib");
+const { pipeline } = require("node:stream");
+const fail = (why) => { console.error("waybill: the source cannot be fetched: " + why); process.exit(1); };
+const attempt = (left) => {
+  const again = (why) => (left > 0 ? setTimeout(attempt, 500, left - 1) : fail(why));
+  const options = { headers: { host: SOURCE_HOST, connection: "close" }, servername: url.hostname };
+  client.get(url, options, (answer) => {
+    if (answer.statusCode !== 200) {
+      let said = "";
+      answer.on("data", (piece) => (said += piece));
+      answer.on("end", () => (answer.statusCode < 500 ? fail : again)(answer.statusCode + " " + said.slice(0, 300)));
+      return;
+    }
+    const tar = require("node:child_process").spawn("tar", ["-xf", "-", "-C", SOURCE_FOLDER], { stdio: ["pipe", "inherit", "inherit"] });
+    tar.once("error", (error) => fail("tar: " + error.message));
+    tar.once("exit", (status) => (status === 0 ? process.exit(0) : fail("tar ended with status " + status)));
+    pipeline(answer, createGunzip(), tar.stdin, (error) => error && fail(error.message));
+  }).on("error", (error) => again(error.message));
+};
+attempt(120);
+`.trim(),
+  ],
+  python: [
+    "python3",
+    "-c",
+    String.raw`
+import os, sys, tarfile, time, urllib.error, urllib.request
+why = ""
+for left in range(120):
+    try:
+        request = urllib.request.Request(os.environ["SOURCE_URL"], headers={"Host": os.environ["SOURCE_HOST"]})
+        with urllib.request.urlopen(request, timeout=300) as answer, tarfile.open(fileobj=answer, mode="r|gz") as tar:
+            options = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
+            tar.extractall(os.environ["SOURCE_FOLDER"], **options)
+        sys.exit(0)
+    except urllib.error.HTTPError as error:
+        why = "%d %s" % (error.code, error.read(300).decode("utf-8", "replace"))
+        if error.code < 500:
+            break
+    except OSError as error:
+        why = str(error)
+    time.sleep(0.5)
+sys.exit("waybill: the source cannot be fetched: " + why)
+`.trim(),
+  ],
+};
+
+/** After a build: hands SOURCE_FOLDER, as it is then, to the server at UPLOAD_URL. */
+export const uploadCommand: Readonly<Record<Runtime, readonly string[]>> = {
+  node: [
+    "node",
+    "-e",
+    String.raw`
+const { UPLOAD_URL, SOURCE_HOST, SOURCE_FOLDER } = process.env;
+const url = new URL(UPLOAD_URL);
+const client = require(url.protocol === "https:" ? "node:https" : "node:http");
+const { createGzip } = require("node:zlib");
+const { pipeline } = require("node:stream");
+const fail = (why) => { console.error("waybill: the built source cannot be handed over: " + why); process.exit(1); };
+const headers = { host: SOURCE_HOST, connection: "close", "content-type": "application/gzip" };
+const request = client.request(url, { method: "PUT", headers, servername: url.hostname }, (answer) => {
+  let said = "";
+  answer.on("data", (piece) => (said += piece));
+  answer.on("end", () => (answer.statusCode === 204 ? process.exit(0) : fail(answer.statusCode + " " + said.slice(0, 300))));
+});
+request.on("error", (error) => fail(error.message));
+const tar = require("node:child_process").spawn("tar", ["-cf", "-", "-C", SOURCE_FOLDER, "."], { stdio: ["ignore", "pipe", "inherit"] });
+tar.once("error", (error) => fail("tar: " + error.message));
+tar.once("exit", (status) => status !== 0 && fail("tar ended with status " + status));
+pipeline(tar.stdout, createGzip({ level: 1 }), request, (error) => error && fail(error.message));
+`.trim(),
+  ],
+  python: [
+    "python3",
+    "-c",
+    String.raw`
+import os, sys, tarfile, tempfile, urllib.error, urllib.request
+try:
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as tar:
+            tar.add(os.environ["SOURCE_FOLDER"], arcname=".")
+        size = file.tell()
+        file.seek(0)
+        headers = {"Host": os.environ["SOURCE_HOST"], "Content-Length": str(size), "Content-Type": "application/gzip"}
+        request = urllib.request.Request(os.environ["UPLOAD_URL"], data=file, headers=headers, method="PUT")
+        urllib.request.urlopen(request, timeout=600).close()
+except urllib.error.HTTPError as error:
+    sys.exit("waybill: the built source cannot be handed over: %d %s" % (error.code, error.read(300).decode("utf-8", "replace")))
+except OSError as error:
+    sys.exit("waybill: the built source cannot be handed over: %s" % error)
+`.trim(),
+  ],
+};

@@ -1,0 +1,52 @@
+import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
+
+/** What one signed address allows: to read or to write the files of one source tree. */
+export interface Grant {
+  readonly method: "GET" | "PUT";
+  readonly repository: string;
+  /** A source's key: a Git tree, or a digest of all that goes into what was built from it. */
+  readonly key: string;
+}
+
+/** Makes and checks addresses that end: whoever holds one needs no other identity. */
+export interface SourceUrls {
+  /** Path and query; it is good until `expiresAt`. */
+  sign(grant: Grant, expiresAt: Date): string;
+  /** Throws FORBIDDEN unless the request's address was signed for just this, and is still good. */
+  verify(grant: Grant, query: URLSearchParams): void;
+}
+
+/** How long a pod's address is good. A server that is away for longer serves no sources anyway. */
+export const addressLifeMs = 7 * 24 * 60 * 60 * 1_000;
+
+const keyPattern = /^[0-9a-f]{40,64}$/;
+
+/** `masterKey`: the server's own; a key for this purpose alone is derived from it (RFC 5869). */
+export function makeSourceUrls({ masterKey, clock }: { masterKey: Uint8Array; clock: Clock }): SourceUrls {
+  const key = Buffer.from(hkdfSync("sha256", masterKey, "", "waybill source addresses", 32));
+  const signatureOf = ({ method, repository, key: source }: Grant, expires: string): Buffer =>
+    createHmac("sha256", key)
+      .update(JSON.stringify([method, repository, source, expires]))
+      .digest();
+  return {
+    sign(grant, expiresAt) {
+      const expires = String(Math.floor(expiresAt.getTime() / 1000));
+      const signature = signatureOf(grant, expires).toString("base64url");
+      return `/source/${grant.repository}/${grant.key}.tar.gz?expires=${expires}&signature=${signature}`;
+    },
+    verify(grant, query) {
+      const expires = query.get("expires") ?? "";
+      const given = Buffer.from(query.get("signature") ?? "", "base64url");
+      const wanted = signatureOf(grant, expires);
+      const isSigned = given.length === wanted.length && timingSafeEqual(given, wanted);
+      if (!isSigned || !keyPattern.test(grant.key)) {
+        throw new WaybillError("FORBIDDEN", "this address is not signed by this server: ask for a new one");
+      }
+      if (Number(expires) * 1000 < clock.now().getTime()) {
+        throw new WaybillError("FORBIDDEN", "this address is no longer good: restart the deployment for a new one");
+      }
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import type { WaybillError } from "../core/errors.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Program } from "../engine/engine.ts";
+import type { Ahead } from "../release/deployer.ts";
+import type { Rollouts } from "./rollout.ts";
+import type { Sleeper } from "./sleep/keeper.ts";
+import type { LogLine, Workload, WorkloadStatus } from "./workload.ts";
+
+export interface StatusChange {
+  readonly stack: StackName;
+  readonly status: WorkloadStatus;
+}
+
+export interface LogRequest {
+  /** How many of the newest lines to begin with. */
+  readonly lines: number;
+  /** Goes on with what is written, in this revision and the next ones, until the signal aborts. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What several deployments stand on: applied as a stack of its own before the first, removed after the last of them. */
+export interface Foundation {
+  readonly stack: StackName;
+  readonly program: Program;
+  /** Equal digests: equal programs. */
+  readonly digest: string;
+}
+
+/** What deployments run on: a program for each workload, and how it is afterwards. */
+export interface Target {
+  /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
+  program(workload: Workload): Program;
+  /** Absent or null: a workload's program makes all that it needs. */
+  foundation?(workload: Workload): Foundation | null;
+  /** Absent: a new revision always finds room beside the old one. */
+  readonly rollouts?: Rollouts;
+  /** Absent: nothing of it sleeps. */
+  readonly sleeper?: Sleeper;
+  /** Why applying the workload failed, in the user's words; null where the error says it best. */
+  explain?(workload: Workload, error: unknown): WaybillError | null;
+  /** Begins with what an apply of the workload will ask for. Absent: nothing is begun ahead. */
+  prepare?(workload: Workload, ahead: Ahead): void;
+  /** What the plan should say about this workload on this target, in the user's words. */
+  notices(workload: Workload): readonly string[];
+  /** How what runs for the stack is; null where nothing does (a site, a job, paused, stopped). */
+  status(stack: StackName): WorkloadStatus | null;
+  /** Answers how to stop listening. */
+  onStatus(listener: (change: StatusChange) => void): () => void;
+  /** Oldest first; with `follow`, until the signal aborts. */
+  logs(stack: StackName, request: LogRequest): AsyncIterable<LogLine>;
+}

@@ -1,0 +1,102 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
+import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
+import { Provider } from "@pulumi/kubernetes/provider.js";
+import { deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import { sourceKey, sourceLabel, type Place } from "../../src/targets/kubernetes/place.ts";
+import type { WorkloadOf } from "../local/parts.ts";
+import { Source } from "./resources.ts";
+
+export type Running = WorkloadOf<"service" | "worker">;
+
+type Reach = Pick<Place, "target" | "kubeconfig" | "context" | "namespace">;
+const providers = new WeakMap<Reach, Provider>();
+
+/** The cluster that a program's objects are made in: one for each run, which has its place for itself. */
+export function clusterProvider(place: Reach): Provider {
+  const { target, kubeconfig, context, namespace } = place;
+  const known = providers.get(place);
+  if (known) return known;
+  const provider = new Provider(target, {
+    namespace,
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(context !== undefined && { context }),
+  });
+  providers.set(place, provider);
+  return provider;
+}
+
+/** Name, namespace and labels of an object of one revision. */
+export function metadataOf({ stack }: Running, { namespace, revision }: Place, name: string) {
+  return { name, namespace, labels: { ...deploymentLabels(stack), [labels.revision]: revision } };
+}
+
+/** What the pods of one revision read: made before they start, gone after the last of them. */
+export interface Inputs {
+  /** Null where there is nothing of the kind. */
+  readonly secret: Secret | null;
+  readonly files: ConfigMap | null;
+  readonly source: Secret | null;
+  readonly made: Source | null;
+}
+
+export function makeInputs(workload: Running, place: Place, provider: Provider): Inputs {
+  const { spec } = workload;
+  const name = revisionName(workload, place);
+  const values = [...place.secrets].map(([key, value]) => [key, pulumi.secret(value.reveal())] as const);
+  const files = mountedFiles(workload);
+  return {
+    secret:
+      values.length === 0
+        ? null
+        : new Secret(
+            `${name}-secrets`,
+            { metadata: metadataOf(workload, place, `${name}-secrets`), stringData: Object.fromEntries(values) },
+            { provider },
+          ),
+    files:
+      files.length === 0
+        ? null
+        : new ConfigMap(
+            `${name}-files`,
+            {
+              metadata: metadataOf(workload, place, `${name}-files`),
+              data: Object.fromEntries(files.map(({ key, path }) => [key, spec.files[path]?.content ?? ""])),
+            },
+            { provider },
+          ),
+    source: makeSourceSecret(workload, place, provider),
+    // Named by what it is: another revision of the same source makes none.
+    made: place.source?.made ? new Source(`source-${place.source.key.slice(0, 12)}`, place.source.made) : null,
+  };
+}
+
+/** The address ends, and pods start at any time: the server writes a new one into it, and programs leave that alone. */
+function makeSourceSecret(workload: Running, place: Place, provider: Provider): Secret | null {
+  const { source } = place;
+  if (source === null) return null;
+  const name = `${revisionName(workload, place)}-source`;
+  const metadata = metadataOf(workload, place, name);
+  return new Secret(
+    name,
+    {
+      metadata: {
+        ...metadata,
+        labels: { ...metadata.labels, [sourceLabel]: "true" },
+        annotations: { [sourceKey]: source.key },
+      },
+      stringData: { url: pulumi.secret(source.url.reveal()) },
+    },
+    { provider, ignoreChanges: ["stringData", "data"] },
+  );
+}
+
+export const revisionName = ({ spec }: Running, { revision }: Place): string => `${spec.name}-${revision}`;
+
+/** Files that are mounted one by one. Those of a source lie in it, unless they are meant for elsewhere. */
+export function mountedFiles({ spec }: Running): readonly { key: string; path: string; mode: number }[] {
+  const isInSource = (path: string): boolean => spec.source.from !== "image" && !path.startsWith("/");
+  return Object.entries(spec.files).flatMap(([path, { mode }], index) =>
+    isInSource(path) ? [] : [{ key: `file-${index}`, path, mode: Number.parseInt(mode, 8) }],
+  );
+}

@@ -1,0 +1,45 @@
+import { Service } from "@pulumi/kubernetes/core/v1/service.js";
+import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
+import type { Place } from "../../src/targets/kubernetes/place.ts";
+import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../local/parts.ts";
+import { clusterProvider } from "./parts.ts";
+import { portsOf } from "./pod.ts";
+import { makeDeployment, selectorOf } from "./workload.ts";
+
+type Workload = WorkloadOf<"service">;
+
+/** Pods behind one or more host names. */
+export function program(workload: Workload, place: Place): () => Promise<Outputs> {
+  return () => {
+    const reason = restingReason(workload);
+    if (reason === null) return Promise.resolve(running(workload, place));
+    makeRoutes(workload, workload.spec.routes, () => ({ kind: "none", reason }));
+    return Promise.resolve({ reason });
+  };
+}
+
+function running(workload: Workload, place: Place): Outputs {
+  const { spec, stack } = workload;
+  const { namespace, target, revision } = place;
+  const provider = clusterProvider(place);
+  const deployment = makeDeployment(workload, place, provider);
+  const service = new Service(
+    spec.name,
+    {
+      metadata: { name: spec.name, namespace, labels: { ...deploymentLabels(stack) } },
+      spec: {
+        selector: selectorOf(workload, place),
+        ports: portsOf(spec).map((port) => ({ name: `p${port}`, port, targetPort: port, protocol: "TCP" })),
+      },
+    },
+    // Moved over once the new pods answer.
+    { provider, dependsOn: deployment },
+  );
+  makeRoutes(
+    workload,
+    spec.routes,
+    ({ port, protocol }) => ({ kind: "pods", target, namespace, service: spec.name, port, protocol, revision }),
+    { dependsOn: service },
+  );
+  return { namespace, service: service.metadata.name };
+}

@@ -1,0 +1,112 @@
+import type { CustomResourceOptions } from "@pulumi/pulumi";
+import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
+import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2/horizontalPodAutoscaler.js";
+import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget.js";
+import { deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import type { Place } from "../../src/targets/kubernetes/place.ts";
+import { makeInputs, metadataOf, revisionName, type Running } from "./parts.ts";
+import { podSpec } from "./pod.ts";
+import type { Provider } from "@pulumi/kubernetes/provider.js";
+
+/** A worker has no port to ask: it counts as ready when it is still there after this. */
+const workerSettlesSeconds = 2;
+const workerStartSeconds = 60;
+// Beyond the program's own time: pulling an image and fetching a source.
+const placementSeconds = 300;
+
+// An apply is not to wait until the last request at the old revision is answered.
+const gone = { "pulumi.com/deletionPropagationPolicy": "background" };
+
+/** One revision: a Deployment of its own, so that the one before it stays as it is until this one answers. */
+export function makeDeployment(workload: Running, place: Place, provider: Provider): Deployment {
+  const { spec } = workload;
+  const name = revisionName(workload, place);
+  const inputs = makeInputs(workload, place, provider);
+  const { labels: own, ...metadata } = metadataOf(workload, place, name);
+  const selector = selectorOf(workload, place);
+  const isScaled = isAutoscaled(spec.replicas);
+  const options: CustomResourceOptions = {
+    provider,
+    dependsOn: [inputs.secret, inputs.files, inputs.source, inputs.made].filter((input) => input !== null),
+    // The autoscaler's to say, once it is there.
+    ...(isScaled && { ignoreChanges: ["spec.replicas"] }),
+  };
+  const startSeconds = spec.kind === "service" ? spec.health.startTimeoutSeconds : workerStartSeconds;
+  const deployment = new Deployment(
+    name,
+    {
+      metadata: { ...metadata, labels: own, annotations: { ...gone } },
+      spec: {
+        replicas: place.replicas,
+        revisionHistoryLimit: 0,
+        minReadySeconds: spec.kind === "worker" ? workerSettlesSeconds : 0,
+        progressDeadlineSeconds: Math.ceil(startSeconds) + placementSeconds,
+        strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+        selector: { matchLabels: selector },
+        template: {
+          metadata: { labels: own },
+          spec: { ...podSpec({ workload, place, inputs }), ...(spec.replicas.max > 1 && spread(selector)) },
+        },
+      },
+    },
+    options,
+  );
+  if (isScaled) makeAutoscaler(workload, place, { provider, dependsOn: deployment });
+  if (spec.replicas.min > 1) makeBudget(workload, place, provider);
+  return deployment;
+}
+
+/** Which pods are this revision's. */
+export const selectorOf = ({ stack }: Running, { revision }: Place): Record<string, string> => ({
+  [labels.deployment]: stack.deployment,
+  [labels.revision]: revision,
+});
+
+const isAutoscaled = ({ max, targetCpu }: Running["spec"]["replicas"]): boolean => max > 1 && targetCpu !== null;
+
+/** Over machines and zones as far as they go round, never at the price of not running. */
+function spread(matchLabels: Record<string, string>) {
+  return {
+    topologySpreadConstraints: ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: "ScheduleAnyway",
+      labelSelector: { matchLabels },
+    })),
+  };
+}
+
+function makeAutoscaler(workload: Running, place: Place, options: CustomResourceOptions) {
+  const { min, max, targetCpu } = workload.spec.replicas;
+  const name = revisionName(workload, place);
+  return new HorizontalPodAutoscaler(
+    name,
+    {
+      metadata: metadataOf(workload, place, name),
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name },
+        minReplicas: Math.max(1, min),
+        maxReplicas: max,
+        metrics: [
+          {
+            type: "Resource",
+            resource: { name: "cpu", target: { type: "Utilization", averageUtilization: targetCpu ?? 80 } },
+          },
+        ],
+      },
+    },
+    options,
+  );
+}
+
+/** When machines are emptied, one replica at a time. Of all revisions together: its name stays. */
+function makeBudget({ stack, spec }: Running, { namespace }: Place, provider: Provider) {
+  return new PodDisruptionBudget(
+    spec.name,
+    {
+      metadata: { name: spec.name, namespace, labels: { ...deploymentLabels(stack) } },
+      spec: { maxUnavailable: 1, selector: { matchLabels: { [labels.deployment]: stack.deployment } } },
+    },
+    { provider },
+  );
+}

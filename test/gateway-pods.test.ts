@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemClock } from "../src/core/clock.ts";
+import { silentLog } from "../src/core/log.ts";
+import { makeGateway } from "../src/gateway/gateway.ts";
+import type { Endpoints } from "../src/gateway/upstream/endpoints.ts";
+import type { KnownRoute } from "../src/targets/route.ts";
+import { ask, open, stack } from "./support/gateway.ts";
+import { freePort } from "./support/server-process.ts";
+
+/** Addresses as a test says them. */
+function handFed() {
+  let addresses: readonly string[] | null = null;
+  const listeners = new Set<() => void>();
+  const endpoints: Endpoints = {
+    ready: () => addresses,
+    follow: () => undefined,
+    onChange(callback) {
+      listeners.add(callback);
+      return () => listeners.delete(callback);
+    },
+    close: () => Promise.resolve(),
+  };
+  function feed(next: readonly string[]): void {
+    addresses = next;
+    for (const listener of listeners) listener();
+  }
+  return { endpoints, feed };
+}
+
+/** A gateway within this process whose one route leads to pods: addresses of the loopback net, all on one port. */
+async function startPods() {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-pods-"));
+  const [port, podPort] = [await freePort(), await freePort()];
+  const upstream = {
+    kind: "pods",
+    target: "c",
+    namespace: "n",
+    service: "s",
+    port: podPort,
+    protocol: "http",
+  } as const;
+  const route: KnownRoute = { host: "ranker", stack, access: open, upstream: { ...upstream, revision: "1" } };
+  const { endpoints, feed } = handFed();
+  const gateway = makeGateway({
+    origin: { scheme: "http", domain: `localhost:${port}` },
+    accessLogFile: join(folder, "access.log"),
+    source: () => ({
+      routes: () => Promise.resolve([route]),
+      credentials: () => Promise.resolve([]),
+      endpoint: () => Promise.resolve(null),
+      recordUse: () => Promise.resolve(),
+      recordActivity: () => Promise.resolve(),
+      askWake: () => Promise.resolve(),
+    }),
+    endpoints,
+    clock: systemClock,
+    log: silentLog,
+  });
+  await gateway.mirror.load();
+  await gateway.listen({ port, host: "127.0.0.1" });
+  const pods: Server[] = [];
+  return {
+    feed,
+    ask: (method = "GET", body?: string) => ask(port, { method, ...(body !== undefined && { body }) }),
+    async pod(address: string, listener: RequestListener): Promise<Server> {
+      const server = createServer(listener);
+      pods.push(server);
+      await new Promise<void>((resolve) => server.listen(podPort, address, resolve));
+      return server;
+    },
+    async [Symbol.asyncDispose]() {
+      await gateway.close(0);
+      for (const server of pods) {
+        server.close();
+        server.closeAllConnections();
+      }
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+test("requests go to the pod with the fewest under way, and equals take turns", async () => {
+  await using world = await startPods();
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await world.pod("127.0.0.1", (request, response) => {
+    if (request.method === "POST") void held.then(() => response.end("held"));
+    else response.end("one");
+  });
+  await world.pod("127.0.0.2", (_, response) => response.end("two"));
+  world.feed(["127.0.0.1", "127.0.0.2"]);
+  const seen = new Set<string>();
+  for (let index = 0; index < 4; index += 1) seen.add((await world.ask()).body);
+  assert.deepEqual([...seen].sort(), ["one", "two"]);
+  world.feed(["127.0.0.1"]);
+  const slow = world.ask("POST", "x");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  world.feed(["127.0.0.1", "127.0.0.2"]);
+  for (let index = 0; index < 4; index += 1) assert.equal((await world.ask()).body, "two");
+  release();
+  assert.equal((await slow).body, "held");
+});
+
+test("another pod is tried only where nothing was sent", async () => {
+  await using world = await startPods();
+  let posts = 0;
+  await world.pod("127.0.0.2", (_, response) => {
+    posts += 1;
+    response.end("alive");
+  });
+  // Nothing listens at the first: it is gone, and the cluster has not said so yet.
+  world.feed(["127.0.0.1", "127.0.0.2"]);
+  for (let index = 0; index < 6; index += 1) assert.equal((await world.ask("POST", "x")).body, "alive");
+  assert.equal(posts, 6);
+  let taken = 0;
+  await world.pod("127.0.0.1", (request) => {
+    taken += 1;
+    request.socket.destroy();
+  });
+  const answers = await Promise.all([0, 1, 2, 3].map(() => world.ask("POST", "x")));
+  assert.deepEqual([taken > 0, posts + taken], [true, 10], "each was sent once");
+  assert.equal(answers.filter(({ status }) => status === 502).length, taken);
+});
+
+test("without a ready pod a request waits a moment for one; then it is told", async () => {
+  await using world = await startPods();
+  await world.pod("127.0.0.1", (_, response) => response.end("came"));
+  const early = world.ask();
+  setTimeout(() => world.feed(["127.0.0.1"]), 100);
+  assert.equal((await early).body, "came");
+  world.feed([]);
+  const startedMs = Date.now();
+  const { status, body } = await world.ask();
+  assert.equal(status, 503);
+  assert.match(body, /None of this deployment's pods is ready/);
+  assert.ok(Date.now() - startedMs >= 4_900);
+});
