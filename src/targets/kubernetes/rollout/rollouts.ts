@@ -55,7 +55,7 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       const before = previous && outlineOf(previous);
       const release = before ? judge.claim(before) : () => undefined;
       try {
-        await handovers.undo(stack, signal);
+        await handovers.undo(stack, before?.revision ?? null, signal);
         if (before) await seen(survey, before, AbortSignal.any([signal, AbortSignal.timeout(comingMs)]));
       } finally {
         release();
