@@ -92,6 +92,10 @@ describe("deployments with GPUs", { skip: clusterSkip(), timeout: 900_000 }, () 
     const beside = await deploy("ranker", "two", h100(1));
     assert.doesNotMatch(beside, /no room/);
     await untilText("ranker", "two");
+    await until("the first has gone", async () => {
+      const { items } = await cluster.list({ apiVersion: "v1", kind: "Pod", namespace }, patience());
+      return items.length === 1;
+    });
     const plan = await deploy("ranker", "three", h100(2));
     assert.match(
       plan,

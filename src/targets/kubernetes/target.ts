@@ -60,10 +60,11 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
 
 /** Its pods say more than whoever waited for them. */
 function explain(status: Pick<ClusterStatus, "trouble">, { stack }: Workload, error: unknown): WaybillError | null {
-  const wasAwaited = error instanceof WaybillError && error.code === "STEP_FAILED";
-  const trouble = wasAwaited ? status.trouble(stack) : null;
-  if (trouble === null) return null;
-  return new WaybillError(trouble.isFinal ? "WORKLOAD_FAILED" : "STEP_FAILED", trouble.reason, { cause: error });
+  const code = error instanceof WaybillError ? error.code : null;
+  // Of anything else than pods that were waited for, the error says most itself.
+  const trouble = code === "STEP_FAILED" || code === "WORKLOAD_FAILED" ? status.trouble(stack) : null;
+  if (trouble === null || code === null) return null;
+  return new WaybillError(trouble.isFinal ? "WORKLOAD_FAILED" : code, trouble.reason, { cause: error });
 }
 
 /** Files that the gateway serves, and what does not run, need no namespace. */

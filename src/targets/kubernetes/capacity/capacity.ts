@@ -60,6 +60,8 @@ export interface Pod extends PodShape {
   readonly node: string | null;
   /** It goes with its node and never makes room: a daemon. */
   readonly isFixed: boolean;
+  /** When it is to have ended, in ms since 1970; absent for one that nobody has told to stop. */
+  readonly leavesAtMs?: number;
 }
 
 export interface Quota {

@@ -80,6 +80,7 @@ export function podOf({ metadata, spec, status }: PodObject): Pod | null {
     owner: ownerOf(metadata),
     node: spec?.nodeName ?? null,
     isFixed: isDaemon(metadata),
+    ...(metadata.deletionTimestamp !== undefined && { leavesAtMs: Date.parse(metadata.deletionTimestamp) }),
     labels: owned,
     requests: { ...effective(spec, "requests"), pods: 1 },
     limits: effective(spec, "limits"),

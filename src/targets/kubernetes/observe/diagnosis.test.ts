@@ -129,6 +129,14 @@ test("what a probe was answered", () => {
     probed("Startup probe failed: dial tcp 10.244.0.5:8000: connect: connection refused"),
     /^nothing listens on port 8000: the program must listen on the port in \$PORT/,
   );
+  const killed = running(ended(137, { message: "busy" }));
+  assert.match(
+    reasonOf(killed, [
+      warning("Unhealthy", "Startup probe failed: dial tcp 10.0.0.5:8000: connect: connection refused"),
+    ]),
+    /^nothing listens on port 8000/,
+  );
+  assert.match(reasonOf(killed, [warning("Unhealthy", "Readiness probe failed: x")]), /^killed by SIGKILL/);
   assert.equal(
     probed('Readiness probe failed: Get "http://10.0.0.1": context deadline exceeded'),
     "the health check is not answered in time",

@@ -93,6 +93,7 @@ export function podTrouble(pod: PodObject, { kind, events }: Around): Trouble | 
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.reason === "Unschedulable") return wait(describeUnschedulable(scheduled.message ?? ""));
   const own = events.filter(({ involvedObject }) => involvedObject?.uid === pod.metadata.uid).toSorted(byTime);
+  const probe = own.findLast(({ reason }) => reason === "Unhealthy");
   const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   for (const container of containers) {
     const about = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].find(
@@ -103,14 +104,27 @@ export function podTrouble(pod: PodObject, { kind, events }: Around): Trouble | 
       image: about?.image ?? "",
       limit: about?.resources?.limits?.["memory"],
     });
+    if (trouble && probe && wasStoppedByProbe(container, probe)) {
+      return { ...trouble, reason: describeProbe(probe.message ?? "") };
+    }
     if (trouble) return trouble;
   }
-  const probe = own.findLast(({ reason }) => reason === "Unhealthy");
   const isRunning = status?.containerStatuses?.some(({ state }) => state?.running !== undefined) ?? false;
   if (probe && isRunning) return wait(describeProbe(probe.message ?? ""));
   const mount = own.findLast(({ reason }) => reason === "FailedMount" || reason === "FailedCreatePodSandBox");
   if (mount && !isRunning) return wait(describeMissing(mount.message ?? ""));
   return null;
+}
+
+// SIGTERM and SIGKILL as a shell numbers them (POSIX, 2.8.2).
+const stopped = new Set([143, 137]);
+
+/** The kubelet ends a program that does not come to answer: what it was asked in vain says more than how it ended. */
+function wasStoppedByProbe({ state, lastState }: ContainerStatus, { message = "" }: EventObject): boolean {
+  const ended = state?.terminated ?? lastState?.terminated;
+  return (
+    ended !== undefined && ended.reason !== "OOMKilled" && stopped.has(ended.exitCode) && message.startsWith("Startup")
+  );
 }
 
 const byTime = (a: EventObject, b: EventObject): number => timeOf(a).localeCompare(timeOf(b));

@@ -55,8 +55,8 @@ export interface Handovers {
   clear(stack: StackName, kept: ReadonlySet<string>, signal: AbortSignal): Promise<void>;
   /** Whether a revision of the stack has made room and is not back. */
   isOut(stack: StackName): boolean;
-  /** Stops what came in their place, and starts them again. */
-  undo(stack: StackName, signal: AbortSignal): Promise<void>;
+  /** Stops what came in their place, and starts them again. `before` is what ran before, whatever else is found. */
+  undo(stack: StackName, before: string | null, signal: AbortSignal): Promise<void>;
   /** The successor runs: nobody comes back. */
   forget(stack: StackName): void;
   close(): Promise<void>;
@@ -96,9 +96,11 @@ export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Ha
       for (const each of failed) await scale(cluster, { found: each, replicas: 0, kept: null }, signal);
       await gone(stack, failed, signal);
     },
-    async undo(stack, signal) {
+    async undo(stack, before, signal) {
       const found = await revisionsOf(cluster, stack, signal);
-      const successors = found.filter((each) => !isHandedOver(each));
+      // It may have failed or been killed before any of them was stopped.
+      const isAnyOut = found.some(isHandedOver);
+      const successors = found.filter((each) => isAnyOut && !isHandedOver(each) && revisionLabel(each) !== before);
       for (const each of successors) await scale(cluster, { found: each, replicas: 0, kept: null }, signal);
       await gone(stack, successors, signal);
       for (const each of found) {

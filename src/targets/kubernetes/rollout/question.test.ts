@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Capacity, Pod } from "../capacity/capacity.ts";
 import { shapeOf, type Outline } from "./outline.ts";
-import { noticesOf, questionOf } from "./question.ts";
+import { noticesOf, questionOf, withoutLeaving } from "./question.ts";
 
 const gpu = "nvidia.com/gpu";
 const outline = (more: Partial<Outline> = {}): Outline => ({
@@ -73,4 +73,12 @@ test("what a plan says", () => {
   assert.deepEqual(noticesOf({ kind: "handover", notice: "so it is" }), ["so it is"]);
   assert.deepEqual(noticesOf({ kind: "wait", reason: "no room" }), ["it will wait for room: no room"]);
   assert.deepEqual(noticesOf({ kind: "impossible", reason: "no node" }), ["it cannot run: no node"]);
+});
+
+test("those that stop are as good as gone, until they are late", () => {
+  const old = outline({ revision: "aaaaaaaa" });
+  const leaving = { ...podOf(old, "leaving"), leavesAtMs: 100_000 };
+  const question = questionOf(clusterWith(podOf(old, "old"), leaving), outline(), []);
+  assert.deepEqual(names(withoutLeaving(question, 160_000).old), ["old"]);
+  assert.deepEqual(names(withoutLeaving(question, 160_001).old), ["old", "leaving"]);
 });

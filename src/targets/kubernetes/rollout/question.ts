@@ -35,6 +35,15 @@ function comingPods(outline: Outline, pods: readonly Pod[]): readonly Pod[] {
   }));
 }
 
+/** The same once they have gone that were told to stop, but for those that should have long since. */
+export function withoutLeaving(question: RolloutQuestion, nowMs: number): RolloutQuestion {
+  const stays = ({ leavesAtMs }: Pod): boolean => leavesAtMs === undefined || leavesAtMs + lateMs < nowMs;
+  const { capacity, old } = question;
+  return { ...question, capacity: { ...capacity, pods: capacity.pods.filter(stays) }, old: old.filter(stays) };
+}
+
+const lateMs = 60_000;
+
 /** What a plan of changes says about it. */
 export function noticesOf(plan: RolloutPlan): readonly string[] {
   switch (plan.kind) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
 import { silentLog } from "../../../core/log.ts";
 import type { Rollout } from "../../../spec/deployment.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
@@ -18,6 +19,7 @@ const gpu = "nvidia.com/gpu";
 function makeFakeCluster() {
   const kept = new Map<string, KubeObject>();
   const watchers = new Set<(event: WatchEvent) => void>();
+  const state = { isAway: false };
   let version = 1;
   const keyOf = ({ kind, metadata }: KubeObject): string => `${kind}/${metadata.name}`;
   function set(object: KubeObject): void {
@@ -66,6 +68,7 @@ function makeFakeCluster() {
       }
     },
     async apply(object) {
+      if (state.isAway) throw new WaybillError("CLUSTER_UNREACHABLE", "the API server is away");
       const before = kept.get(keyOf(object));
       assert.ok(before, "only what is there is scaled");
       const { annotations } = object.metadata;
@@ -94,6 +97,7 @@ function makeFakeCluster() {
   set({ apiVersion: "v1", kind: "Node", metadata: { name: "a" }, status: { allocatable, conditions } });
   return {
     cluster,
+    state,
     /** One replica of that revision, which runs. */
     deploy({ stack, revision, resources }: Outline): void {
       const own = { ...deploymentLabels(stack), [labels.revision]: revision };
@@ -216,6 +220,18 @@ test("who was cancelled while the old revision was away is followed by one that 
   assert.ok(world.rollouts.hasHandedOver(old.stack));
   await world.rollouts.giveBack(old.stack, old, world.signal);
   assert.deepEqual(world.pods(), ["a-a1"]);
+});
+
+test("an old revision that could not be stopped runs on", async () => {
+  await using world = await open();
+  const old = workload("a", 2, "a1");
+  await world.run(old);
+  world.state.isAway = true;
+  await assert.rejects(world.begin(workload("a", 2, "a2"), old), /the API server is away/);
+  world.state.isAway = false;
+  await world.rollouts.giveBack(old.stack, old, world.signal);
+  assert.deepEqual(world.pods(), ["a-a1"]);
+  assert.ok(!world.rollouts.hasHandedOver(old.stack));
 });
 
 test("what failed before gives way to the next, before what serves does", async () => {

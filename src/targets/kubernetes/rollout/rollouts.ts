@@ -13,7 +13,7 @@ import { makeFailedTries, type FailedTries } from "./failed-tries.ts";
 import { makeHandovers, type Handovers } from "./handover.ts";
 import { makeLine, type Line } from "./line.ts";
 import { revisionOfPod, type Outline } from "./outline.ts";
-import { noticesOf, questionOf } from "./question.ts";
+import { noticesOf, questionOf, withoutLeaving } from "./question.ts";
 
 interface Dependencies {
   readonly cluster: Cluster;
@@ -37,7 +37,7 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
   const survey = makeSurvey({ cluster, clock, log, onChange });
   const handovers = makeHandovers({ cluster, survey, clock, log });
   const tries = makeFailedTries(clock);
-  const judge = makeJudge(survey, line);
+  const judge = makeJudge({ survey, line, handovers, clock });
   const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
   const begin = makeBeginning({ survey, looked, judge, line, handovers, tries, log });
   return {
@@ -55,7 +55,7 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       const before = previous && outlineOf(previous);
       const release = before ? judge.claim(before) : () => undefined;
       try {
-        await handovers.undo(stack, signal);
+        await handovers.undo(stack, before?.revision ?? null, signal);
         if (before) await seen(survey, before, AbortSignal.any([signal, AbortSignal.timeout(comingMs)]));
       } finally {
         release();
@@ -90,7 +90,14 @@ interface Judge {
   claim(outline: Outline): () => void;
 }
 
-function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy" | "others">): Judge {
+interface JudgeParts {
+  readonly survey: Pick<Survey, "capacity">;
+  readonly line: Pick<Line, "blockedBy" | "others">;
+  readonly handovers: Pick<Handovers, "isOut">;
+  readonly clock: Pick<Clock, "now">;
+}
+
+function makeJudge({ survey, line, handovers, clock }: JudgeParts): Judge {
   const claims = new Map<string, Outline>();
   function question(outline: Outline): RolloutQuestion | null {
     const capacity = survey.capacity();
@@ -105,6 +112,10 @@ function makeJudge(survey: Pick<Survey, "capacity">, line: Pick<Line, "blockedBy
       // Where the cluster cannot be looked at, its scheduler decides.
       if (asked === null) return { kind: "surge" };
       const plan = planRollout({ ...asked, waiting: line.others(outline.stack) });
+      // No outage for what will be there in a moment; where it has begun, it goes on.
+      const mayWait = plan.kind !== "surge" && !handovers.isOut(outline.stack);
+      const isComing = mayWait && planRollout(withoutLeaving(asked, clock.now().getTime())).kind === "surge";
+      if (isComing) return { kind: "wait", reason: "pods that hold what it wants are stopping" };
       if (plan.kind !== "surge" && plan.kind !== "handover") return plan;
       const blocked = line.blockedBy(outline.stack, { takes: asked.new, frees: asked.old });
       return blocked === null ? plan : { kind: "wait", reason: blocked };
