@@ -25,7 +25,7 @@ function makeWorld() {
   const parking = makeParking({
     mirror: {
       route: () => route,
-      onRoutes(callback) {
+      onChange(callback) {
         watchers.add(callback);
         return () => void watchers.delete(callback);
       },
