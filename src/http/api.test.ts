@@ -41,6 +41,7 @@ const answers: readonly (readonly [method: string, path: string, body?: unknown]
   ["GET", "/api/v1/deployments"],
   ["GET", ranker],
   ["GET", `${ranker}/spec`],
+  ["GET", `${ranker}/stack`],
   ["POST", `${ranker}/pause`, { reason: "lunch" }],
   ["POST", `${ranker}/resume`],
   ["POST", `${ranker}/restart`],
