@@ -4,8 +4,6 @@ export type PodsUpstream = Extract<Upstream, { readonly kind: "pods" }>;
 /** A Service of one target's cluster. */
 export type PodService = Pick<PodsUpstream, "target" | "namespace" | "service">;
 
-export const serviceKey = ({ target, namespace, service }: PodService): string => `${target}/${namespace}/${service}`;
-
 /** Where the pods of Services are, as a cluster tells: looked up in memory, kept up to date from behind. */
 export interface Endpoints {
   /** Addresses of pods that are ready now, without ports. Null: not known yet. */
