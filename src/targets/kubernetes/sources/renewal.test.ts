@@ -28,6 +28,9 @@ const secret = (name: string, url: string): KubeObject => ({
 const urlUntil = (leftMs: number): string =>
   sourceUrl + urls.sign({ method: "GET", repository: "shop", key }, new Date(nowMs + leftMs));
 
+const other = makeSourceUrls({ masterKey: Buffer.alloc(32, 2), clock });
+const foreign = sourceUrl + other.sign({ method: "GET", repository: "shop", key }, new Date(nowMs));
+
 test("an address in its second half is written anew, and others are left alone", async () => {
   const applied: KubeObject[] = [];
   const cluster = {
@@ -37,6 +40,8 @@ test("an address in its second half is written anew, and others are left alone",
         secret("young", urlUntil(addressLifeMs)),
         secret("old", urlUntil(addressLifeMs / 2 - 1_000)),
         secret("broken", "nonsense"),
+        secret("moved", urlUntil(addressLifeMs).replace("10.0.0.1", "10.0.0.9")),
+        secret("foreign", foreign),
       ],
     }),
     apply: async (object: KubeObject) => {
@@ -48,9 +53,9 @@ test("an address in its second half is written anew, and others are left alone",
   assert.equal(await renewAddresses(renewal, new AbortController().signal), 2);
   assert.deepEqual(
     applied.map(({ metadata }) => metadata.name),
-    ["old", "broken"],
+    ["old", "moved"],
   );
-  const [written] = applied as readonly (KubeObject & { data: { url: string } })[];
+  const [written] = applied as unknown as readonly (KubeObject & { data: { url: string } })[];
   const url = new URL(Buffer.from(written?.data.url ?? "", "base64").toString());
   assert.equal(url.origin, sourceUrl);
   assert.equal(Number(url.searchParams.get("expires")) * 1_000, nowMs + addressLifeMs);
