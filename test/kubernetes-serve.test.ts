@@ -5,7 +5,15 @@ import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
-import { service as wholeService, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import {
+  service as wholeService,
+  site,
+  startServed,
+  until,
+  webProgram,
+  type Clone,
+  type Served,
+} from "./support/served.ts";
 
 // The same repository and the same files as on one machine, run by a cluster: from a push to a pod behind the gateway.
 
@@ -151,6 +159,19 @@ defaultTarget: cluster
     await until("it answers", async () => (await served.get("web")).body === "four", limitMs);
     await until("the old one is gone", async () => (await revisions()) === 1, limitMs);
     await until("it is shown", isShown("web", "ready"), limitMs);
+  });
+
+  test("an image that is not to be had is said; a site is as on one machine", async () => {
+    const image = `registry.invalid/none@sha256:${"0".repeat(64)}`;
+    const { stderr } = await shop.push({
+      "deployments/nowhere.yaml": `apiVersion: waybill/v1\nkind: worker\nsource: {image: "${image}"}\nsize: {cpu: 0.05, memory: 64Mi}\n`,
+      "deployments/docs.yaml": site("docs"),
+      "docs/index.html": "words",
+    });
+    assert.ok(stderr.includes(`nowhere  failed: image ${image} cannot be pulled`), stderr);
+    assert.equal((await served.get("docs")).body, "words");
+    await shop.git("rm", "--quiet", "deployments/nowhere.yaml", "deployments/docs.yaml");
+    await accepted(shop.push({}));
   });
 
   test("a removed file removes its objects, and the last one the namespace", async () => {

@@ -28,12 +28,6 @@ interface DueRow extends StackName {
 
 /** Sleep is written into the routes of a deployment, all at once; PostgreSQL's clock says how long it was idle. */
 export function makeSleepBook(db: Database): SleepBook {
-  const write = (stack: StackName, sleep: object): Promise<unknown> =>
-    ofStack(db, stack)
-      .set({ sleep: sql<Sleep>`${JSON.stringify(sleep)}::jsonb || jsonb_build_object('since', sleep ->> 'since')` })
-      .where("sleep", "is not", null)
-      .execute();
-
   return {
     async due() {
       const rows = await dueRows(db);
@@ -51,14 +45,24 @@ export function makeSleepBook(db: Database): SleepBook {
         .executeTakeFirst();
       return (row?.wake_asked_at ?? null) !== null;
     },
-    settle: async (stack) => void (await write(stack, { stage: "asleep" })),
-    rouse: async (stack) => void (await write(stack, { stage: "waking" })),
+    async settle(stack) {
+      const { numUpdatedRows } = await ofStack(db, stack)
+        .set({ sleep: sql<Sleep>`sleep || '{"stage": "asleep"}'` })
+        .where(sql<boolean>`sleep ->> 'stage' = 'falling'`)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    },
+    async rouse(stack) {
+      await ofStack(db, stack)
+        .set({ sleep: sql<Sleep>`sleep || '{"stage": "waking"}'` })
+        .where("sleep", "is not", null)
+        .execute();
+    },
     fail: (stack, failure) =>
       db.transaction().execute(async (transaction) => {
         await clearAsk(transaction, stack);
-        await makeSleepBook(transaction).settle(stack);
         await ofStack(transaction, stack)
-          .set({ sleep: sql<Sleep>`sleep || jsonb_build_object('failure', ${JSON.stringify(failure)}::jsonb)` })
+          .set({ sleep: sql<Sleep>`sleep || ${JSON.stringify({ stage: "asleep", failure })}::jsonb` })
           .where("sleep", "is not", null)
           .execute();
       }),

@@ -24,8 +24,6 @@ export interface KubernetesTargetDependencies extends PlaceDependencies {
 
 /** Programs as pods of a cluster. */
 export interface KubernetesTarget extends Target {
-  /** Resolves once the cluster has told how everything is. */
-  readonly ready: Promise<unknown>;
   readonly sleeper: Sleeper;
   close(): Promise<void>;
 }
@@ -42,7 +40,6 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
         log,
       });
   return {
-    ready: Promise.all([status.ready, rollouts?.ready]),
     ...(rollouts && { rollouts }),
     sleeper: makeClusterSleeper({ cluster, status, clock }),
     foundation: (workload) => foundationOf(dependencies, workload),

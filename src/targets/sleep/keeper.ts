@@ -39,7 +39,8 @@ export interface SleepBook {
   /** From here on requests wait. False: it was used meanwhile, or its routes changed. */
   fall(stack: StackName): Promise<boolean>;
   isAsked(stack: StackName): Promise<boolean>;
-  settle(stack: StackName): Promise<void>;
+  /** Nothing runs any more. False: its routes do not wait for that, for somebody else has woken it. */
+  settle(stack: StackName): Promise<boolean>;
   rouse(stack: StackName): Promise<void>;
   /** Lets the requests that wait go on. */
   awake(stack: StackName): Promise<void>;
@@ -154,7 +155,7 @@ async function goOnFalling(parts: Parts, sleepy: Sleepy): Promise<boolean> {
   const isWanted = underWay > 0 || (await book.isAsked(stack));
   const isAsleep = !isWanted && ((await parts.sleeperOf(sleepy)?.sleep(sleepy, signal)) ?? false);
   if (!isAsleep) return wake(parts, sleepy);
-  await book.settle(stack);
+  if (!(await book.settle(stack))) return wake(parts, sleepy);
   log.info({ stack: stackKey(stack) }, "deployment fell asleep");
   return true;
 }

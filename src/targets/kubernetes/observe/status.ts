@@ -19,8 +19,6 @@ interface Dependencies {
 
 /** How all deployments of a cluster are, kept up to date by what the cluster tells of its pods. */
 export interface ClusterStatus {
-  /** Resolves once everything there is has been seen. */
-  readonly ready: Promise<unknown>;
   /** Of the newest revision; null where nothing runs. */
   status(stack: StackName): WorkloadStatus | null;
   /** Begins with how everything is. */
@@ -59,7 +57,6 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
   }
 
   return {
-    ready: seen.ready,
     status,
     onStatus(listener) {
       for (const { change } of said.values()) listener(change);
@@ -105,7 +102,6 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
   });
   const podsOf = (stack: StackName): readonly PodObject[] => pods.all().filter(belongsTo(stack));
   return {
-    ready: Promise.all([deployments.ready, pods.ready, events.ready]),
     pods: podsOf,
     /** The newest first. */
     revisions: (stack: StackName): readonly DeploymentObject[] =>

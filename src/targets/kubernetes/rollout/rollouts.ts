@@ -40,8 +40,11 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
   const judge = makeJudge({ survey, line, handovers, clock });
   const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
   const begin = makeBeginning({ survey, looked, judge, line, handovers, tries, log });
+  const ready = Promise.all([survey.ready, handovers.ready]);
+  // Closed before it has seen the cluster, there is nobody left to tell.
+  ready.catch(() => undefined);
   return {
-    ready: Promise.all([survey.ready, handovers.ready]),
+    ready,
     begin: async (workload, options) => {
       const outline = outlineOf(workload);
       const { signal, onProgress, previous } = options;

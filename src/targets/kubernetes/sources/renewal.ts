@@ -5,11 +5,11 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { labels } from "../names.ts";
 import { sourceKey, sourceLabel } from "../place.ts";
-import { addressLifeMs, type SourceUrls } from "./signature.ts";
+import { addressLifeMs, type Grant, type SourceUrls } from "./signature.ts";
 
 interface Renewal {
   readonly cluster: Cluster;
-  readonly urls: Pick<SourceUrls, "sign">;
+  readonly urls: Pick<SourceUrls, "sign" | "isSigned">;
   readonly sourceUrl: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,26 +38,32 @@ export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Pro
   const selection = { apiVersion: "v1", kind: "Secret", labelSelector: `${sourceLabel}=true` };
   const { items } = await cluster.list<SecretObject>(selection, signal);
   const nowMs = clock.now().getTime();
-  const old = items.filter((secret) => expiryOf(secret) - nowMs < addressLifeMs / 2);
-  for (const { apiVersion, kind, metadata } of old) {
-    const { name, namespace = "", labels: own = {}, annotations = {} } = metadata;
-    const grant = {
-      method: "GET",
-      repository: own[labels.repository] ?? "",
-      key: annotations[sourceKey] ?? "",
-    } as const;
+  const due = items.flatMap((secret) => {
+    const grant = grantOf(secret);
+    const url = urlOf(secret);
+    // Another server may share the cluster: its pods do not know our addresses.
+    if (url === null || !urls.isSigned(grant, url.searchParams)) return [];
+    const isYoung = Number(url.searchParams.get("expires")) * 1_000 - nowMs >= addressLifeMs / 2;
+    return isYoung && url.href.startsWith(`${sourceUrl}/`) ? [] : [{ secret, grant }];
+  });
+  for (const { secret, grant } of due) {
+    const { apiVersion, kind } = secret;
+    const { name, namespace = "" } = secret.metadata;
     const url = `${sourceUrl}${urls.sign(grant, new Date(nowMs + addressLifeMs))}`;
     const data = { url: Buffer.from(url).toString("base64") };
-    await cluster.apply(
-      { apiVersion, kind, metadata: { name, namespace }, data },
-      { signal, fieldManager: "waybill-sources" },
-    );
+    const options = { signal, fieldManager: "waybill-sources" };
+    await cluster.apply({ apiVersion, kind, metadata: { name, namespace }, data }, options);
   }
-  return old.length;
+  return due.length;
 }
 
-/** In milliseconds since 1970; 0 for what cannot be read. */
-function expiryOf({ data }: SecretObject): number {
-  const url = Buffer.from(data?.["url"] ?? "", "base64").toString("utf8");
-  return URL.canParse(url) ? Number(new URL(url).searchParams.get("expires") ?? 0) * 1_000 : 0;
+const grantOf = ({ metadata: { labels: own = {}, annotations = {} } }: SecretObject): Grant => ({
+  method: "GET",
+  repository: own[labels.repository] ?? "",
+  key: annotations[sourceKey] ?? "",
+});
+
+function urlOf({ data }: SecretObject): URL | null {
+  const text = Buffer.from(data?.["url"] ?? "", "base64").toString("utf8");
+  return URL.canParse(text) ? new URL(text) : null;
 }

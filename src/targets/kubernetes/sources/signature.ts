@@ -14,6 +14,8 @@ export interface Grant {
 export interface SourceUrls {
   /** Path and query; it is good until `expiresAt`. */
   sign(grant: Grant, expiresAt: Date): string;
+  /** Whether this server has signed the address, be it still good or not. */
+  isSigned(grant: Grant, query: URLSearchParams): boolean;
   /** Throws FORBIDDEN unless the request's address was signed for just this, and is still good. */
   verify(grant: Grant, query: URLSearchParams): void;
 }
@@ -30,21 +32,23 @@ export function makeSourceUrls({ masterKey, clock }: { masterKey: Uint8Array; cl
     createHmac("sha256", key)
       .update(JSON.stringify([method, repository, source, expires]))
       .digest();
+  const isSigned = (grant: Grant, query: URLSearchParams): boolean => {
+    const given = Buffer.from(query.get("signature") ?? "", "base64url");
+    const wanted = signatureOf(grant, query.get("expires") ?? "");
+    return given.length === wanted.length && timingSafeEqual(given, wanted);
+  };
   return {
+    isSigned,
     sign(grant, expiresAt) {
       const expires = String(Math.floor(expiresAt.getTime() / 1000));
       const signature = signatureOf(grant, expires).toString("base64url");
       return `/source/${grant.repository}/${grant.key}.tar.gz?expires=${expires}&signature=${signature}`;
     },
     verify(grant, query) {
-      const expires = query.get("expires") ?? "";
-      const given = Buffer.from(query.get("signature") ?? "", "base64url");
-      const wanted = signatureOf(grant, expires);
-      const isSigned = given.length === wanted.length && timingSafeEqual(given, wanted);
-      if (!isSigned || !keyPattern.test(grant.key)) {
+      if (!isSigned(grant, query) || !keyPattern.test(grant.key)) {
         throw new WaybillError("FORBIDDEN", "this address is not signed by this server: ask for a new one");
       }
-      if (Number(expires) * 1000 < clock.now().getTime()) {
+      if (Number(query.get("expires")) * 1000 < clock.now().getTime()) {
         throw new WaybillError("FORBIDDEN", "this address is no longer good: restart the deployment for a new one");
       }
     },
