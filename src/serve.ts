@@ -14,7 +14,7 @@ import type { ServeOptions } from "./server/options.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
-import { openTargets } from "./server/targets.ts";
+import { openTargets } from "./server/targets/targets.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeEngines } from "../src/server/engines.ts";
+import { makeEngines } from "../src/server/targets/engines.ts";
 import { cliSkip, makeCliTestEngine } from "./support/cli-engine.ts";
 import { makeRecordingProvider } from "./support/recording-provider.ts";
 import { makeTestEngine, shop, Thing } from "./support/stacks.ts";

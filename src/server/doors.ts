@@ -20,7 +20,7 @@ import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
-import type { Sources } from "./targets.ts";
+import type { Sources } from "./targets/targets.ts";
 
 interface DoorsParts {
   readonly base: Base;

@@ -1,15 +1,15 @@
 import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../core/clock.ts";
-import { messageOf, WaybillError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { Secret } from "../core/secret.ts";
-import type { Spawn } from "../core/spawn.ts";
-import { makeCliEngine, type CliEngine } from "../engine/cli/engine.ts";
-import type { Provider } from "../engine/provider.ts";
-import type { SecretBox } from "../engine/state.ts";
-import type { PulumiSettings, ServerSettings } from "../spec/server-settings.ts";
+import { systemClock } from "../../core/clock.ts";
+import { messageOf, WaybillError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { Secret } from "../../core/secret.ts";
+import type { Spawn } from "../../core/spawn.ts";
+import { makeCliEngine, type CliEngine } from "../../engine/cli/engine.ts";
+import type { Provider } from "../../engine/provider.ts";
+import type { SecretBox } from "../../engine/state.ts";
+import type { PulumiSettings, ServerSettings } from "../../spec/server-settings.ts";
 
 interface CliEnginesParts {
   readonly settings: ServerSettings;

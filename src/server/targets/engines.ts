@@ -1,7 +1,7 @@
-import type { StackName } from "../core/stack.ts";
-import type { CliEngine } from "../engine/cli/engine.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { StateStore } from "../engine/state.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { CliEngine } from "../../engine/cli/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { StateStore } from "../../engine/state.ts";
 
 interface EnginesParts {
   readonly inProcess: Engine;
