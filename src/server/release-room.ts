@@ -42,7 +42,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const driver = makeDriver({ store, deployer, steps, clock, log, maxParallel: maxParallelApplies });
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
-  const announce = makeAnnouncer({ driver, deployer });
+  const announce = makeAnnouncer({ driver, deployer, log });
   const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
   const notices = makeNotices(deployer);

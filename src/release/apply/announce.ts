@@ -1,3 +1,5 @@
+import { messageOf } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import type { Definition } from "../define/definition.ts";
 import { desiredOf } from "../define/workloads.ts";
 import type { Ahead, Deployer } from "../deployer.ts";
@@ -9,7 +11,8 @@ import type { Driver } from "./drive.ts";
 export interface News extends Ahead {
   /** What differs from what runs. */
   readonly changed: readonly Definition[];
-  readonly facts: Promise<Facts>;
+  /** Asked for only when something is announced. */
+  readonly facts: () => Promise<Facts>;
 }
 
 /** Tells the target of what is about to be tagged, so that it may begin with it. Never throws, and nobody waits. */
@@ -18,21 +21,25 @@ export type Announce = (environment: EnvironmentRef, news: News) => void;
 interface AnnouncerParts {
   readonly driver: Pick<Driver, "isBusy">;
   readonly deployer: Pick<Deployer, "prepare">;
+  readonly log: Log;
 }
 
 const maxAnnounced = 4;
 
-export function makeAnnouncer({ driver, deployer }: AnnouncerParts): Announce {
-  return (environment, { changed, facts, ...ahead }) => {
+export function makeAnnouncer({ driver, deployer, log }: AnnouncerParts): Announce {
+  return ({ repository, environment }, { changed, facts, ...ahead }) => {
+    const ref = { repository, environment };
     // Many at once would only stand in each other's way: applies are bounded, too.
-    if (changed.length > maxAnnounced) return;
+    if (changed.length === 0 || changed.length > maxAnnounced) return;
     const tell = (known: Facts): void => {
-      for (const workload of newWorkloads(environment, changed, known)) {
+      for (const workload of newWorkloads(ref, changed, known)) {
         if (!driver.isBusy(workload.stack)) deployer.prepare?.(workload, ahead);
       }
     };
-    // Should the facts not come, settling says so.
-    facts.then(tell).catch(() => undefined);
+    // The apply that follows does without what was to be begun.
+    facts()
+      .then(tell)
+      .catch((error: unknown) => log.warn({ ...ref, error: messageOf(error) }, "nothing was begun ahead"));
   };
 }
 

@@ -143,9 +143,6 @@ interface EnvironmentUpdate extends Update {
 async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): Promise<Verdict> {
   const { push, head, environment, defaultBranch } = request;
   const ref = { repository: push.repository, environment };
-  const facts = parts.settler.readFacts(ref);
-  // Only what is begun ahead needs them.
-  facts.catch(() => undefined);
   const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
   const place = { ...ref, objects: push.objects, defaultBranch };
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
@@ -163,7 +160,13 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   return {
     accept: true,
     lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)],
-    onAccept: () => parts.announce(ref, { changed, facts, files: push.objects, isStored: false }),
+    onAccept: () =>
+      parts.announce(ref, {
+        changed,
+        facts: () => parts.settler.readFacts(ref),
+        files: push.objects,
+        isStored: false,
+      }),
   };
 }
 
