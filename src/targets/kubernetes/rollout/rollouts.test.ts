@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import { silentLog } from "../../../core/log.ts";
+import type { Progress } from "../../../release/deployer.ts";
 import type { Rollout } from "../../../spec/deployment.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
 import type { Workload } from "../../workload.ts";
@@ -119,6 +120,13 @@ function makeFakeCluster() {
     remove: ({ stack, revision }: Outline): void => {
       for (const each of kept.values()) if (each.metadata.name === `${stack.deployment}-${revision}`) drop(each);
     },
+    /** Told to stop, and still there. */
+    leave({ stack, revision }: Outline): void {
+      for (const each of [...kept.values()]) {
+        const isIts = each.kind === "Pod" && each.metadata.name === `${stack.deployment}-${revision}`;
+        if (isIts) set({ ...each, metadata: { ...each.metadata, deletionTimestamp: new Date().toISOString() } });
+      }
+    },
     pods: () =>
       [...kept.values()]
         .filter(({ kind }) => kind === "Pod")
@@ -164,6 +172,7 @@ async function open() {
       fake.deploy(outlineOf(given) ?? assert.fail("nothing runs of it"));
       await sleep(20);
     },
+    leave: (given: Workload): void => fake.leave(outlineOf(given) ?? assert.fail("nothing runs of it")),
     stop: (given: Workload): void => fake.remove(outlineOf(given) ?? assert.fail("nothing runs of it")),
     begin: (given: Workload, previous: Workload | null = null) =>
       rollouts.begin(given, { signal, onProgress: () => undefined, previous }),
@@ -253,4 +262,20 @@ test("what is to rest needs no room", async () => {
   const site = workloadOf("kind: site\nname: a\n");
   (await world.begin(site)).end({ kind: "runs" });
   assert.deepEqual(world.rollouts.notices(site), []);
+});
+
+test("pods that stop are waited for, and what they held is taken", async () => {
+  await using world = await open();
+  const [old, next] = [workload("a", 2, "a1"), workload("a", 2, "a2")];
+  await world.run(old);
+  world.leave(old);
+  await sleep(20);
+  const said: string[] = [];
+  const options = { signal: world.signal, onProgress: ({ message }: Progress) => void said.push(message) };
+  const begun = world.rollouts.begin(next, options);
+  await sleep(50);
+  assert.deepEqual(said, ["pods that hold what it wants are stopping"]);
+  world.stop(old);
+  (await begun).end({ kind: "runs" });
+  assert.ok(!world.rollouts.hasHandedOver(old.stack));
 });

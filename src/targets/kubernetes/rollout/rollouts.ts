@@ -100,6 +100,8 @@ interface JudgeParts {
   readonly clock: Pick<Clock, "now">;
 }
 
+const leavingReason = "pods that hold what it wants are stopping";
+
 function makeJudge({ survey, line, handovers, clock }: JudgeParts): Judge {
   const claims = new Map<string, Outline>();
   function question(outline: Outline): RolloutQuestion | null {
@@ -118,7 +120,7 @@ function makeJudge({ survey, line, handovers, clock }: JudgeParts): Judge {
       // No outage for what will be there in a moment; where it has begun, it goes on.
       const mayWait = plan.kind !== "surge" && !handovers.isOut(outline.stack);
       const isComing = mayWait && planRollout(withoutLeaving(asked, clock.now().getTime())).kind === "surge";
-      if (isComing) return { kind: "wait", reason: "pods that hold what it wants are stopping" };
+      if (isComing) return { kind: "wait", reason: leavingReason };
       if (plan.kind !== "surge" && plan.kind !== "handover") return plan;
       const blocked = line.blockedBy(outline.stack, { takes: asked.new, frees: asked.old });
       return blocked === null ? plan : { kind: "wait", reason: blocked };
@@ -152,6 +154,8 @@ interface BeginningParts {
 /** Looked at again after this, should the cluster not tell of a change. */
 const lookAgainMs = 30_000;
 const surveyMs = 10_000;
+/** Pods that take longer to stop are waited for without holding up other applies. */
+const leavingMs = 15_000;
 
 function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: BeginningParts) {
   function wait(outline: Outline, reason: string): never {
@@ -162,6 +166,17 @@ function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: B
     };
     line.join(stack, { shapes: judge.question(outline)?.new ?? [], forMs: 2 * lookAgainMs, isOver });
     throw new WaybillError("ROLLOUT_WAITING", reason, { retryAfterMs: lookAgainMs });
+  }
+  /** A moment's wait is part of the apply: whoever pushed is not sent away for it. */
+  async function untilLeft(outline: Outline, { signal, onProgress }: BeginOptions): Promise<void> {
+    const isLeaving = (): boolean => {
+      const plan = judge.decide(outline);
+      return plan.kind === "wait" && plan.reason === leavingReason;
+    };
+    if (!isLeaving()) return;
+    onProgress({ message: leavingReason });
+    const over = AbortSignal.timeout(leavingMs);
+    await survey.until(() => !isLeaving(), AbortSignal.any([signal, over])).catch(() => signal.throwIfAborted());
   }
   /** What failed before and was left for people to look at gives way first: it serves nobody. */
   async function clearFailed(outline: Outline, { signal, before }: BeginOptions): Promise<void> {
@@ -183,6 +198,7 @@ function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: B
     await looked;
     if (survey.capacity() === null) log.warn({ stack: stackKey(stack) }, "the cluster's capacity is not known");
     await clearFailed(outline, options);
+    await untilLeft(outline, options);
     // From the decision to the claim nothing is awaited: of two that want the last GPU, one sees the other's claim.
     const plan = judge.decide(outline);
     if (plan.kind === "handover") tries.check(stack, revision);
