@@ -6,6 +6,7 @@ import type { Secret } from "../core/secret.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Release } from "../release/release.ts";
 import type { AccessRule } from "../targets/route.ts";
+import type { LogRequest } from "../targets/target.ts";
 import type { LogLine } from "../targets/workload.ts";
 
 /** Everything that the API and the pages call; serve.ts hands it in. */
@@ -30,10 +31,7 @@ export interface HttpDependencies {
 }
 
 /** `lines` of what was said last, and then, with `follow`, what is said until the signal aborts. */
-export type LogReader = (
-  stack: StackName,
-  options: { readonly lines: number; readonly follow: boolean; readonly signal: AbortSignal },
-) => AsyncIterable<LogLine>;
+export type LogReader = (stack: StackName, options: LogRequest) => AsyncIterable<LogLine>;
 
 export interface SecretView {
   readonly name: string;

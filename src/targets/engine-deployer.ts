@@ -1,14 +1,15 @@
-import { WaybillError } from "../core/errors.ts";
+import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
 import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
 import type { Workload, WorkloadStatus } from "../release/workload.ts";
+import { previewProgram } from "./engine-preview.ts";
 import type { Foundations } from "./foundations.ts";
 import type { Target } from "./target.ts";
 
 interface DeployerParts {
-  readonly engine: Pick<Engine, "up" | "destroy">;
-  readonly target: Pick<Target, "program" | "foundation" | "explain" | "prepare" | "notices" | "status">;
+  readonly engine: Pick<Engine, "up" | "destroy" | "preview">;
+  readonly target: Omit<Target, "rollouts" | "sleeper" | "onStatus" | "logs">;
   /** Absent: no target asks for any. */
   readonly foundations?: Foundations;
   /** The address of a host by its first label. */
@@ -20,12 +21,17 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
   return {
     notices: (workload) => target.notices(workload),
     prepare: (workload, ahead) => target.prepare?.(workload, ahead),
+    preview(workload) {
+      const { stack } = workload;
+      const wanted = target.preview?.(workload) ?? null;
+      return wanted && ((signal) => previewProgram(engine, { ...wanted, stack, signal }));
+    },
     async apply(workload, options) {
       const { stack, host } = workload;
       const program = target.program(workload);
       const up = (): Promise<unknown> =>
-        engine.up(stack, program, engineOptions(options)).catch((error: unknown) => {
-          throw (options.signal.aborted ? null : target.explain?.(workload, error)) ?? error;
+        engine.up(stack, program, engineOptions(options)).catch(async (error: unknown) => {
+          throw options.signal.aborted ? error : await concluded(target, { workload, options, error });
         });
       const foundation = target.foundation?.(workload) ?? null;
       await (foundations?.under(foundation, engineOptions(options), up) ?? up()).catch(rethrowPlainly);
@@ -37,6 +43,25 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
       await foundations?.clear(stack, engineOptions(options));
     },
   };
+}
+
+interface Failed {
+  readonly workload: Workload;
+  readonly options: DeployOptions;
+  readonly error: unknown;
+}
+
+/** Why an apply failed; what it left is stopped once that is known, where no other try follows. */
+async function concluded(
+  target: DeployerParts["target"],
+  { workload, options: { signal, previous = null, onProgress }, error }: Failed,
+): Promise<unknown> {
+  const failure = (await target.explain?.(workload, error, signal)) ?? error;
+  if (!(failure instanceof WaybillError) || failure.verdict !== "rejected") return failure;
+  await target.withdraw?.(workload, previous, signal).catch((cause: unknown) => {
+    onProgress({ message: `what failed could not be stopped: ${messageOf(cause)}` });
+  });
+  return failure;
 }
 
 /** The engine puts the resource's type before a message; whoever reads the reason knows only the deployment. */

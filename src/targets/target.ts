@@ -1,8 +1,10 @@
 import type { WaybillError } from "../core/errors.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Program } from "../engine/engine.ts";
-import type { Ahead } from "../release/deployer.ts";
+import type { Step } from "../engine/step.ts";
+import type { Ahead, ObjectChange } from "../release/deployer.ts";
 import type { Rollouts } from "./rollout.ts";
+import type { LogFilter } from "./log-filter.ts";
 import type { Sleeper } from "./sleep/keeper.ts";
 import type { LogLine, Workload, WorkloadStatus } from "./workload.ts";
 
@@ -11,11 +13,15 @@ export interface StatusChange {
   readonly status: WorkloadStatus;
 }
 
-export interface LogRequest {
+export interface LogRequest extends LogFilter {
   /** How many of the newest lines to begin with. */
   readonly lines: number;
   /** Goes on with what is written, in this revision and the next ones, until the signal aborts. */
   readonly follow: boolean;
+  /** What containers said before they were last started, and nothing else. Never with `follow`. */
+  readonly previous?: boolean;
+  /** Only this pod's: its name, or how that ends. */
+  readonly pod?: string;
   readonly signal: AbortSignal;
 }
 
@@ -25,6 +31,12 @@ export interface Foundation {
   readonly program: Program;
   /** Equal digests: equal programs. */
   readonly digest: string;
+}
+
+export interface TargetPreview {
+  readonly program: Program;
+  /** The engine's steps as people read them. */
+  readonly objects: (steps: readonly Step[]) => readonly ObjectChange[];
 }
 
 /** What deployments run on: a program for each workload, and how it is afterwards. */
@@ -38,9 +50,16 @@ export interface Target {
   /** Absent: nothing of it sleeps. */
   readonly sleeper?: Sleeper;
   /** Why applying the workload failed, in the user's words; null where the error says it best. */
-  explain?(workload: Workload, error: unknown): WaybillError | null;
+  explain?(workload: Workload, error: unknown, signal: AbortSignal): Promise<WaybillError | null>;
+  /**
+   * Stops what an apply that failed for good has left, which would go on failing and keep its room. `previous` is what
+   * ran before, and runs on.
+   */
+  withdraw?(workload: Workload, previous: Workload | null, signal: AbortSignal): Promise<void>;
   /** Begins with what an apply of the workload will ask for. Absent: nothing is begun ahead. */
   prepare?(workload: Workload, ahead: Ahead): void;
+  /** The program to ask the target about, before anything is applied. Absent or null: there is nothing to ask. */
+  preview?(workload: Workload): TargetPreview | null;
   /** What the plan should say about this workload on this target, in the user's words. */
   notices(workload: Workload): readonly string[];
   /** How what runs for the stack is; null where nothing does (a site, a job, paused, stopped). */

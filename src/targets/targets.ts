@@ -35,10 +35,13 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
       return program;
     },
     foundation: (workload) => ofWorkload(workload).foundation?.(workload) ?? null,
-    explain: (workload, error) => ofWorkload(workload).explain?.(workload, error) ?? null,
+    explain: async (workload, error, signal) => (await ofWorkload(workload).explain?.(workload, error, signal)) ?? null,
+    withdraw: async (workload, previous, signal) => ofWorkload(workload).withdraw?.(workload, previous, signal),
     prepare(workload, ahead) {
       if (Object.hasOwn(targets, workload.target)) ofWorkload(workload).prepare?.(workload, ahead);
     },
+    preview: (workload) =>
+      Object.hasOwn(targets, workload.target) ? (ofWorkload(workload).preview?.(workload) ?? null) : null,
     notices: (workload) =>
       Object.hasOwn(targets, workload.target)
         ? ofWorkload(workload).notices(workload)

@@ -40,4 +40,6 @@ export interface LogLine {
   /** `build`: what the build of the source said; `waybill`: what Waybill did. */
   readonly stream: "stdout" | "stderr" | "build" | "waybill";
   readonly text: string;
+  /** Which of several replicas said it, where the target tells them apart. */
+  readonly pod?: string;
 }

@@ -7,6 +7,10 @@ import { painter, printable, type Paint } from "../terminal.ts";
 export interface LogsOptions extends Choice {
   readonly follow?: boolean;
   readonly lines: number;
+  readonly grep?: string;
+  readonly since?: Date;
+  readonly previous?: boolean;
+  readonly pod?: string;
 }
 
 /** Prints the last lines, and then, with `--follow`, what is said until it is interrupted. `--json` prints a line of JSON each. */
@@ -17,19 +21,34 @@ export async function logs(context: CommandContext, name: string, options: LogsO
     format: "ndjson",
     lines: String(options.lines),
     ...(options.follow && { follow: "true" }),
+    ...(options.grep !== undefined && { text: options.grep }),
+    ...(options.since && { since: options.since.toISOString() }),
+    ...(options.previous && { previous: "true" }),
+    ...(options.pod !== undefined && { pod: options.pod }),
   });
   const paint = painter(context.terminal);
   for await (const text of client.lines(`${deploymentPath(found, "logs")}?${query.toString()}`)) {
     // An empty line only keeps the connection alive.
     if (text === "") continue;
     const line = JSON.parse(text) as LogLine | { code: string; message: string };
-    if ("code" in line) throw new WaybillError("SERVER_UNREACHABLE", `the log broke off: ${line.code} ${line.message}`);
+    if ("code" in line) throw brokenOff(line);
     context.terminal.out(context.json ? text : lineOf(line, paint));
   }
 }
 
-const lineOf = ({ at, stream, text }: LogLine, paint: Paint): string => {
+const ofRequest = ["REQUEST_INVALID", "NOT_FOUND"] as const;
+
+function brokenOff({ code, message }: { readonly code: string; readonly message: string }): WaybillError {
+  const own = ofRequest.find((known) => known === code);
+  return own
+    ? new WaybillError(own, message)
+    : new WaybillError("SERVER_UNREACHABLE", `the log broke off: ${code} ${message}`);
+}
+
+const lineOf = ({ at, stream, text, pod }: LogLine, paint: Paint): string => {
   const isProgram = stream === "stdout" || stream === "stderr";
   const said = isProgram ? printable(text) : paint("cyan", `${stream}: ${printable(text)}`);
-  return `${paint("dim", at.slice(0, 19))} ${said}`;
+  // What a pod's name ends with tells it from the others of its revision.
+  const from = pod === undefined ? "" : ` ${pod.slice(pod.lastIndexOf("-") + 1)}`;
+  return `${paint("dim", `${at.slice(0, 19)}${from}`)} ${said}`;
 };

@@ -4,7 +4,7 @@ import type { HistoryOptions } from "../commands/history.ts";
 import type { LogsOptions } from "../commands/logs.ts";
 import type { PlanOptions } from "../commands/plan.ts";
 import type { EnvironmentOptions, RollbackOptions } from "../commands/environment.ts";
-import { environmentOption, repositoryOption, wholeNumber, type Json, type Run } from "./options.ts";
+import { environmentOption, moment, repositoryOption, wholeNumber, type Json, type Run } from "./options.ts";
 
 /** Commands about what is deployed. Each loads its code when it is called: a command line should answer at once. */
 export function addDeploymentCommands(program: Command, run: Run): void {
@@ -27,6 +27,10 @@ function addViews(program: Command, run: Run): void {
     .description("print a deployment's log")
     .option("-f, --follow", "go on with what is said from now on")
     .option("-n, --lines <number>", "how many of the last lines", wholeNumber, 200)
+    .option("-g, --grep <text>", "only lines that hold this text, letter for letter")
+    .option("--since <time>", "only lines since then: 15m ago, or at 2026-03-01T12:00:00Z", moment)
+    .option("-p, --previous", "what was said before the last start (in a cluster)")
+    .option("--pod <name>", "only this pod: its name, or how that ends (in a cluster)")
     .addOption(repositoryOption())
     .addOption(environmentOption())
     .action((name: string, options: LogsOptions & Json) =>

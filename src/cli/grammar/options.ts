@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../../spec/rules/quantities.ts";
 import type { CommandContext } from "../command.ts";
 
 /** Every command has it. */
@@ -18,4 +19,13 @@ export const environmentOption = (text = "which environment (default: production
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("It is not a whole number.");
   return Number(text);
+}
+
+/** Reads a time, or how long ago it was: `15m`. */
+export function moment(text: string): Date {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return new Date(Date.now() - seconds * 1_000);
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time)) return new Date(time);
+  throw new InvalidArgumentError("It is neither how long ago, such as 15m, nor a time such as 2026-03-01T12:00:00Z.");
 }

@@ -1,3 +1,4 @@
+import type { LogRequest } from "../../targets/target.ts";
 import type { LogLine } from "../../targets/workload.ts";
 import type { HttpDependencies } from "../dependencies.ts";
 import { WaybillError } from "../../core/errors.ts";
@@ -30,6 +31,10 @@ export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
         description: `How many of the last lines; ${defaultLines} by default, at most ${maxLines}.`,
       },
       follow: { type: "boolean", description: "Go on with what is said from now on." },
+      text: { type: "string", description: "Only lines that hold this text, letter for letter." },
+      since: { type: "string", description: "Only lines said at this time (ISO 8601) or later." },
+      previous: { type: "boolean", description: "What containers said before they were last started. In a cluster." },
+      pod: { type: "string", description: "Only this pod's lines: its name, or how that ends. In a cluster." },
       format: { type: "string", description: "text (by default), ndjson or events." },
     },
     answer: { status: 200, mediaType: "text/plain" },
@@ -38,24 +43,25 @@ export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
       const stack = stackOf(call);
       await visibleDeployment(dependencies, actorOf(call), stack);
       const open = (signal: AbortSignal): AsyncIterable<LogLine> =>
-        dependencies.logs(stack, {
-          lines: request.lines,
-          follow: request.follow,
-          signal: AbortSignal.any([signal, dependencies.signal]),
-        });
+        dependencies.logs(stack, { ...request.log, signal: AbortSignal.any([signal, dependencies.signal]) });
       if (request.format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
       return streamResponse(call.request, open, {
         ...encoders[request.format],
         encodeError: (code, message) =>
           request.format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
         // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
-        heartbeat: request.follow && request.format === "ndjson" ? "\n" : null,
+        heartbeat: request.log.follow && request.format === "ndjson" ? "\n" : null,
       });
     },
   },
 ];
 
-function readLogRequest({ url }: Call): { lines: number; follow: boolean; format: "text" | "ndjson" | "events" } {
+interface ReadLogRequest {
+  readonly log: Omit<LogRequest, "signal">;
+  readonly format: "text" | "ndjson" | "events";
+}
+
+function readLogRequest({ url }: Call): ReadLogRequest {
   const format = url.searchParams.get("format") ?? "text";
   if (format !== "text" && format !== "ndjson" && format !== "events") {
     throw new WaybillError(
@@ -63,12 +69,28 @@ function readLogRequest({ url }: Call): { lines: number; follow: boolean; format
       `format is ${JSON.stringify(format.slice(0, 40))}, not text, ndjson or events`,
     );
   }
-  const follow = url.searchParams.get("follow");
+  const isSet = (name: string): boolean => !["", "false", "0"].includes(url.searchParams.get(name) ?? "");
+  const [follow, previous] = [isSet("follow"), isSet("previous")];
+  if (follow && previous) {
+    throw new WaybillError("REQUEST_INVALID", "follow and previous are both asked for: what has ended says no more");
+  }
+  const [text, pod] = [url.searchParams.get("text"), url.searchParams.get("pod")];
+  const since = readTime(url.searchParams, "since");
+  const lines = readInteger(url.searchParams, "lines", { min: 0, max: maxLines }) ?? defaultLines;
   return {
-    lines: readInteger(url.searchParams, "lines", { min: 0, max: maxLines }) ?? defaultLines,
-    follow: follow !== null && follow !== "false" && follow !== "0",
+    log: { lines, follow, previous, ...(text && { text }), ...(pod && { pod }), ...(since && { since }) },
     format,
   };
+}
+
+function readTime(query: URLSearchParams, name: string): Date | null {
+  const text = query.get(name);
+  if (text === null || text === "") return null;
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(Date.parse(text))) return new Date(text);
+  throw new WaybillError(
+    "REQUEST_INVALID",
+    `${name} is ${JSON.stringify(text.slice(0, 40))}, not a time such as 2026-03-01T12:00:00Z`,
+  );
 }
 
 async function* asEvents(lines: AsyncIterable<LogLine>): AsyncGenerator<{ event: string; data: LogLine }> {

@@ -8,10 +8,12 @@ import type { Foundation, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { notices, refusals } from "./notices.ts";
+import { makeFailures } from "./observe/failure.ts";
 import { readLogs } from "./observe/logs.ts";
-import { makeClusterStatus, type ClusterStatus } from "./observe/status.ts";
+import { makeClusterStatus } from "./observe/status.ts";
 import type { Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
+import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
@@ -44,7 +46,8 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     sleeper: makeClusterSleeper({ cluster, status, clock }),
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
-    explain: (workload, error) => explain(status, workload, error),
+    preview: (workload) => previewOf(dependencies, workload, status.replicas(workload.stack)),
+    ...makeFailures({ cluster, status, settings }),
     notices: (workload) => notices(workload, settings),
     status: (stack) => status.status(stack),
     onStatus: (listener) => status.onStatus(listener),
@@ -53,15 +56,6 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
       await Promise.all([status.close(), rollouts?.close()]);
     },
   };
-}
-
-/** Its pods say more than whoever waited for them. */
-function explain(status: Pick<ClusterStatus, "trouble">, { stack }: Workload, error: unknown): WaybillError | null {
-  const code = error instanceof WaybillError ? error.code : null;
-  // Of anything else than pods that were waited for, the error says most itself.
-  const trouble = code === "STEP_FAILED" || code === "WORKLOAD_FAILED" ? status.trouble(stack) : null;
-  if (trouble === null || code === null) return null;
-  return new WaybillError(trouble.isFinal ? "WORKLOAD_FAILED" : code, trouble.reason, { cause: error });
 }
 
 /** Files that the gateway serves, and what does not run, need no namespace. */
@@ -100,6 +94,15 @@ function chooseProgram(
     default:
       return spec satisfies never;
   }
+}
+
+/** An engine that is a process of its own is too slow to be asked while somebody pushes. */
+function previewOf(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null) {
+  const { settings } = dependencies;
+  const { kind } = workload.spec;
+  if (kind === "job" || kind === "site" || settings.engine === "pulumi-cli") return null;
+  if (!isResting(workload) && refusals(workload, settings).length > 0) return null;
+  return { program: chooseProgram(dependencies, workload, running), objects: objectChangesOf };
 }
 
 function placed<Kind extends Running>(

@@ -12,7 +12,7 @@ import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
-import { readLogs, type LogRequest } from "./logs/stack-logs.ts";
+import { readLogs, type StackLogRequest } from "./logs/stack-logs.ts";
 import { makeGarbageCollector } from "./garbage.ts";
 import { makeHeadStart } from "./head-start.ts";
 import { notices, refusals } from "./notices.ts";
@@ -54,7 +54,7 @@ export interface LocalTarget {
   /** Answers how to stop listening. */
   onStatus(listener: (change: StatusChange) => void): () => void;
   /** Oldest first; with `follow`, until the signal aborts. */
-  logs(stack: StackName, request: LogRequest): AsyncIterable<LogLine>;
+  logs(stack: StackName, request: StackLogRequest): AsyncIterable<LogLine>;
   /** At the start of the server, before any apply: takes over what runs. */
   adopt(): Promise<void>;
   /** Resolves when every replaced or removed process has drained and ended. */

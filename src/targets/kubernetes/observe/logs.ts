@@ -2,7 +2,8 @@ import { createInterface } from "node:readline";
 import type { StackName } from "../../../core/stack.ts";
 import { stackKey } from "../../../core/stack.ts";
 import type { Log } from "../../../core/log.ts";
-import { messageOf } from "../../../core/errors.ts";
+import { messageOf, WaybillError } from "../../../core/errors.ts";
+import { wanted } from "../../log-filter.ts";
 import type { LogRequest } from "../../target.ts";
 import type { LogLine } from "../../workload.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -25,14 +26,37 @@ interface Container {
 export async function* readLogs(
   parts: Dependencies,
   stack: StackName,
-  { lines, follow, signal }: LogRequest,
+  { lines, follow, signal, pod, ...reading }: LogRequest,
 ): AsyncIterable<LogLine> {
-  const { status } = parts;
-  const known = containersOf(status.pods(stack));
-  const tails = await Promise.all(known.map((container) => tailOf(parts, container, { lines, signal })));
-  const newest = tails.flat().toSorted((a, b) => a.at.localeCompare(b.at));
-  yield* lines === 0 ? [] : newest.slice(-lines);
-  if (follow) yield* followed(parts, stack, { since: newest.at(-1)?.at ?? null, known, signal });
+  const podsOf = (): readonly PodObject[] => chosen(parts.status.pods(stack), pod);
+  if (pod !== undefined && podsOf().length === 0) throw unknownPod(pod, parts.status.pods(stack));
+  const known = containersOf(podsOf());
+  const newest = await newestOf(parts, known, { ...reading, lines, signal });
+  yield* newest;
+  const { text, since } = reading;
+  const isWanted = wanted({ ...(text !== undefined && { text }), ...(since && { since }) });
+  const last = newest.at(-1)?.at ?? null;
+  if (follow) yield* followed(parts, stack, { since: last, known, podsOf, isWanted, signal });
+}
+
+/** The last lines of these pods, for whoever has no time to read more. */
+export const lastLinesOf = (
+  parts: Pick<Dependencies, "cluster">,
+  pods: readonly PodObject[],
+  reading: Pick<Reading, "lines" | "signal">,
+): Promise<readonly LogLine[]> => newestOf(parts, containersOf(pods), reading);
+
+const chosen = (pods: readonly PodObject[], name: string | undefined): readonly PodObject[] =>
+  name === undefined
+    ? pods
+    : pods.filter(({ metadata }) => metadata.name === name || metadata.name.endsWith(`-${name}`));
+
+function unknownPod(name: string, pods: readonly PodObject[]): WaybillError {
+  const known = pods.map(({ metadata }) => metadata.name).join(", ");
+  return new WaybillError(
+    "NOT_FOUND",
+    `it has no pod ${JSON.stringify(name)}${known === "" ? ", and no other" : `: there are ${known}`}`,
+  );
 }
 
 /** With what brings the source last, since it says something only when it fails. */
@@ -43,25 +67,53 @@ const containersOf = (pods: readonly PodObject[]): readonly Container[] =>
       .map(({ name, restartCount }) => ({ pod, name, restarts: restartCount })),
   );
 
-interface Reading {
-  readonly lines: number;
-  readonly signal: AbortSignal;
+type Reading = Pick<LogRequest, "lines" | "signal" | "text" | "since" | "previous">;
+
+async function newestOf(
+  parts: Pick<Dependencies, "cluster">,
+  containers: readonly Container[],
+  reading: Reading,
+): Promise<readonly LogLine[]> {
+  if (reading.lines === 0) return [];
+  const tails = await Promise.all(containers.map((container) => tailOf(parts, container, reading)));
+  return tails
+    .flat()
+    .toSorted((a, b) => a.at.localeCompare(b.at))
+    .slice(-reading.lines);
 }
 
-async function tailOf(parts: Dependencies, container: Container, { lines, signal }: Reading): Promise<LogLine[]> {
-  const query = { tailLines: String(lines) };
-  const read = async (more: Record<string, string>): Promise<LogLine[]> => {
-    const found: LogLine[] = [];
-    for await (const line of linesOf(parts, container, { query: { ...query, ...more }, signal })) found.push(line);
+// Of what is searched, no more than this is held at once.
+const searchSlack = 1_000;
+
+async function tailOf(
+  parts: Pick<Dependencies, "cluster">,
+  container: Container,
+  { lines, signal, previous = false, ...filter }: Reading,
+): Promise<readonly LogLine[]> {
+  const { text, since } = filter;
+  const isWanted = wanted({ ...(text !== undefined && { text }), ...(since && { since }) });
+  const query = {
+    // What is searched for may be far from the end.
+    ...(text === undefined && { tailLines: String(lines) }),
+    ...(since && { sinceTime: since.toISOString() }),
+  };
+  const read = async (more: Record<string, string>): Promise<readonly LogLine[]> => {
+    let found: LogLine[] = [];
+    for await (const line of linesOf(parts, container, { query: { ...query, ...more }, signal })) {
+      if (isWanted(line)) found.push(line);
+      if (found.length > lines + searchSlack) found = found.slice(-lines);
+    }
     return found;
   };
   const before = container.restarts > 0 ? await read({ previous: "true" }) : [];
-  return [...before, ...(await read({}))];
+  return previous ? before : [...before, ...(await read({}))];
 }
 
 interface Following {
   readonly since: string | null;
   readonly known: readonly Container[];
+  readonly podsOf: () => readonly PodObject[];
+  readonly isWanted: (line: LogLine) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -69,7 +121,7 @@ interface Following {
 async function* followed(
   parts: Dependencies,
   stack: StackName,
-  { since, known, signal }: Following,
+  { since, known, podsOf, isWanted, signal }: Following,
 ): AsyncGenerator<LogLine> {
   const { status, log } = parts;
   const buffer: LogLine[] = [];
@@ -85,14 +137,14 @@ async function* followed(
     void (async () => {
       for await (const line of linesOf(parts, container, { query, signal })) {
         // `sinceTime` counts whole seconds: what was shown is told again.
-        if (isKnown && line.at <= since) continue;
+        if ((isKnown && line.at <= since) || !isWanted(line)) continue;
         buffer.push(line);
         wake();
       }
     })().catch((error: unknown) => log.debug({ error: messageOf(error) }, "a log could not be followed"));
   };
   const look = (): void => {
-    for (const container of containersOf(status.pods(stack))) begin(container);
+    for (const container of containersOf(podsOf())) begin(container);
   };
   const stop = status.onPods((touched) => {
     if (stackKey(touched) === stackKey(stack)) look();
@@ -124,7 +176,7 @@ interface Query {
 const stamped = /^(\d{4}-\d\d-\d\dT[\d:]+)(\.\d+)?Z (.*)$/s;
 
 async function* linesOf(
-  { cluster }: Dependencies,
+  { cluster }: Pick<Dependencies, "cluster">,
   { pod, name }: Container,
   { query, signal }: Query,
 ): AsyncGenerator<LogLine> {
@@ -138,7 +190,7 @@ async function* linesOf(
     for await (const text of createInterface({ input: response, crlfDelay: Infinity })) {
       const [, time, fraction = ".000", rest] = stamped.exec(text) ?? [];
       if (time === undefined || rest === undefined) continue;
-      yield { at: `${time}${fraction.padEnd(10, "0")}Z`, stream: "stdout", text: rest };
+      yield { at: `${time}${fraction.padEnd(10, "0")}Z`, stream: "stdout", text: rest, pod: podName };
     }
   } catch (error) {
     if (!signal.aborted) throw error;

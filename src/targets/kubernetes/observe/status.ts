@@ -28,6 +28,8 @@ export interface ClusterStatus {
   /** Replicas of the newest revision that are meant to run now; null where there is none. */
   replicas(stack: StackName): number | null;
   pods(stack: StackName): readonly PodObject[];
+  /** Those of the newest revision. */
+  newestPods(stack: StackName): readonly PodObject[];
   /** Called when a pod of the stack came, changed or went; answers how to stop. */
   onPods(listener: (stack: StackName) => void): () => void;
   close(): Promise<void>;
@@ -68,6 +70,10 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
     },
     replicas: (stack) => seen.revisions(stack)[0]?.spec?.replicas ?? null,
     pods: seen.pods,
+    newestPods(stack) {
+      const [newest] = seen.revisions(stack);
+      return newest ? seen.facts(stack, newest).pods : [];
+    },
     onPods: (listener) => touched.listen(listener),
     close: seen.close,
   };

@@ -12,12 +12,19 @@ export interface PodTrouble {
 
 interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
-  readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string };
-  readonly running?: object;
+  readonly terminated?: {
+    readonly exitCode: number;
+    readonly reason?: string;
+    readonly message?: string;
+    readonly startedAt?: string;
+    readonly finishedAt?: string;
+  };
+  readonly running?: { readonly startedAt?: string };
 }
 interface ContainerStatus {
   readonly name: string;
   readonly ready: boolean;
+  readonly started?: boolean;
   readonly restartCount: number;
   readonly state?: ContainerState;
   readonly lastState?: ContainerState;
@@ -28,6 +35,15 @@ export interface PodStatus {
   readonly message: string;
   readonly containerStatuses: readonly ContainerStatus[];
   readonly initContainerStatuses: readonly ContainerStatus[];
+}
+
+interface PodSpec {
+  readonly containers: readonly { readonly name: string; readonly startupProbe?: StartupProbe }[];
+}
+interface StartupProbe {
+  readonly initialDelaySeconds?: number;
+  readonly periodSeconds?: number;
+  readonly failureThreshold?: number;
 }
 
 /** Waiting reasons that only a changed object ends. */
@@ -65,9 +81,39 @@ function podTrouble(pod: KubeObject, nowMs: number): PodTrouble {
     return { reasons: [`pod ${name} is not scheduled: ${scheduled.message ?? scheduled.reason}`], isFinal: false };
   }
   const ageMs = nowMs - Date.parse(creationTimestamp);
+  const { containers = [] } = partOf<PodSpec>(pod, "spec");
+  const probeOf = (container: string) => containers.find((one) => one.name === container)?.startupProbe;
   return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
-    .map((container) => containerTrouble(container, ageMs))
+    .map((container) =>
+      joined(containerTrouble(container, ageMs), startTrouble(container, probeOf(container.name), nowMs)),
+    )
     .reduce(joined, none);
+}
+
+// The kubelet asks for the first time within a second, and its last question takes a moment.
+const probeSlackMs = 1_500;
+
+/**
+ * A program that has not come to answer in its time. The kubelet ends it and starts it again, and would go on for ever:
+ * whoever waits for the apply gave it this time once.
+ */
+function startTrouble(
+  { name, state = {}, lastState = {}, started }: ContainerStatus,
+  probe: StartupProbe | undefined,
+  nowMs: number,
+): PodTrouble {
+  if (probe === undefined || started === true) return none;
+  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3 } = probe;
+  const limitMs = (initialDelaySeconds + periodSeconds * failureThreshold) * 1_000;
+  const late = `container ${name} did not answer within ${limitMs / 1_000} s of its start`;
+  const ended = state.terminated ?? lastState.terminated;
+  if (ended !== undefined && Date.parse(ended.finishedAt ?? "") - Date.parse(ended.startedAt ?? "") >= limitMs) {
+    return { reasons: [late], isFinal: true };
+  }
+  const startedAt = state.running?.startedAt;
+  if (startedAt === undefined) return none;
+  const leftMs = Date.parse(startedAt) + limitMs + probeSlackMs - nowMs;
+  return leftMs > 0 ? { reasons: [], isFinal: false, againInMs: leftMs } : { reasons: [late], isFinal: true };
 }
 
 const exitOf = ({ containerStatuses = [] }: Partial<PodStatus>): string =>

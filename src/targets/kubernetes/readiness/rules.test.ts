@@ -163,3 +163,31 @@ test("jobs, pods and the others", () => {
   );
   assert.equal(judged({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings" } }), "ready");
 });
+
+test("a program has its start timeout once, not once for each time the kubelet starts it", () => {
+  const counts = { replicas: 2, updatedReplicas: 2, availableReplicas: 0 };
+  const spec = { containers: [{ name: "main", startupProbe: { periodSeconds: 1, failureThreshold: 30 } }] };
+  const startedAgo = (seconds: number): string => new Date(nowMs - seconds * 1_000).toISOString();
+  const starting = (state: object, more: object = {}) => ({
+    ...pod(container(state, { started: false, ...more })),
+    spec,
+  });
+  const judge = (object: KubeObject) =>
+    ruleOf(deployment(counts))?.judge({ object: deployment(counts), related: [object], nowMs });
+  assert.deepEqual(judge(starting({ running: { startedAt: startedAgo(10) } })), {
+    state: "waiting",
+    reasons: ["0 of 2 pods are ready", "container main runs and is not ready"],
+    againInMs: 21_500,
+  });
+  const late = "failed: container main did not answer within 30 s of its start";
+  assert.ok(
+    judged(deployment(counts), starting({ running: { startedAt: startedAgo(32) } })).includes(
+      "did not answer within 30 s",
+    ),
+  );
+  const ended = { exitCode: 137, startedAt: startedAgo(60), finishedAt: startedAgo(29) };
+  assert.equal(
+    judged(deployment(counts), starting({ waiting: { reason: "Starting" } }, { lastState: { terminated: ended } })),
+    late,
+  );
+});

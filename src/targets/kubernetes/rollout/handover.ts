@@ -39,6 +39,17 @@ async function revisionsOf(cluster: Cluster, stack: StackName, signal: AbortSign
   return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 }
 
+/** Stops one revision for good; it stays to be looked at until the next one comes. */
+export async function stopRevision(
+  cluster: Cluster,
+  { stack, revision }: { readonly stack: StackName; readonly revision: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await revisionsOf(cluster, stack, signal);
+  const own = found.filter((each) => revisionLabel(each) === revision && (each.spec?.replicas ?? 1) > 0);
+  for (const each of own) await scale(cluster, { found: each, replicas: 0, kept: null }, signal);
+}
+
 interface Dependencies {
   readonly cluster: Cluster;
   readonly survey: Pick<Survey, "capacity" | "until">;

@@ -3,12 +3,16 @@ import type { Clock } from "../../../core/clock.ts";
 import type { LogLine } from "../../workload.ts";
 import { keptRotations, ownLineMark, readSlice, rotated, sizeOf, timesOf } from "./log-file.ts";
 
-/** The newest `count` lines of a log and its rotations, oldest first. */
-export function tail(path: string, count: number): readonly LogLine[] {
+/** The newest `count` lines of a log and its rotations that are wanted, oldest first. */
+export function tail(
+  path: string,
+  count: number,
+  isWanted: (line: LogLine) => boolean = () => true,
+): readonly LogLine[] {
   let lines: readonly LogLine[] = [];
   for (const file of [path, ...rotations(path)]) {
     if (lines.length >= count) break;
-    lines = [...linesOf(file), ...lines];
+    lines = [...linesOf(file).filter(isWanted), ...lines];
   }
   return count === 0 ? [] : lines.slice(-count);
 }

@@ -1,5 +1,8 @@
 import type { Clock } from "../../../core/clock.ts";
+import { WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
+import { wanted } from "../../log-filter.ts";
+import type { LogRequest } from "../../target.ts";
 import type { LogLine } from "../../workload.ts";
 import type { InstanceRecord } from "../processes/instance.ts";
 import type { Supervisor } from "../processes/supervisor.ts";
@@ -7,14 +10,9 @@ import type { Trees } from "../trees.ts";
 import { sizeOf } from "./log-file.ts";
 import { LogCursor, tail } from "./log-reader.ts";
 
-export interface LogRequest {
-  /** How many of the newest lines to begin with. */
-  readonly lines: number;
-  /** Goes on with what is written, in this revision and the next ones, until the signal aborts. */
-  readonly follow: boolean;
+export interface StackLogRequest extends LogRequest {
   /** Only this instance's log. */
   readonly revision?: string;
-  readonly signal: AbortSignal;
 }
 
 const followPollMs = 100;
@@ -31,13 +29,15 @@ interface LogSources {
 export async function* readLogs(
   { supervisor, trees, clock }: LogSources,
   stack: StackName,
-  { lines, follow, revision, signal }: LogRequest,
+  { lines, follow, revision, signal, ...more }: StackLogRequest,
 ): AsyncIterable<LogLine> {
+  refuseForPods(more);
+  const isWanted = wanted(more);
   const instances = (): readonly InstanceRecord[] =>
     supervisor.of(stack).filter(({ id }) => revision === undefined || id === revision);
   const buildOf = (key: string, count = buildLines): readonly LogLine[] => {
     const path = trees.buildLog(key);
-    return path === null ? [] : tail(path, count).map((line) => ({ ...line, stream: "build" }));
+    return path === null ? [] : tail(path, count, isWanted).map((line) => ({ ...line, stream: "build" }));
   };
   const cursors = new Map<string, LogCursor>();
   const known = instances();
@@ -45,7 +45,7 @@ export async function* readLogs(
   for (const [index, { id, spec }] of [...known.entries()].reverse()) {
     const path = supervisor.logPath(id);
     cursors.set(id, new LogCursor(path, { from: sizeOf(path), clock }));
-    if (newest.length < lines) newest = [...tail(path, lines - newest.length), ...newest];
+    if (newest.length < lines) newest = [...tail(path, lines - newest.length, isWanted), ...newest];
     // Revisions that share a tree share its build, which came before the first of them.
     const isFirst = known[index - 1]?.spec.source !== spec.source;
     if (isFirst && newest.length < lines) newest = [...buildOf(spec.source, lines - newest.length), ...newest];
@@ -61,8 +61,18 @@ export async function* readLogs(
       if (!cursors.has(id) && spec.source !== source) yield* buildOf(spec.source);
       if (!cursors.has(id)) source = spec.source;
       cursors.set(id, cursor);
-      yield* cursor.read();
+      yield* cursor.read().filter(isWanted);
     }
     await clock.sleep(followPollMs, signal).catch(() => undefined);
   }
+}
+
+/** On one machine a log goes on over every start of its program, and there is one of each. */
+function refuseForPods({ pod, previous = false }: Pick<LogRequest, "pod" | "previous">): void {
+  if (pod === undefined && !previous) return;
+  const asked = pod === undefined ? "an earlier start" : `pod ${JSON.stringify(pod)}`;
+  throw new WaybillError(
+    "REQUEST_INVALID",
+    `${asked} is asked for, and this deployment runs on one machine: its log holds all starts, look there`,
+  );
 }

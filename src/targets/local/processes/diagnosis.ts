@@ -17,13 +17,13 @@ const atOnceMs = 2_000;
 export function describeTrouble(trouble: Trouble, kind: "service" | "worker", tail: readonly string[] = []): string {
   switch (trouble.kind) {
     case "exited":
-      return describeExit(trouble, kind) + lastLines(tail);
+      return describeExit(trouble, kind) + lastLinesText(tail);
     case "silent":
-      return describeSilence(trouble) + lastLines(tail);
+      return describeSilence(trouble) + lastLinesText(tail);
     case "no answer":
-      return `port ${trouble.port} accepts connections, but ${trouble.path} was not answered within ${seconds(trouble.waitedMs)}${lastLines(tail)}`;
+      return `port ${trouble.port} accepts connections, but ${trouble.path} was not answered within ${seconds(trouble.waitedMs)}${lastLinesText(tail)}`;
     case "unhealthy":
-      return `the health check ${trouble.path} answers ${trouble.status}${quoted(trouble.body)}${lastLines(tail)}`;
+      return `the health check ${trouble.path} answers ${trouble.status}${quoted(trouble.body)}${lastLinesText(tail)}`;
     case "not startable":
       return trouble.message;
     default:
@@ -57,7 +57,8 @@ const seconds = (ms: number): string => `${Number((ms / 1_000).toFixed(ms < 10_0
 
 const quoted = (body: string): string => (body.trim() === "" ? "" : `: ${JSON.stringify(body.trim())}`);
 
-function lastLines(tail: readonly string[]): string {
+/** The end of a log as it stands below a reason; empty without lines. */
+export function lastLinesText(tail: readonly string[]): string {
   if (tail.length === 0) return "";
   return `\nlast ${tail.length === 1 ? "line" : `${tail.length} lines`}:\n${tail.map((line) => `  ${line}`).join("\n")}`;
 }
