@@ -42,7 +42,7 @@ interface Sent {
 }
 
 // nginx's own number for a client that went away before its answer.
-const clientGoneStatus = 499;
+export const clientGoneStatus = 499;
 const workloadHeadersTimeoutMs = 300_000;
 const retryDelaysMs = [20, 100];
 // RFC 9110, section 9.2.2.
@@ -115,7 +115,7 @@ async function answerRequest(parts: Parts, answering: Answering): Promise<Sent> 
   }
 }
 
-function goneSignal(stream: ServerResponse | Duplex): AbortSignal {
+export function goneSignal(stream: ServerResponse | Duplex): AbortSignal {
   const gone = new AbortController();
   stream.once("close", () => gone.abort());
   return gone.signal;
@@ -230,7 +230,10 @@ async function answerFile(
 // What a client still sends after its answer is read and thrown away for so long.
 const lingerMs = 30_000;
 
-function sendNotice({ exchange, response }: Omit<Answering, "next">, notice: Notice): Promise<Sent> {
+export function sendNotice(
+  { exchange, response }: Pick<Answering, "exchange" | "response">,
+  notice: Notice,
+): Promise<Sent> {
   const { request, requestId, isNavigation } = exchange;
   const { status, headers, body } = renderNotice(notice, { isNavigation, requestId });
   // Whether the body follows is open after an answer that was no "100 Continue": the connection can carry no other request.

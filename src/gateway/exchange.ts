@@ -10,6 +10,7 @@ import { parentRequestIdOf, type Saying } from "./upstream/headers.ts";
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly target: Target;
+  readonly method: string;
   readonly requestId: string;
   readonly parentRequestId: string | null;
   readonly address: string;
@@ -27,18 +28,27 @@ export function beginExchange(
   request: IncomingMessage,
   {
     target,
+    method = request.method ?? "",
     isUpgrade,
     at,
     scheme,
-  }: { target: Target | null; isUpgrade: boolean; at: Date; scheme: PublicOrigin["scheme"] },
+  }: {
+    target: Target | null;
+    /** Where it is not the request's own. */
+    method?: string | undefined;
+    isUpgrade: boolean;
+    at: Date;
+    scheme: PublicOrigin["scheme"];
+  },
 ): Exchange {
   return {
     request,
     target: target ?? { host: "", url: "/", path: "/" },
+    method,
     requestId: randomBytes(12).toString("hex"),
     parentRequestId: parentRequestIdOf(request.headers["x-request-id"]),
     address: clientAddressOf(request.socket.remoteAddress ?? "", request.headers["x-forwarded-for"], scheme),
-    isNavigation: !isUpgrade && isNavigation(request),
+    isNavigation: !isUpgrade && isNavigation({ method, headers: request.headers }),
     isUpgrade,
     at,
     startedMs: performance.now(),
@@ -54,14 +64,14 @@ export function sayingOf(exchange: Exchange, { scheme }: PublicOrigin): Saying {
 }
 
 export function accessLineOf(exchange: Exchange, { status, bytes }: { status: number; bytes: number }): AccessLine {
-  const { at, requestId, parentRequestId, target, deployment, request, startedMs, user, address } = exchange;
+  const { at, requestId, parentRequestId, target, method, deployment, startedMs, user, address } = exchange;
   return {
     time: at.toISOString(),
     requestId,
     ...(parentRequestId !== null && { parentRequestId }),
     host: target.host.slice(0, 255),
     deployment,
-    method: request.method ?? "",
+    method,
     path: target.path,
     status,
     bytes,

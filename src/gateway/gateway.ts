@@ -4,6 +4,8 @@ import type { PublicOrigin } from "../access/origin.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { makeAccessLog } from "./access-log.ts";
+import { makeAuthorizer } from "./authorization/authorizer.ts";
+import { isAsking } from "./authorization/question.ts";
 import { makeVigil } from "./decision/vigil.ts";
 import { makeEntrance } from "./entrance.ts";
 import { makeIdentification } from "./identification.ts";
@@ -61,19 +63,15 @@ export function makeGateway({ origin, accessLogFile, source, endpoints = noEndpo
   const pods = makePodChoice({ endpoints, inFlight, clock });
   const parking = makeParking({ mirror, pods, source, clock, log });
   const judge = makeJudge({ mirror, identification, parking, pods, cookies, origin });
+  const shared = { judge, activity, accessLog, cookies, scheme: origin.scheme, clock, log };
+  const entrance = makeEntrance({ ...shared, forwarder, inFlight, vigil });
+  const authorizer = makeAuthorizer(shared);
   const listener = makeListener({
-    entrance: makeEntrance({
-      judge,
-      forwarder,
-      inFlight,
-      vigil,
-      activity,
-      accessLog,
-      cookies,
-      scheme: origin.scheme,
-      clock,
-      log,
-    }),
+    entrance: {
+      request: (request, response) =>
+        isAsking(request) ? authorizer.answer(request, response) : entrance.request(request, response),
+      upgrade: (request, socket, head) => entrance.upgrade(request, socket, head),
+    },
     clock,
   });
   const timers = [

@@ -1,6 +1,8 @@
 import type { Cookies } from "../access/proof/cookie.ts";
-import { placeOf, type Place, type PublicOrigin } from "../access/origin.ts";
+import { placeOf, returnPlaceOf, type Place, type PublicOrigin } from "../access/origin.ts";
+import type { Identity } from "../core/identity.ts";
 import { stackKey } from "../core/stack.ts";
+import { beginSignInPath } from "../targets/authorization.ts";
 import type { AccessRule, KnownRoute, Upstream } from "../targets/route.ts";
 import { decide, type Decision, type Question } from "./decision/decide.ts";
 import { sayingOf, type Exchange } from "./exchange.ts";
@@ -42,11 +44,23 @@ export type Verdict =
   | { readonly kind: "files"; readonly upstream: Extract<Upstream, { kind: "files" }>; readonly rule: AccessRule }
   | { readonly kind: "notice"; readonly notice: Notice };
 
+/** What another entrance may do with a request that it holds. */
+export type Permission =
+  | {
+      readonly kind: "pass";
+      readonly identity: Identity | null;
+      readonly isOurAuthorization: boolean;
+      readonly route: KnownRoute;
+    }
+  | Extract<Verdict, { kind: "wait" | "notice" }>;
+
 export interface Judge {
   /** Finds out who asks. Only this part may wait for anything. */
   identify(exchange: Exchange): Identified | Promise<Identified>;
   /** Decides at this moment, by what is in force now: called again before a request is sent a second time. */
   judge(exchange: Exchange, identified: Identified): Verdict;
+  /** The same decision for whoever sends requests for the host `label` on by itself, once there is something ready. */
+  authorize(exchange: Exchange, asked: { readonly label: string; readonly identified: Identified }): Permission;
   /** Whether a connection that was let in would be let in now: by who it is and by its route's access, wherever that leads. */
   mayStay(exchange: Exchange): boolean;
 }
@@ -61,7 +75,8 @@ interface Parts {
 }
 
 const nobody: Identified = { identity: null, isOurAuthorization: false };
-const tell = (notice: Notice): Verdict => ({ kind: "notice", notice });
+type Telling = Extract<Verdict, { kind: "notice" }>;
+const tell = (notice: Notice): Telling => ({ kind: "notice", notice });
 
 export function makeJudge(parts: Parts): Judge {
   const place = ({ target }: Exchange): Place => placeOf(target.host, parts.origin);
@@ -85,6 +100,11 @@ export function makeJudge(parts: Parts): Judge {
           return where satisfies never;
       }
     },
+    authorize(exchange, { label, identified }) {
+      const where = place(exchange);
+      if (where.kind !== "workload" || where.label !== label) return tell(malformed);
+      return authorizeWorkload(exchange, { label, identified }, parts);
+    },
     mayStay(exchange) {
       const where = place(exchange);
       if (where.kind !== "workload") return true;
@@ -98,8 +118,7 @@ export function makeJudge(parts: Parts): Judge {
 
 const questionOf = ({ target, isNavigation }: Exchange): Question => ({ path: target.path, isNavigation });
 
-function appearanceOf({ request, target, isUpgrade }: Exchange): Appearance {
-  const { method = "GET", headers } = request;
+function appearanceOf({ request: { headers }, method, target, isUpgrade }: Exchange): Appearance {
   const site = headers["sec-fetch-site"];
   return {
     method,
@@ -112,11 +131,15 @@ function appearanceOf({ request, target, isUpgrade }: Exchange): Appearance {
   };
 }
 
-function judgeWorkload(
-  exchange: Exchange,
-  { label, identified }: { label: string; identified: Identified },
-  parts: Parts,
-): Verdict {
+interface Asked {
+  readonly label: string;
+  readonly identified: Identified;
+}
+
+type Sorted = Telling | Extract<Decision, { kind: "pass" | "reserved" }>;
+
+/** By who it is and by its route: whatever is not let in has its answer. */
+function sortOut(exchange: Exchange, { label, identified }: Asked, parts: Parts): Sorted {
   if (!parts.mirror.isLoaded()) return tell(starting);
   const route = parts.mirror.route(label);
   exchange.deployment = route ? stackKey(route.stack) : null;
@@ -124,7 +147,8 @@ function judgeWorkload(
   const decision = decide(questionOf(exchange), route, identified.identity);
   switch (decision.kind) {
     case "reserved":
-      return toServer(exchange, parts);
+    case "pass":
+      return decision;
     case "redirect":
       return tell(signInRedirect(exchange, label, parts));
     case "unauthorized":
@@ -135,11 +159,50 @@ function judgeWorkload(
       return tell(unknownHost(exchange.target.host));
     case "unavailable":
       return tell(unavailable(decision.reason));
-    case "pass":
-      return toWorkload(exchange, { ...decision, isOurAuthorization: identified.isOurAuthorization }, parts);
     default:
       return decision satisfies never;
   }
+}
+
+function judgeWorkload(exchange: Exchange, asked: Asked, parts: Parts): Verdict {
+  const sorted = sortOut(exchange, asked, parts);
+  switch (sorted.kind) {
+    case "notice":
+      return sorted;
+    case "reserved":
+      return exchange.target.path === beginSignInPath
+        ? tell(beginSignIn(exchange, asked.label, parts))
+        : toServer(exchange, parts);
+    case "pass":
+      return toWorkload(exchange, { ...sorted, isOurAuthorization: asked.identified.isOurAuthorization }, parts);
+    default:
+      return sorted satisfies never;
+  }
+}
+
+/** For an entrance that can only send a browser to a fixed address when somebody must sign in. */
+function beginSignIn(exchange: Exchange, label: string, parts: Parts): Notice {
+  if (!exchange.isNavigation) return unauthorized;
+  const { target } = exchange;
+  const back = new URLSearchParams(target.url.slice(target.path.length)).get("rd");
+  const to = returnPlaceOf(back, parts.origin);
+  const url = to.kind === "workload" && to.label === label ? to.path : "/";
+  return signInRedirect({ ...exchange, target: { ...target, url } }, label, parts);
+}
+
+function authorizeWorkload(exchange: Exchange, asked: Asked, parts: Parts): Permission {
+  const sorted = sortOut(exchange, asked, parts);
+  if (sorted.kind === "notice") return sorted;
+  // These are Waybill's own paths, which reach it by another way.
+  if (sorted.kind === "reserved") return tell(unknownHost(exchange.target.host));
+  const { identity, route } = sorted;
+  const { parking, pods } = parts;
+  if (isAsleep(route, pods)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
+  const { upstream } = route;
+  if (upstream.kind === "pods" && !pods.isThere(upstream)) {
+    return { kind: "wait", until: (gone) => pods.appear(upstream, gone) };
+  }
+  return { kind: "pass", identity, isOurAuthorization: asked.identified.isOurAuthorization, route };
 }
 
 function toWorkload(
