@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Cluster } from "../../src/targets/kubernetes/cluster/cluster.ts";
 import { namespaceOf } from "../../src/targets/kubernetes/names.ts";
 import { kubeconfigPath, openTestCluster, patience } from "./cluster.ts";
 import { startServed } from "./served.ts";
@@ -9,8 +10,14 @@ const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
 /** Where pods reach this machine. */
 const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
 
-/** The same product, its programs as pods of the cluster that KUBECONFIG names. */
-export async function clusterWorld(): Promise<TargetWorld> {
+export interface ClusterWorld extends TargetWorld {
+  readonly cluster: Cluster;
+  /** Of the repository's environment `production`. */
+  readonly namespace: string;
+}
+
+/** The same product, its programs as pods of the cluster that KUBECONFIG names. `settings`: further lines of the target. */
+export async function clusterWorld(settings = ""): Promise<ClusterWorld> {
   const name = `k3-${randomBytes(3).toString("hex")}`;
   const namespace = namespaceOf({ repository: name, environment: "production" });
   const cluster = await openTestCluster();
@@ -23,12 +30,14 @@ export async function clusterWorld(): Promise<TargetWorld> {
     kubeconfig: ${kubeconfigPath()}
     runtimes: {node: "${nodeImage}"}
     sourceUrl: http://${hostAddress}:${port}
-defaultTarget: cluster
+${settings}defaultTarget: cluster
 `,
   });
   await served.start();
   return {
     served,
+    cluster,
+    namespace,
     shop: await served.clone(name),
     keepsLogs: false,
     async running(deployment) {
