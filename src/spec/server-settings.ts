@@ -2,6 +2,7 @@ import { inOrder, positioned } from "./check/file.ts";
 import type { SizeSpec } from "./context.ts";
 import { defaultSizes } from "./context.ts";
 import type { CustomSize } from "./deployment.ts";
+import { completeIngress, ingressProblems, type IngressSettings, type WrittenIngress } from "./ingress-settings.ts";
 import type { Finding, Problem } from "./problem.ts";
 import { parseSize } from "./resolve/workload.ts";
 import type { Drafted } from "./rules/draft.ts";
@@ -54,6 +55,8 @@ export interface KubernetesTargetSettings {
   /** Of one environment, as a ResourceQuota has it. */
   readonly quota?: Readonly<Record<string, string>>;
   readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
+  /** Absent: the gateway is the entrance. */
+  readonly ingress?: IngressSettings;
   /** The path of a `.dockerconfigjson`. */
   readonly pullSecret?: string;
   /** Paths of modules that take the place of Waybill's programs. */
@@ -88,8 +91,9 @@ export const defaultServerSettings: ServerSettings = {
   sizes: defaultSizes,
 };
 
-interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus">> {
+interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus" | "ingress">> {
   readonly kind: "local" | "kubernetes";
+  readonly ingress?: WrittenIngress;
   readonly gpus?: readonly (Omit<GpuSettings, "nodeSelector"> & Partial<Pick<GpuSettings, "nodeSelector">>)[];
 }
 
@@ -131,6 +135,7 @@ const ofKubernetes = [
   "autoscaled",
   "quota",
   "gateway",
+  "ingress",
   "pullSecret",
   "templates",
 ] as const;
@@ -147,7 +152,10 @@ function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written
       const message = "pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli";
       findings.push({ path: ["targets", name, "pulumi"], at: "key", code: "FIELD_NOT_FOR_KIND", message });
     }
-    if (target?.kind !== "local") continue;
+    if (target?.kind !== "local") {
+      findings.push(...ingressProblems(name, target?.ingress, target?.sourceUrl));
+      continue;
+    }
     for (const key of ofKubernetes) {
       if (target[key] === undefined) continue;
       const message = `${key} is for targets of kind kubernetes: remove it, or change kind`;
@@ -191,13 +199,16 @@ function completeTarget({
   engine = "in-process",
   runtimes = {},
   gpus = [],
+  ingress: written,
   ...reach
 }: WrittenTarget): TargetSettings {
   if (kind === "local") return { kind, engine, ...(reach.pulumi && { pulumi: reach.pulumi }) };
+  const ingress = completeIngress(written, reach.sourceUrl);
   return {
     kind,
     engine,
     ...reach,
+    ...(ingress && { ingress }),
     runtimes,
     gpus: gpus.map((gpu) => ({ ...gpu, nodeSelector: gpu.nodeSelector ?? {} })),
   };

@@ -1,5 +1,6 @@
 import type { Schema } from "./build.ts";
 import { field, list, map, object } from "./build.ts";
+import { ingress } from "./ingress.ts";
 import { shapes, text } from "./patterns.ts";
 import { customSize } from "./workload.ts";
 
@@ -76,6 +77,7 @@ const namespaces = {
       namespace: field("The namespace that it runs in, instead.", ["waybill"], text("name")),
     }),
   ),
+  ingress,
   pullSecret: file("A file as `docker login` writes it, for images that are not public.", "/etc/waybill/docker.json"),
   templates: field(
     "Programs of your own in place of Waybill's: modules that export `program` (docs/kubernetes-target.md).",

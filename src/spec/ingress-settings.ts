@@ -1,0 +1,130 @@
+import type { Finding } from "./problem.ts";
+import type { Drafted } from "./rules/draft.ts";
+import { parseDuration } from "./rules/quantities.ts";
+
+interface Shared {
+  /** On each object that leads requests in. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Where the entrance reaches this server: `http://HOST` or `http://HOST:PORT`. */
+  readonly serverUrl: string;
+  /** Whence the entrance's requests reach pods. */
+  readonly from: { readonly namespace: string } | { readonly cidrs: readonly string[] };
+  readonly probe: {
+    /** Null: the deployment's own address. */
+    readonly url: string | null;
+    readonly timeoutMs: number;
+  };
+}
+
+/** An entrance that the cluster has, which asks this server about each request. */
+export type IngressSettings =
+  | (Shared & {
+      readonly kind: "ingress";
+      readonly controller: "nginx" | "traefik";
+      readonly className?: string;
+      /** Absent: requests come without TLS. */
+      readonly tls?: { readonly secretName?: string; readonly issuer?: string; readonly clusterIssuer?: string };
+    })
+  | (Shared & {
+      readonly kind: "gateway-api";
+      readonly controller: "envoy-gateway" | "traefik" | "external-auth";
+      readonly parent: { readonly name: string; readonly namespace: string; readonly sectionName?: string };
+    });
+
+/** As the settings file has it. */
+export interface WrittenIngress {
+  readonly kind: "gateway" | "ingress" | "gateway-api";
+  readonly controller?: string;
+  readonly className?: string;
+  readonly parent?: Extract<IngressSettings, { kind: "gateway-api" }>["parent"];
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly tls?: Extract<IngressSettings, { kind: "ingress" }>["tls"];
+  readonly serverUrl?: string;
+  readonly from?: { readonly namespace?: string; readonly cidrs?: readonly string[] };
+  readonly probe?: { readonly url?: string; readonly timeout?: string };
+}
+
+const controllers = {
+  ingress: ["nginx", "traefik"],
+  "gateway-api": ["envoy-gateway", "traefik", "external-auth"],
+} as const;
+const foreign = { ingress: ["parent"], "gateway-api": ["className", "tls"] } as const;
+const needed = { ingress: ["controller", "from"], "gateway-api": ["controller", "parent", "from"] } as const;
+const plainUrl = /^http:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?\/?$/;
+const defaultProbeTimeoutMs = 60_000;
+
+/** What the schema cannot say of a target's `ingress`. */
+export function ingressProblems(
+  target: string,
+  written: Drafted<WrittenIngress> | undefined,
+  sourceUrl: string | undefined,
+): Finding[] {
+  if (written?.kind === undefined) return [];
+  const { kind, controller, tls, from, serverUrl } = written;
+  const path = ["targets", target, "ingress"];
+  const key = (name: string, message: string): Finding => ({
+    path: [...path, name],
+    at: "key",
+    code: "FIELD_NOT_FOR_KIND",
+    message,
+  });
+  const missing = (message: string): Finding => ({ path, at: "value", code: "FIELD_MISSING", message });
+  if (kind === "gateway") {
+    return Object.keys(written)
+      .filter((name) => name !== "kind")
+      .map((name) => key(name, `${name} is not for kind gateway: remove it, or change kind`));
+  }
+  const findings = [
+    ...needed[kind].filter((name) => written[name] === undefined).map((name) => missing(`ingress needs ${name}`)),
+    ...foreign[kind]
+      .filter((name) => written[name] !== undefined)
+      .map((name) => key(name, `${name} is not for kind ${kind}: remove it, or change kind`)),
+  ];
+  const known: readonly string[] = controllers[kind];
+  if (controller !== undefined && !known.includes(controller)) {
+    const message = `controller "${controller}" is not for kind ${kind}, which takes ${known.join(", ")}`;
+    findings.push({ path: [...path, "controller"], at: "value", code: "FIELD_VALUE", message });
+  }
+  if (tls && Object.keys(tls).length > 1)
+    findings.push(key("tls", "tls takes one of secretName, issuer, clusterIssuer"));
+  if (from && Object.keys(from).length > 1) findings.push(key("from", "from takes one of namespace, cidrs"));
+  if (serverUrl === undefined && !plainUrl.test(sourceUrl ?? "")) {
+    const why = sourceUrl === undefined ? "there is no sourceUrl" : "sourceUrl has TLS or a path";
+    findings.push(missing(`ingress needs serverUrl, such as http://waybill.waybill.svc:8080: ${why}`));
+  }
+  return findings;
+}
+
+/** Undefined where the server's own gateway is the entrance. Of settings without problems. */
+export function completeIngress(
+  written: WrittenIngress | undefined,
+  sourceUrl: string | undefined,
+): IngressSettings | undefined {
+  if (written === undefined || written.kind === "gateway") return undefined;
+  const {
+    kind,
+    controller,
+    className,
+    parent,
+    annotations = {},
+    tls,
+    serverUrl = sourceUrl ?? "",
+    from,
+    probe,
+  } = written;
+  const shared: Shared = {
+    annotations,
+    serverUrl: serverUrl.replace(/\/$/, ""),
+    from: from?.namespace === undefined ? { cidrs: from?.cidrs ?? [] } : { namespace: from.namespace },
+    probe: { url: probe?.url?.replace(/\/$/, "") ?? null, timeoutMs: timeoutOf(probe?.timeout) },
+  };
+  if (kind === "ingress") {
+    const own = { ...(className !== undefined && { className }), ...(tls && { tls }) };
+    return { ...shared, kind, controller: controller === "traefik" ? "traefik" : "nginx", ...own };
+  }
+  const known = controllers["gateway-api"].find((one) => one === controller) ?? "external-auth";
+  return { ...shared, kind, controller: known, parent: parent ?? { name: "", namespace: "" } };
+}
+
+const timeoutOf = (text: string | undefined): number =>
+  text === undefined ? defaultProbeTimeoutMs : (parseDuration(text) ?? 0) * 1_000;
