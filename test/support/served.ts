@@ -133,7 +133,8 @@ export async function startWithClone(
   return { served, clone: await served.clone(repository) };
 }
 
-async function cloneOf(path: string, remote: string, token: string): Promise<Clone> {
+/** Somebody's clone of a repository in which nothing was pushed yet. */
+export async function cloneOf(path: string, remote: string, token: string): Promise<Clone> {
   const work = await workingCopy(path);
   await work.git("remote", "add", "origin", remote);
   await work.git("config", "http.extraHeader", `Authorization: Bearer ${token}`);
@@ -153,7 +154,7 @@ interface Cli extends CliSetting {
   readonly cwd: string;
 }
 
-async function runCli(args: readonly string[], { url, token, cwd, input = "" }: Cli): Promise<Said> {
+export async function runCli(args: readonly string[], { url, token, cwd, input = "" }: Cli): Promise<Said> {
   const out: string[] = [];
   const err: string[] = [];
   const status = await runCommandLine(args, {
