@@ -1,6 +1,8 @@
 import { makeAccess, type Access } from "./access/access.ts";
 import { systemClock } from "./core/clock.ts";
+import { asWaybillError, type WaybillError } from "./core/errors.ts";
 import type { Identity } from "./core/identity.ts";
+import { makeLease, type Lease } from "./core/lease.ts";
 import type { Log } from "./core/log.ts";
 import type { Secret } from "./core/secret.ts";
 import type { Spawn } from "./core/spawn.ts";
@@ -11,6 +13,8 @@ import { makeClosers, type Closers } from "./server/closers.ts";
 import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
 import { openDoors } from "./server/doors.ts";
 import type { ServeOptions } from "./server/options.ts";
+import { replicaOf, type Replica } from "./server/replicas/replica.ts";
+import { untilOurTurn } from "./server/replicas/turn.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
@@ -27,8 +31,10 @@ import { makeSecrets } from "./targets/secrets.ts";
 
 export interface RunningServer {
   readonly url: string;
-  /** The link by which the first administrator signs in; null once there is one. */
+  /** The link by which the first administrator signs in; null once there is one, or where another server acts. */
   readonly firstSignIn: Secret | null;
+  /** Resolves with the reason when this server cannot go on: from then on it may change nothing. */
+  readonly failed: Promise<WaybillError>;
   /** For whoever started the server: they hold its data, and so may do anything. */
   readonly operator: Operator;
   close(): Promise<void>;
@@ -41,29 +47,81 @@ export interface Operator {
   token(name: string): Promise<Secret>;
 }
 
-/** Starts every room, wired by hand, and answers once requests are served. What was opened is closed in reverse order. */
+/**
+ * Starts every room, wired by hand, and answers once requests are served: by this server, or, where it is one of several,
+ * by the one that acts. What was opened is closed in reverse order.
+ */
 export async function serve(options: ServeOptions, log: Log): Promise<RunningServer> {
   const closers = makeClosers();
   try {
     const settings = loadSettings(options.config);
-    const folder = openDataFolder(options.data);
+    const replica = replicaOf(process.env);
+    const folder = openDataFolder(options.data, replica);
     closers.add(() => folder.release());
     const { spawn, ...spawner } = makeSpawner(log);
     closers.add(() => spawner.close());
-    const base = await openBase({ options, settings, folder, log, spawn, closers });
-    const { access, endpoint } = await start({ options, settings, folder, base, log, spawn, closers });
-    // Nobody reaches a server that its gateway has not heard of: that fails the start, and is no `ready`.
-    await base.gateway.leads(endpoint);
-    return {
-      url: base.url,
-      firstSignIn: await access.firstAdministratorLink(),
-      operator: operatorOf(access),
-      close: () => closers.closeAll(),
-    };
+    const base = await openBase({ options, settings, folder, replica, log, spawn, closers });
+    const { firstSignIn, access, failed } = await takeTurn(replica, {
+      options,
+      settings,
+      folder,
+      base,
+      log,
+      spawn,
+      closers,
+    });
+    return { url: base.url, firstSignIn, failed, operator: operatorOf(access), close: () => closers.closeAll() };
   } catch (error) {
     await closers.closeAll();
     throw error;
   }
+}
+
+interface Turn {
+  readonly firstSignIn: Secret | null;
+  readonly failed: Promise<WaybillError>;
+  readonly access: Promise<Access>;
+}
+
+/** The only server waits for its turn; one of several is ready before, for its gateway sends requests to who acts. */
+async function takeTurn(replica: Replica | null, parts: Start): Promise<Turn> {
+  const { base, log, closers } = parts;
+  if (replica === null || (await base.leases.take()).isOurs) {
+    const { access, lease } = await act(parts);
+    return { firstSignIn: await access.firstAdministratorLink(), access: Promise.resolve(access), failed: lease.lost };
+  }
+  log.info({ replica: replica.name }, "another server acts; this one waits for its turn");
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const acting = untilOurTurn({ book: base.leases, clock: systemClock, log, signal }).then(() => act(parts));
+  const failed = acting.then(
+    ({ lease }) => lease.lost,
+    (error: unknown) => (signal.aborted ? new Promise<never>(() => undefined) : asWaybillError(error)),
+  );
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await acting.catch(() => undefined);
+  });
+  const access = acting.then(({ access }) => access);
+  access.catch(() => undefined);
+  return { firstSignIn: null, access, failed };
+}
+
+/** From here on this server acts, until it stops or another takes over. */
+async function act(parts: Start): Promise<{ access: Access; lease: Lease }> {
+  const { base, log, closers } = parts;
+  const ended = new AbortController();
+  const lease = makeLease({ book: base.leases, clock: systemClock, log });
+  const keeping = lease.keep(ended.signal);
+  closers.add(async () => {
+    ended.abort();
+    await keeping;
+    await base.leases.release();
+  });
+  const { access, endpoint } = await start(parts);
+  // Nobody reaches a server that its gateway has not heard of: that fails the start, and is no `ready`.
+  await base.gateway.leads(endpoint);
+  return { access, lease };
 }
 
 interface Start {
@@ -152,9 +210,9 @@ function keepSleep(
 
 const operator: Identity = { name: "operator", kind: "token", role: "admin", groups: [] };
 
-function operatorOf(access: Access): Operator {
+function operatorOf(access: Promise<Access>): Operator {
   return {
-    signInLink: async () => (await access.invite(operator, { user: "admin", role: "admin" })).url,
-    token: async (name) => (await access.createToken(operator, { name, role: "admin" })).secret,
+    signInLink: async () => (await (await access).invite(operator, { user: "admin", role: "admin" })).url,
+    token: async (name) => (await (await access).createToken(operator, { name, role: "admin" })).secret,
   };
 }

@@ -41,6 +41,7 @@ export const errorTable = {
   GATEWAY_UNAVAILABLE: { verdict: "transient", summary: "the gateway cannot be started or does not answer" },
   // store
   DATABASE_UNAVAILABLE: { verdict: "transient", summary: "PostgreSQL cannot be reached or started" },
+  LEASE_LOST: { verdict: "transient", summary: "another server has taken over" },
   // files
   SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
   BUSY: { verdict: "waiting", status: 503, summary: "the server has as much to do as it takes on at once" },

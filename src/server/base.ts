@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bareUrl, type PublicOrigin } from "../access/origin.ts";
 import { makeCipher, type Cipher } from "../core/cipher.ts";
+import { systemClock } from "../core/clock.ts";
+import type { LeaseBook } from "../core/lease.ts";
 import type { Log } from "../core/log.ts";
 import { packageRoot } from "../core/package-root.ts";
 import type { Spawn } from "../core/spawn.ts";
@@ -12,15 +14,21 @@ import type { RemoteKeys } from "../release/connect.ts";
 import type { ServerSettings } from "../spec/server-settings.ts";
 import { openDatabase, type Database } from "../store/database.ts";
 import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
+import { makeLeaseBook, newHolder, urlAs } from "../store/replicas/lease-book.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { ServeOptions } from "./options.ts";
+import { isDead, placeOfProcess } from "./replicas/place.ts";
+import type { Replica } from "./replicas/replica.ts";
+import { takeAlone } from "./replicas/turn.ts";
 
 /** What every room stands on: the database, the repositories, the entrance. */
 export interface Base {
   readonly db: Database;
   readonly databaseUrl: string;
+  /** Which of several servers acts. */
+  readonly leases: LeaseBook;
   readonly cipher: Cipher;
   readonly git: Git;
   readonly remoteKeys: RemoteKeys;
@@ -33,6 +41,8 @@ interface BaseParts {
   readonly options: ServeOptions;
   readonly settings: ServerSettings;
   readonly folder: DataFolder;
+  /** Null: the only server of its database. */
+  readonly replica: Replica | null;
   readonly log: Log;
   readonly spawn: Spawn;
   readonly closers: Closers;
@@ -40,9 +50,19 @@ interface BaseParts {
 
 export async function openBase(parts: BaseParts): Promise<Base> {
   const { options, settings, folder, log, spawn, closers } = parts;
-  const databaseUrl = await findDatabase(folder, closers);
-  const database = await openDatabase(databaseUrl);
+  const { url: databaseUrl, isOurs } = await findDatabase(folder, closers);
+  const holder = newHolder();
+  const database = await openDatabase(urlAs(holder, databaseUrl));
   closers.add(() => database.close());
+  // A database within the folder had no other server than the folder had.
+  const leases = makeLeaseBook({
+    url: databaseUrl,
+    holder,
+    place: placeOfProcess(),
+    isDead: isOurs ? () => true : isDead,
+  });
+  closers.add(() => leases.close());
+  if (parts.replica === null) await takeAlone({ book: leases, clock: systemClock, log });
   const origin = originOf(settings, options.port);
   const cipher = makeCipher(folder.key);
   const remoteKeys = makeRemoteKeys(database.db, cipher);
@@ -56,7 +76,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
   });
   closers.add(() => git.close());
   const gateway = await ensureGateway({
-    dataFolder: folder.path,
+    dataFolder: folder.own,
     port: options.port,
     databaseUrl,
     version: packageVersion(),
@@ -66,16 +86,16 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     ...listenHost(settings),
   });
   closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
-  return { db: database.db, databaseUrl, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
+  return { db: database.db, databaseUrl, leases, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
 }
 
 /** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */
-async function findDatabase(folder: DataFolder, closers: Closers): Promise<string> {
+async function findDatabase(folder: DataFolder, closers: Closers): Promise<{ url: string; isOurs: boolean }> {
   const given = process.env["DATABASE_URL"];
-  if (given !== undefined && given !== "") return given;
+  if (given !== undefined && given !== "") return { url: given, isOurs: false };
   const embedded = await startEmbeddedPostgres(folder.postgres);
   closers.add(() => embedded.stop());
-  return embedded.url;
+  return { url: embedded.url, isOurs: true };
 }
 
 /** A domain of one's own is reached over TLS, which ends before this server; `localhost` is not. */

@@ -11,7 +11,8 @@ export function makeClosers(): Closers {
     add: (close) => void stack.push(close),
     async closeAll() {
       const failures: unknown[] = [];
-      for (const close of stack.splice(0).toReversed()) {
+      // What a start that is under way opens meanwhile is closed, too.
+      for (let close = stack.pop(); close; close = stack.pop()) {
         try {
           await close();
         } catch (error) {

@@ -18,6 +18,7 @@ import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
+import { listenFor } from "./replicas/replica.ts";
 import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
 import type { Sources } from "./targets/targets.ts";
@@ -102,8 +103,8 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
     signal: stopping.signal,
   });
   // On a port of its own: the gateway is the only one that people reach.
-  const hostname = "127.0.0.1";
-  const listening = await listen(app, { port: 0, hostname });
+  const { hostname, port } = listenFor(process.env);
+  const listening = await listen(app, { port, hostname });
   closers.add(() => listening.close());
   closers.add(() => stopping.abort(new Error("the server is stopping")));
   const endpoint = { hostname, port: listening.port };

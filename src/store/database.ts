@@ -35,6 +35,8 @@ export async function openDatabase(url: string, { maxConnections = 10 } = {}): P
 
 async function migrate(db: Database): Promise<void> {
   await db.transaction().execute(async (transaction) => {
+    // Whoever acts: a server brings the tables up to date before it has the right to write to them.
+    await sql`select set_config('application_name', 'waybill migration', true)`.execute(transaction);
     await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(transaction);
     await sql`create table if not exists migrations (name text primary key, at timestamptz not null default now())`.execute(
       transaction,

@@ -25,6 +25,11 @@ export async function serveUntilStopped(context: CommandContext, flags: ServeFla
     if (json) terminal.out(JSON.stringify({ url: server.url, signIn }));
     else if (signIn !== null) terminal.out(`Sign in as the first administrator, once: ${signIn}`);
     terminal.out(`ready ${server.url}`);
+    void server.failed.then(({ code, message, exitStatus }) => {
+      terminal.err(`${code}: ${message}`);
+      // At once: to close in order takes time, in which another server is at the same work.
+      process.exit(exitStatus);
+    });
     await stopped;
   } finally {
     await server.close();

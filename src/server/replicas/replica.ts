@@ -1,0 +1,39 @@
+import { WaybillError } from "../../core/errors.ts";
+import { isName } from "../../core/names.ts";
+import type { Endpoint } from "../../gateway/mirror.ts";
+
+/** One of several servers on the same database and the same data folder. */
+export interface Replica {
+  /** Tells its own files from the others'. */
+  readonly name: string;
+}
+
+/** Null: the only server of its data folder. Throws SETTINGS_INVALID. */
+export function replicaOf(environment: NodeJS.ProcessEnv): Replica | null {
+  const name = environment["WAYBILL_REPLICA"] ?? "";
+  if (name === "") return null;
+  if (!isName(name)) {
+    throw invalid(
+      `WAYBILL_REPLICA is "${name}", but must be lower-case letters, digits and dashes, such as a pod's name`,
+    );
+  }
+  if ((environment["DATABASE_URL"] ?? "") === "") {
+    throw invalid("WAYBILL_REPLICA is set, but several servers need one PostgreSQL of their own: set DATABASE_URL");
+  }
+  return { name };
+}
+
+const loopback = "127.0.0.1";
+
+/** Where this server listens for gateways: on this machine alone, unless those of other machines are to reach it. */
+export function listenFor(environment: NodeJS.ProcessEnv): Endpoint & { readonly isReachable: boolean } {
+  const text = environment["WAYBILL_ADVERTISE"] ?? "";
+  if (text === "") return { hostname: loopback, port: 0, isReachable: false };
+  const { hostname = "", port = "" } = /^(?<hostname>\[[\da-f:]+\]|[\w.-]+):(?<port>\d+)$/i.exec(text)?.groups ?? {};
+  if (hostname === "" || Number(port) < 1 || Number(port) > 65_535) {
+    throw invalid(`WAYBILL_ADVERTISE is "${text}", but must be this server's own address, such as 10.0.0.7:8081`);
+  }
+  return { hostname: hostname.replaceAll(/[[\]]/g, ""), port: Number(port), isReachable: true };
+}
+
+const invalid = (message: string): WaybillError => new WaybillError("SETTINGS_INVALID", message);

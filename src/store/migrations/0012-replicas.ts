@@ -1,0 +1,45 @@
+import type { Migration } from "./all.ts";
+
+// Every connection of a server bears the server's name. The tables refuse the writes of one that does not act any more;
+// gateways, which write what was used, are no servers.
+export const replicas: Migration = {
+  name: "0012-replicas",
+  sql: `
+    create table server_lease (
+      singleton boolean primary key default true check (singleton),
+      holder text not null,
+      place text not null,
+      expires_at timestamptz not null,
+      -- Those that acted before, whose connections are still to be ended.
+      former text[] not null default '{}'
+    );
+    insert into server_lease (holder, place, expires_at) values ('', '', '-infinity');
+
+    create function refuse_former_server() returns trigger language plpgsql as $$
+    declare
+      mine text := current_setting('application_name');
+    begin
+      if mine like 'waybill server %' and not exists (select from server_lease where holder = mine) then
+        raise exception 'another server acts for this database now' using errcode = 'WB001';
+      end if;
+      return null;
+    end
+    $$;
+
+    create function fence(tables text[]) returns void language plpgsql as $$
+    declare
+      name text;
+    begin
+      foreach name in array tables loop
+        execute format('create trigger fenced before insert or update or delete on %I
+          for each statement execute function refuse_former_server()', name);
+      end loop;
+    end
+    $$;
+
+    select fence(array(
+      select tablename::text from pg_tables
+      where schemaname = current_schema() and tablename not in ('migrations', 'server_lease')
+    ));
+  `,
+};
