@@ -104,6 +104,8 @@ export interface UpdateRequest extends EffectContext {
 }
 export interface UpdateResult {
   readonly outputs: Properties;
+  /** At preview: the thing as it is now, where that is known better than from the last apply. */
+  readonly before?: Properties;
 }
 
 /** Must succeed when the thing is gone already: a crash may have come between the deletion and its note. */

@@ -1,4 +1,4 @@
-import type { DetailedDiff } from "./provider.ts";
+import type { DetailedDiff, Properties } from "./provider.ts";
 
 export type StepOp = "create" | "update" | "replace" | "delete" | "delete-replaced" | "same" | "read";
 
@@ -10,6 +10,17 @@ export interface Step {
   /** Changed property paths, never values. */
   readonly diffs: readonly string[];
   readonly detailedDiff: DetailedDiff;
+  /** In a preview, of a custom resource: for people to see, with no secret in it. */
+  readonly sight?: Sight;
+}
+
+/** A resource before and after a step. Unknown values stand as the mark of `isUnknown`. */
+export interface Sight {
+  /** What the program asks for; null for a deletion. */
+  readonly asked: Properties | null;
+  /** Outputs; null where there is none. */
+  readonly before: Properties | null;
+  readonly after: Properties | null;
 }
 export type Changes = Readonly<Record<StepOp, number>>;
 

@@ -1,5 +1,6 @@
 import type { Definition } from "./define/definition.ts";
 import { differences, type FieldChange } from "./define/differences.ts";
+import type { ObjectChange } from "./deployer.ts";
 
 /** What applying a snapshot would do, with the reasons: a value. */
 export interface Plan {
@@ -20,6 +21,8 @@ export interface Change {
   readonly action: "create" | "update" | "replace" | "delete" | "unchanged";
   readonly fields: readonly FieldChange[];
   readonly reasons: readonly string[];
+  /** What it comes to at the target, where that was asked. */
+  readonly objects?: readonly ObjectChange[];
 }
 
 type Definitions = ReadonlyMap<string, Definition>;

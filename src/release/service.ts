@@ -11,6 +11,7 @@ import { refuseProblems, type Definitions } from "./define/definitions.ts";
 import { fold } from "./snapshots/fold.ts";
 import { hostProblems } from "./define/hosts.ts";
 import type { Notices } from "./define/notices.ts";
+import type { Previews } from "./define/previews.ts";
 import { planChanges, reasonToWait, type Plan } from "./plan.ts";
 import type { EnvironmentRef, PlanRequest, Release, ReleaseEvent } from "./release.ts";
 import { presentOf } from "./snapshots/history.ts";
@@ -29,6 +30,7 @@ interface ReleaseParts {
   readonly events: Feed<ReleaseEvent>;
   readonly clock: Clock;
   readonly notices: Notices;
+  readonly previews: Previews;
   readonly remoteKeys: Pick<RemoteKeys, "save">;
 }
 
@@ -42,7 +44,7 @@ export function makeRelease(parts: ReleaseParts): Release {
     const rows = await store.environments(ref.repository);
     const row = rows.find(({ environment }) => environment === ref.environment);
     if (!row) throw new WaybillError("NOT_FOUND", `${ref.repository} has no environment ${ref.environment}`);
-    return environmentView(row, await store.snapshots(ref));
+    return environmentView(row, await store.snapshots(ref), await store.drifts(ref));
   }
 
   const operate = makeOperators(parts);
@@ -52,7 +54,8 @@ export function makeRelease(parts: ReleaseParts): Release {
     connect: (request) => connect(parts, request),
     async environments(repository) {
       const rows = await store.environments(repository);
-      return Promise.all(rows.map(async (row) => environmentView(row, await store.snapshots(row))));
+      const drifts = await store.drifts(repository === undefined ? {} : { repository });
+      return Promise.all(rows.map(async (row) => environmentView(row, await store.snapshots(row), drifts)));
     },
     async deployments({ name, ...filter } = {}) {
       const rows = await store.deployments({ ...filter, ...(name === undefined ? {} : { deployment: name }) });
@@ -60,7 +63,8 @@ export function makeRelease(parts: ReleaseParts): Release {
         store,
         rows.map(({ stack }) => stack),
       );
-      return rows.map((row) => deploymentView(row, pauses.get(stackKey(row.stack)) ?? null));
+      const drifts = await store.drifts(filter);
+      return rows.map((row) => deploymentView(row, pauses.get(stackKey(row.stack)) ?? null, drifts));
     },
     async spec(stack) {
       const row = await store.deployment(stack);
@@ -130,7 +134,11 @@ async function planOf(parts: ReleaseParts, { repository, environment, files, tre
   const waitsFor = folded.hold
     ? `${environment} is on hold: ${folded.hold.reason}`
     : reasonToWait(before.definitions, after.definitions);
-  return { ...ref, changes, notices: parts.notices(ref, after, changes), waitsFor };
+  const surroundings = () => settler.readFacts(ref);
+  const asked = await parts.previews(ref, { definitions: after.definitions, changes, surroundings });
+  refuseProblems(asked.problems);
+  const notices = [...parts.notices(ref, after, changes), ...asked.notices];
+  return { ...ref, changes: asked.changes, notices, waitsFor };
 }
 
 async function rebuild({ git, store, watcher }: ReleaseParts) {

@@ -9,6 +9,7 @@ import { makeObserver } from "../release/apply/status.ts";
 import type { RemoteKeys } from "../release/connect.ts";
 import { makeDefinitions } from "../release/define/definitions.ts";
 import { makeNotices } from "../release/define/notices.ts";
+import { makePreviews } from "../release/define/previews.ts";
 import type { Deployer } from "../release/deployer.ts";
 import { makePushCheck } from "../release/push/check.ts";
 import { makePushFollow } from "../release/push/follow.ts";
@@ -46,8 +47,9 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
   const notices = makeNotices(deployer);
+  const previews = makePreviews({ deployer });
   const gate: PushGate = {
-    check: makePushCheck({ store, definitions, settler, announce, notices }),
+    check: makePushCheck({ store, definitions, settler, announce, notices, previews }),
     follow: makePushFollow({ watcher, driver, steps, clock }),
   };
   steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));
@@ -66,6 +68,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
       events,
       clock,
       notices,
+      previews,
       remoteKeys: parts.remoteKeys,
     }),
   };

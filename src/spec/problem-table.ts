@@ -65,6 +65,10 @@ export const problemTable = {
     meaning: "Environments are promoted from each other in a circle.",
     remedy: "Let one follow a branch.",
   },
+  TARGET_REFUSED: {
+    meaning: "The target, asked beforehand, refuses what the file asks for.",
+    remedy: "Change what it names, or have the target's policy changed.",
+  },
   TARGET_UNKNOWN: { meaning: "The server has no such target.", remedy: "Choose one that it has." },
   COMPONENT_UNKNOWN: { meaning: "A component is named that is not there.", remedy: "Correct its spelling, or add it." },
   HOST_TAKEN: {

@@ -54,6 +54,7 @@ export function makeRolloutDeployer({ deployer, rollouts }: Dependencies): Deplo
       // Where room is scarce, nothing is begun before it is found.
       if (!rollouts.has(workload.target)) deployer.prepare?.(workload, ahead);
     },
+    preview: (workload) => deployer.preview?.(workload) ?? null,
     async apply(workload, options) {
       const own = rollouts.get(workload.target);
       for (const other of all) if (other !== own) other.leave(workload.stack);

@@ -20,7 +20,13 @@ export async function plan(context: CommandContext, options: PlanOptions): Promi
   const { files, trees } = await readWorkingTree(context.terminal.cwd, context.terminal.signal);
   const path = apiPath(["repositories", repository, "environments", environment, "plan"]);
   const planned = await client.send<Plan>("POST", path, { files: files.map(wireFile), trees });
-  const changes = planned.changes.map(({ name, action, fields, reasons }) => ({ name, action, fields, reasons }));
+  const changes = planned.changes.map(({ name, action, fields, reasons, objects }) => ({
+    name,
+    action,
+    fields,
+    reasons,
+    ...(objects && { objects }),
+  }));
   const paint = painter(context.terminal);
   answer(
     context,

@@ -56,7 +56,10 @@ async function remove(operation: Operation, resource: ResourceState): Promise<vo
   signal.throwIfAborted();
   const isDefault = isProviderType(resource.type) && isDefaultProvider(resource.urn);
   const op: StepOp = resource.delete === true ? "delete-replaced" : "delete";
-  if (!isDefault && resource.external !== true && resource.pendingReplacement !== true) report.step(resource.urn, op);
+  if (!isDefault && resource.external !== true && resource.pendingReplacement !== true) {
+    report.step(resource.urn, op);
+    if (isPreview) report.show(resource.urn, { asked: null, before: resource.outputs ?? {}, after: null });
+  }
   if (isPreview || !isReal(operation, resource)) journal.settle(resource, null);
   else await deleteResource(operation, resource, { op, leaves: null });
 }

@@ -1,8 +1,9 @@
 import { messageOf, WaybillError, type ErrorCode } from "../../core/errors.ts";
-import { PartialCreate, type DetailedDiff } from "../provider.ts";
-import type { Changes, EngineEvent, Step, StepOp } from "../step.ts";
-import type { Redaction } from "../value/redaction.ts";
+import { PartialCreate, type DetailedDiff, type Json, type Properties } from "../provider.ts";
+import type { Changes, EngineEvent, Sight, Step, StepOp } from "../step.ts";
+import { redacted, type Redaction } from "../value/redaction.ts";
 import { nameOf, typeOf } from "../value/urn.ts";
+import { isList, isMap, isSecret, mapValues } from "../value/value.ts";
 
 interface Failure {
   readonly urn: string;
@@ -13,6 +14,8 @@ interface Failure {
 export interface Report {
   emit(event: EngineEvent): void;
   step(urn: string, op: StepOp, detailedDiff?: DetailedDiff): void;
+  /** Adds to the last step of `urn` what people may see of it. */
+  show(urn: string, sight: Sight): void;
   /** Notes that `urn` failed; the operation goes on where it can. */
   fail(urn: string, cause: unknown): void;
   /** The same for an error of the program itself, told once however often it surfaces. */
@@ -48,6 +51,11 @@ export function makeReport(redaction: Redaction, onEvent: (event: EngineEvent) =
       const diffs = Object.keys(detailedDiff);
       steps.push({ urn, type: typeOf(urn), name: nameOf(urn), op, diffs, detailedDiff });
     },
+    show: (urn, sight) => {
+      const at = steps.findLastIndex((step) => step.urn === urn);
+      const step = steps[at];
+      if (step) steps[at] = { ...step, sight: visible(sight, redaction) };
+    },
     fail: (urn, cause) => void failures.push({ urn, cause }),
     failProgram: (cause) => {
       const isTold = failures.some(
@@ -59,6 +67,19 @@ export function makeReport(redaction: Redaction, onEvent: (event: EngineEvent) =
     steps: () => steps,
     error: () => (failures.length === 0 ? null : combined(failures, redaction)),
   };
+}
+
+function visible({ asked, before, after }: Sight, redaction: Redaction): Sight {
+  const clean = (properties: Properties | null): Properties | null =>
+    properties && mapValues(properties, (value) => withoutSecrets(value, redaction));
+  return { asked: clean(asked), before: clean(before), after: clean(after) };
+}
+
+function withoutSecrets(value: Json, redaction: Redaction): Json {
+  if (isSecret(value)) return redacted;
+  if (typeof value === "string") return redaction.clean(value);
+  if (isList(value)) return value.map((item) => withoutSecrets(item, redaction));
+  return isMap(value) ? mapValues(value, (item) => withoutSecrets(item, redaction)) : value;
 }
 
 function asProgramError(cause: unknown): WaybillError {

@@ -225,6 +225,7 @@ async function previewCreate(
           .create({ ...effectContext(operation, previewEffect(declared)), inputs: revealedAll(inputs), preview: true })
           .then((made) => markedLike(made.outputs, inputs, registration.additionalSecretOutputs))
       : inputs;
+  operation.report.show(urn, { asked: inputs, before: replaced?.outputs ?? null, after: outputs });
   settleReplaced(operation.journal, replaced);
   operation.journal.settle(null, { ...described(declared, null), id: unknownValue, outputs });
   return { outcome: "done", urn, id: "", outputs };
@@ -238,7 +239,7 @@ async function previewUpdate(
   const { urn, provider, inputs, registration, old } = declared;
   const [id, oldOutputs] = [old?.id ?? "", old?.outputs ?? {}];
   const stable = Object.fromEntries(Object.entries(oldOutputs).filter(([key]) => plan.stables.includes(key)));
-  const outputs =
+  const { outputs, before = oldOutputs } =
     provider?.previews === true && !containsUnknown(inputs)
       ? await provider
           .update({
@@ -250,8 +251,12 @@ async function previewUpdate(
             ignoreChanges: registration.ignoreChanges,
             preview: true,
           })
-          .then((updated) => markedLike(updated.outputs, inputs, registration.additionalSecretOutputs))
-      : { ...stable, ...inputs };
+          .then((updated) => ({
+            outputs: markedLike(updated.outputs, inputs, registration.additionalSecretOutputs),
+            ...(updated.before && { before: markedLike(updated.before, old?.inputs ?? {}) }),
+          }))
+      : { outputs: { ...stable, ...inputs } };
+  operation.report.show(urn, { asked: inputs, before, after: outputs });
   operation.journal.settle(old, { ...described(declared, old), id, outputs });
   return { outcome: "done", urn, id, outputs };
 }

@@ -1,7 +1,8 @@
 import type { Json } from "../provider.ts";
 import { secretTexts } from "./value.ts";
 
-const redacted = "[redacted]";
+/** What stands where a secret was. */
+export const redacted = "[redacted]";
 // Anything shorter would blot out ordinary words; a secret that short protects nothing.
 const minimumLength = 4;
 

@@ -3,7 +3,7 @@ import type { Defined } from "./definitions.ts";
 import type { Deployer } from "../deployer.ts";
 import type { Change } from "../plan.ts";
 import type { EnvironmentRef } from "../release.ts";
-import { desiredOf, type Surroundings } from "./workloads.ts";
+import { desiredOf, nothingAround } from "./workloads.ts";
 
 /** What a plan's changed deployments ask for and will not get, in the user's words. */
 export type Notices = (
@@ -11,8 +11,6 @@ export type Notices = (
   defined: Pick<Defined, "definitions" | "settings">,
   changes: readonly Change[],
 ) => readonly string[];
-
-const nothingAround: Surroundings = { secretVersions: new Map(), overrides: new Map() };
 
 export function makeNotices(deployer: Pick<Deployer, "notices">): Notices {
   return ({ repository, environment }, { definitions, settings }, changes) => [

@@ -11,6 +11,8 @@ export interface Surroundings {
   readonly overrides: ReadonlyMap<string, Override>;
 }
 
+export const nothingAround: Surroundings = { secretVersions: new Map(), overrides: new Map() };
+
 export type Desired = Omit<DesiredRow, "snapshot" | "commit">;
 
 /** What should run for a definition, and what keeps it from being applied. */

@@ -11,6 +11,7 @@ import { hostProblems } from "../define/hosts.ts";
 import { planChanges, reasonToWait, type Plan } from "../plan.ts";
 import { planLines } from "./plan-lines.ts";
 import type { Notices } from "../define/notices.ts";
+import type { Previews } from "../define/previews.ts";
 import { presentOf } from "../snapshots/history.ts";
 import type { Settler } from "../snapshots/settle.ts";
 import type { ReleaseStore } from "../store.ts";
@@ -28,6 +29,7 @@ interface CheckParts {
   readonly settler: Pick<Settler, "defined" | "readFacts">;
   readonly announce: Announce;
   readonly notices: Notices;
+  readonly previews: Previews;
 }
 
 /** Decides about each ref of a push; the push is accepted only as a whole. */
@@ -154,8 +156,12 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const waitsFor = folded.hold
     ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
     : reasonToWait(before.definitions, after.definitions);
-  const plan: Plan = { ...ref, changes, notices: parts.notices(ref, after, changes), waitsFor };
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
+  const { definitions } = after;
+  const asked = await parts.previews(ref, { definitions, changes, surroundings: () => parts.settler.readFacts(ref) });
+  if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
+  const notices = [...parts.notices(ref, after, changes), ...asked.notices];
+  const plan: Plan = { ...ref, changes: asked.changes, notices, waitsFor };
   const changed = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
   return {
     accept: true,

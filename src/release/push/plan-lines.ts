@@ -1,8 +1,10 @@
 import type { FieldChange } from "../define/differences.ts";
+import type { ObjectChange } from "../deployer.ts";
 import type { Change, Plan } from "../plan.ts";
 
 const signs = { create: "+", update: "~", replace: "±", delete: "-", unchanged: "=" } as const;
 const maxFieldsShown = 6;
+const maxObjectsShown = 12;
 const maxValueLength = 60;
 
 /** The plan as people read it: a line per changed deployment, its changed fields under it, and a count. */
@@ -31,7 +33,29 @@ function changeLines(change: Change): readonly string[] {
   const head = `${signs[change.action]} ${change.action} ${change.kind} ${change.name}: ${change.reasons.join("; ")}`;
   const shown = change.fields.slice(0, maxFieldsShown).map((field) => `    ${fieldLine(field)}`);
   const more = change.fields.length - shown.length;
-  return [head, ...shown, ...(more > 0 ? [`    and ${more} more fields`] : [])];
+  return [head, ...shown, ...moreLine("    ", more), ...objectLines(change.objects ?? [])];
+}
+
+const moreLine = (indent: string, more: number): readonly string[] =>
+  more > 0 ? [`${indent}and ${more} more fields`] : [];
+
+/** What it comes to at the target: what people did not write themselves is counted, but for what was made otherwise. */
+function objectLines(objects: readonly ObjectChange[]): readonly string[] {
+  const shown = objects.slice(0, maxObjectsShown).flatMap((object) => {
+    const { action, kind, name, was, fields, filled } = object;
+    const other = filled.filter(({ from }) => from !== null);
+    const all = [...fields, ...(action === "replace" ? [] : other)];
+    const lines = all.slice(0, maxFieldsShown).map((field) => `        ${fieldLine(field)}`);
+    const head = `    ${signs[action]} ${kind} ${name}${was === undefined ? "" : ` for ${was}`}`;
+    return [head, ...lines, ...moreLine("        ", all.length - lines.length)];
+  });
+  const more = objects.length - maxObjectsShown;
+  const filled = objects.flatMap((object) => object.filled.filter(({ from }) => from === null)).length;
+  return [
+    ...shown,
+    ...(more > 0 ? [`    and ${more} more objects`] : []),
+    ...(filled > 0 ? [`    ${filled} fields filled in by the target`] : []),
+  ];
 }
 
 const fieldLine = ({ path, from, to }: FieldChange): string => `${path}: ${short(from)} -> ${short(to)}`;

@@ -1,6 +1,12 @@
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError, type ErrorCode } from "../../../core/errors.ts";
-import { PartialCreate, type CreateResult, type EffectContext, type Properties } from "../../../engine/provider.ts";
+import {
+  PartialCreate,
+  type CreateResult,
+  type EffectContext,
+  type Properties,
+  type UpdateResult,
+} from "../../../engine/provider.ts";
 import type { Redaction } from "../../../engine/value/redaction.ts";
 import { isStatus } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -11,9 +17,10 @@ import { ruleOf } from "../readiness/rules.ts";
 import { wishesOf } from "./annotations.ts";
 import { untilGone } from "./deletion.ts";
 import { applyOver } from "./apply-over.ts";
-import { idOf, manifestOf, mapAt, outputsOf, textAt, withDryRunName } from "./manifest.ts";
+import { idOf, manifestOf, mapAt, outputsOf, parseId, textAt, withDryRunName } from "./manifest.ts";
 import { maskedError } from "./masking.ts";
-import { previewOfInputs } from "./preview.ts";
+import { askAboutPod } from "../preview/pod-admission.ts";
+import { previewOfInputs, previewOfUpdate } from "./preview.ts";
 import { isBuiltInGroup, kindOf } from "./token.ts";
 
 /** What the calls of one configuration work with. */
@@ -143,6 +150,25 @@ export async function previewCreation(bound: Bound, wanted: Wanted): Promise<Gue
     return { outputs: { ...outputs, metadata: { ...mapAt(outputs, "metadata"), name } }, isGuess };
   }
 }
+
+interface Updated extends Wanted {
+  readonly id: string;
+}
+
+/** What an update would answer, beside the object as it is now: others may have written to it since the last apply. */
+export async function previewUpdate(bound: Bound, wanted: Updated): Promise<UpdateResult> {
+  const { type, id, inputs, signal } = wanted;
+  const [{ outputs, isGuess }, live] = await Promise.all([
+    previewInputs(bound, wanted),
+    bound.cluster.get({ ...kindOf(type), ...parseId(id) }, signal),
+    askAboutPodsOf(bound, wanted),
+  ]);
+  if (isGuess) return { outputs };
+  return { outputs: previewOfUpdate(outputs), ...(live && { before: outputsOf(live, inputs) }) };
+}
+
+export const askAboutPodsOf = ({ cluster }: Bound, { type, ...asking }: Wanted): Promise<void> =>
+  askAboutPod(cluster, { ...asking, kind: kindOf(type) });
 
 /** What applying would answer, by the server's own dry run: with its defaults, and refused where it would refuse. */
 export async function previewInputs({ cluster }: Bound, wanted: Wanted): Promise<Guess> {

@@ -9,10 +9,10 @@ import { wishesOf } from "./annotations.ts";
 import { checkInputs } from "./check.ts";
 import { deleteObject } from "./deletion.ts";
 import { diffInputs } from "./diff.ts";
-import { applyInputs, createInputs, previewCreation, previewInputs, type Bound } from "./effects.ts";
+import { askAboutPodsOf, applyInputs, createInputs, previewCreation, previewUpdate, type Bound } from "./effects.ts";
 import { idOf, manifestOf, mapAt, outputsOf, parseId, textAt } from "./manifest.ts";
 import { maskedError, maskOf } from "./masking.ts";
-import { previewOfCreate, previewOfUpdate } from "./preview.ts";
+import { previewOfCreate } from "./preview.ts";
 import { readObject } from "./read.ts";
 import { kindOf } from "./token.ts";
 
@@ -86,15 +86,14 @@ function boundProvider(bound: Bound & { readonly namespace: string }): Provider 
       masked(request, [request.inputs], async (mask) => {
         const { inputs, preview } = request;
         if (!preview) return createInputs(bound, { ...request, mask });
-        const made = await previewCreation(bound, request);
+        const [made] = await Promise.all([previewCreation(bound, request), askAboutPodsOf(bound, request)]);
         return { id: idOfInputs(inputs), outputs: made.isGuess ? made.outputs : previewOfCreate(made.outputs, inputs) };
       }),
     update: (request) =>
       masked(request, [request.oldInputs, request.oldOutputs, request.newInputs], async (mask) => {
         const wanted = { ...request, inputs: request.newInputs };
         if (!request.preview) return applyInputs(bound, { ...wanted, mask });
-        const { outputs, isGuess } = await previewInputs(bound, wanted);
-        return { outputs: isGuess ? outputs : previewOfUpdate(outputs) };
+        return previewUpdate(bound, { ...wanted, id: request.id });
       }),
     find: (request) =>
       masked(request, [request.inputs], async () => {
