@@ -118,7 +118,7 @@ async function act(parts: Start): Promise<{ access: Access; lease: Lease }> {
     await keeping;
     await base.leases.release();
   });
-  const { access, endpoint } = await start(parts);
+  const { access, endpoint } = await start({ ...parts, lease });
   // Nobody reaches a server that its gateway has not heard of: that fails the start, and is no `ready`.
   await base.gateway.leads(endpoint);
   return { access, lease };
@@ -134,7 +134,7 @@ interface Start {
   readonly closers: Closers;
 }
 
-async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint }> {
+async function start(parts: Start & { readonly lease: Lease }): Promise<{ access: Access; endpoint: Endpoint }> {
   const { settings, folder, base, log, spawn, closers } = parts;
   const clock = systemClock;
   const stopping = new AbortController();

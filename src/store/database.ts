@@ -23,6 +23,8 @@ export async function openDatabase(url: string, { maxConnections = 10 } = {}): P
   const pool = new pg.Pool({ connectionString: url, max: maxConnections });
   // An idle connection that the server ends must not end this process; the next query reconnects.
   pool.on("error", () => undefined);
+  // Nor one in use, between two of its queries.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   try {
     await migrate(db);

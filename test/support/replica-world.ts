@@ -38,7 +38,7 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
       port: await freePort(),
       token,
       stopWorkloads: false,
-      env: { DATABASE_URL: database.url, WAYBILL_REPLICA: name, ...env },
+      env: { DATABASE_URL: database.url, WAYBILL_REPLICA: name, WAYBILL_ALLOW_FILE_URLS: "true", ...env },
       ...(config !== undefined && { config }),
     });
     started.push(server);

@@ -1,6 +1,7 @@
 import type { PublicOrigin } from "../../access/origin.ts";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import { messageOf, WaybillError } from "../../core/errors.ts";
+import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { repositoryName } from "../../core/names.ts";
 import type { Git } from "../../git/git.ts";
@@ -29,15 +30,16 @@ interface ClustersParts {
   readonly git: Git;
   readonly origin: PublicOrigin;
   readonly secrets: SecretReader;
+  readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly closers: Closers;
 }
 
 /** The settings' Kubernetes targets: one connection for each, shared by all that talk to that cluster. */
 export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
-  const { wanted, folder, masterKey, git, origin, secrets, log, closers } = parts;
+  const { wanted, folder, masterKey, git, origin, secrets, lease, log, closers } = parts;
   const clock = systemClock;
-  const connect = makeConnections(closers);
+  const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const archives = makeArchives({
     folder,
@@ -102,17 +104,17 @@ async function sweepArchives(archives: Pick<Archives, "sweep">, { clock, log, si
 }
 
 /** One per kubeconfig and context. */
-function makeConnections(closers: Closers): (options: ConnectionOptions) => Promise<Cluster> {
+function makeConnections({ closers, lease }: Pick<ClustersParts, "closers" | "lease">) {
   const open = new Map<string, Promise<Cluster>>();
   closers.add(async () => {
     for (const cluster of open.values()) (await cluster.catch(() => null))?.close();
   });
-  return ({ kubeconfig, context }) => {
+  return ({ kubeconfig, context }: ConnectionOptions): Promise<Cluster> => {
     const key = JSON.stringify([kubeconfig, context]);
     const known = open.get(key);
     if (known) return known;
     const options = { ...(kubeconfig !== undefined && { kubeconfig }), ...(context !== undefined && { context }) };
-    const cluster = openCluster(options);
+    const cluster = openCluster({ ...options, mayChange: () => lease.confirm() });
     open.set(key, cluster);
     cluster.catch(() => open.delete(key));
     return cluster;

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { workloadUrl } from "../../access/origin.ts";
 import { systemClock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
+import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { repositoryName } from "../../core/names.ts";
 import type { Spawn } from "../../core/spawn.ts";
@@ -17,6 +18,7 @@ import { makeStackStore } from "../../store/stacks.ts";
 import { makeEngineDeployer } from "../../targets/engine-deployer.ts";
 import { foundationTarget, makeFoundations } from "../../targets/foundations.ts";
 import { makeLocalTarget, type LocalTarget } from "../../targets/local/target.ts";
+import { whileHeld } from "../../targets/held.ts";
 import { withResources } from "../../targets/resources.ts";
 import type { Secrets } from "../../targets/secrets.ts";
 import { makeRolloutDeployer } from "../../targets/rollout.ts";
@@ -37,6 +39,7 @@ interface TargetsParts {
   readonly routes: RouteStore;
   readonly secrets: Secrets;
   readonly store: Pick<ReleaseStore, "deployment">;
+  readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly spawn: Spawn;
   readonly closers: Closers;
@@ -81,7 +84,7 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   const states = makeStackStore(base.db);
   const local = openLocal(parts, async (stack, id) => holds(await engines.states.load(stack), id));
   const clusters = await openClusters(parts);
-  const waybill = withResources(local.providers.waybill, clusters.resources);
+  const waybill = whileHeld(withResources(local.providers.waybill, clusters.resources), parts.lease);
   const providers: Readonly<Record<string, Provider>> = { ...clusters.providers, waybill };
   const targetOf = async (stack: StackName): Promise<string | null> =>
     foundationTarget(stack) ?? (await store.deployment(stack))?.workload?.target ?? null;
@@ -153,7 +156,7 @@ function openLocal(
 }
 
 /** A server without a cluster loads nothing of what one takes. */
-async function openClusters({ settings, folder, base, secrets, log, closers }: TargetsParts): Promise<Clusters> {
+async function openClusters({ settings, folder, base, secrets, lease, log, closers }: TargetsParts): Promise<Clusters> {
   const wanted = Object.entries(settings.targets).flatMap(([name, target]) =>
     target.kind === "kubernetes" ? [[name, target] as const] : [],
   );
@@ -166,6 +169,7 @@ async function openClusters({ settings, folder, base, secrets, log, closers }: T
     git: base.git,
     origin: base.origin,
     secrets,
+    lease,
     log,
     closers,
   });

@@ -84,6 +84,8 @@ export interface ClusterOptions extends ConnectionOptions {
   readonly clock?: Clock;
   /** How long a call is tried again while the API server is away or overloaded. */
   readonly patienceMs?: number;
+  /** Asked before each call that changes something, which is not made where it rejects. */
+  readonly mayChange?: () => Promise<void>;
 }
 
 const defaultPatienceMs = 60_000;
@@ -94,9 +96,9 @@ const watchSeconds = 300;
 
 /** Connects lazily: this fails only when the kubeconfig cannot be used (SETTINGS_INVALID). */
 export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { clock = systemClock, patienceMs = defaultPatienceMs } = options;
+  const { clock = systemClock, patienceMs = defaultPatienceMs, mayChange } = options;
   const connection = await openConnection(options, clock);
-  return clusterOver(makeTransport({ connection, clock, patienceMs }), connection);
+  return clusterOver(makeTransport({ connection, clock, patienceMs, ...(mayChange && { mayChange }) }), connection);
 }
 
 type Ends = Pick<Cluster, "namespace" | "close"> & { readonly server: URL };

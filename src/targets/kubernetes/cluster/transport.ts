@@ -31,6 +31,8 @@ interface TransportDependencies {
   readonly clock: Clock;
   /** How long one call is tried again while the API server is away or overloaded. */
   readonly patienceMs: number;
+  /** Rejects when this server may change nothing any more. */
+  readonly mayChange?: () => Promise<void>;
 }
 
 // One answer takes milliseconds; admission webhooks may hold it for 30 s at most.
@@ -41,8 +43,10 @@ const maxRetryAfterMs = 30_000;
 const unexplainedRetries = 3;
 const conflictRetries = 8;
 
-export function makeTransport({ connection, clock, patienceMs }: TransportDependencies): Transport {
+export function makeTransport({ connection, clock, patienceMs, mayChange }: TransportDependencies): Transport {
   async function attempt(call: Call): Promise<string> {
+    // At each attempt: this process may have stood still since the last one.
+    if (call.method !== "GET") await mayChange?.();
     const timeout = AbortSignal.timeout(attemptTimeoutMs);
     // A change that is on its way is not called back: nobody would know whether it was made.
     const signal = call.method === "GET" ? AbortSignal.any([call.signal, timeout]) : timeout;
