@@ -71,6 +71,12 @@ export const errorTable = {
     status: 422,
     summary: "a target never has the room that a revision wants",
   },
+  ENTRANCE_OPEN: {
+    verdict: "rejected",
+    status: 422,
+    summary: "a cluster's entrance let in somebody without an identity",
+  },
+  ENTRANCE_SILENT: { verdict: "transient", summary: "a cluster's entrance did not come to ask who somebody is" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

@@ -51,6 +51,7 @@ const controllers = {
 const foreign = { ingress: ["parent"], "gateway-api": ["className", "tls"] } as const;
 const needed = { ingress: ["controller", "from"], "gateway-api": ["controller", "parent", "from"] } as const;
 const plainUrl = /^http:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?\/?$/;
+const reachable = /^(?:\d+(?:\.\d+){3}|[a-z0-9-]+\.[a-z0-9-]+\.svc(?:\..+)?)$/;
 const defaultProbeTimeoutMs = 60_000;
 
 /** What the schema cannot say of a target's `ingress`. */
@@ -91,6 +92,17 @@ export function ingressProblems(
   if (serverUrl === undefined && !plainUrl.test(sourceUrl ?? "")) {
     const why = sourceUrl === undefined ? "there is no sourceUrl" : "sourceUrl has TLS or a path";
     findings.push(missing(`ingress needs serverUrl, such as http://waybill.waybill.svc:8080: ${why}`));
+  }
+  const host = new URL(serverUrl ?? (plainUrl.test(sourceUrl ?? "") ? sourceUrl : undefined) ?? "http://0.0.0.0")
+    .hostname;
+  if (kind === "gateway-api" && !reachable.test(host)) {
+    const message = `an HTTPRoute leads to ${host} neither as a Service (NAME.NAMESPACE.svc) nor as an IPv4 address`;
+    findings.push({
+      path: [...path, ...(serverUrl === undefined ? [] : ["serverUrl"])],
+      at: "value",
+      code: "FIELD_VALUE",
+      message,
+    });
   }
   return findings;
 }

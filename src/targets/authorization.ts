@@ -19,7 +19,10 @@ export const identityHeaders = ["X-Waybill-User", "X-Waybill-Role", "X-Waybill-G
 /** Handed back without what was meant for Waybill, in place of the visitor's. */
 export const credentialHeaders = ["Authorization", "Cookie"] as const;
 
-/** By these, other proxies say who somebody is. They are never in an answer, and so taken away where answers rule. */
+/**
+ * By these, other proxies say who somebody is. They are never in an answer, and so taken away where answers rule.
+ * At most 16: a filter of Gateway API takes no more.
+ */
 export const foreignIdentityHeaders = [
   "Remote-User",
   "Remote-Groups",
@@ -31,12 +34,10 @@ export const foreignIdentityHeaders = [
   "X-Forwarded-Groups",
   "X-Forwarded-Email",
   "X-Forwarded-Preferred-Username",
-  "X-Forwarded-Access-Token",
   "X-Auth-Request-User",
   "X-Auth-Request-Groups",
   "X-Auth-Request-Email",
   "X-Auth-Request-Preferred-Username",
-  "X-Auth-Request-Access-Token",
   "X-Auth-User",
   "X-WebAuth-User",
 ] as const;

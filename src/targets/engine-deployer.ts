@@ -33,8 +33,12 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
         engine.up(stack, program, engineOptions(options)).catch(async (error: unknown) => {
           throw options.signal.aborted ? error : await concluded(target, { workload, options, error });
         });
+      const guarded = async (): Promise<void> => {
+        await up();
+        await guard({ engine, target }, workload, options);
+      };
       const foundation = target.foundation?.(workload) ?? null;
-      await (foundations?.under(foundation, engineOptions(options), up) ?? up()).catch(rethrowPlainly);
+      await (foundations?.under(foundation, engineOptions(options), guarded) ?? guarded()).catch(rethrowPlainly);
       if (foundation === null) await foundations?.clear(stack, engineOptions(options));
       return { url: host === "" ? null : urlOf(host), status: statusAfter(workload, target) };
     },
@@ -43,6 +47,25 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
       await foundations?.clear(stack, engineOptions(options));
     },
   };
+}
+
+/** What is not shown to be closed to strangers is led to by nothing: the workload runs on, its addresses are withdrawn. */
+async function guard(
+  { engine, target }: Pick<DeployerParts, "engine" | "target">,
+  workload: Workload,
+  options: DeployOptions,
+): Promise<void> {
+  const guarding = target.guard?.(workload) ?? null;
+  if (guarding === null) return;
+  try {
+    await guarding.check(options.signal);
+  } catch (error) {
+    // Whoever cancelled this applies another one, which is checked as well.
+    if (options.signal.aborted) throw error;
+    options.onProgress({ message: "its addresses are withdrawn: they may be open to everybody" });
+    await engine.up(workload.stack, guarding.withdrawn(messageOf(error)), engineOptions(options));
+    throw error;
+  }
 }
 
 interface Failed {

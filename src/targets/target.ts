@@ -39,12 +39,22 @@ export interface TargetPreview {
   readonly objects: (steps: readonly Step[]) => readonly ObjectChange[];
 }
 
+/** Whether nobody gets in without an identity where something else than the gateway leads to a deployment. */
+export interface Guard {
+  /** Throws where a request without an identity is not refused. */
+  check(signal: AbortSignal): Promise<void>;
+  /** The workload's program with nothing that leads to it; `reason` is for whoever opens its address. */
+  withdrawn(reason: string): Program;
+}
+
 /** What deployments run on: a program for each workload, and how it is afterwards. */
 export interface Target {
   /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
   program(workload: Workload): Program;
   /** Absent or null: a workload's program makes all that it needs. */
   foundation?(workload: Workload): Foundation | null;
+  /** Checked after each apply. Absent or null: only the gateway leads to the workload. */
+  guard?(workload: Workload): Guard | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
   /** Absent: nothing of it sleeps. */

@@ -35,6 +35,7 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
       return program;
     },
     foundation: (workload) => ofWorkload(workload).foundation?.(workload) ?? null,
+    guard: (workload) => ofWorkload(workload).guard?.(workload) ?? null,
     explain: async (workload, error, signal) => (await ofWorkload(workload).explain?.(workload, error, signal)) ?? null,
     withdraw: async (workload, previous, signal) => ofWorkload(workload).withdraw?.(workload, previous, signal),
     prepare(workload, ahead) {

@@ -4,10 +4,17 @@ import { Namespace } from "@pulumi/kubernetes/core/v1/namespace.js";
 import { ResourceQuota } from "@pulumi/kubernetes/core/v1/resourceQuota.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import { ServiceAccount } from "@pulumi/kubernetes/core/v1/serviceAccount.js";
+import type { input } from "@pulumi/kubernetes/types/index.js";
 import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1/networkPolicy.js";
 import { environmentLabels } from "../../src/targets/kubernetes/names.ts";
-import { pullSecretName, serviceAccount, type EnvironmentPlace } from "../../src/targets/kubernetes/place.ts";
+import {
+  pullSecretName,
+  serviceAccount,
+  type EnvironmentPlace,
+  type Peer,
+} from "../../src/targets/kubernetes/place.ts";
 import { clusterProvider } from "./parts.ts";
+import { makeServer } from "./server.ts";
 
 /** What all deployments of an environment stand on: a namespace of their own, closed to all but the gateway. */
 export function program(place: EnvironmentPlace): () => Promise<Record<string, unknown>> {
@@ -25,6 +32,7 @@ export function program(place: EnvironmentPlace): () => Promise<Record<string, u
     makeLimits(place, metadata, within);
     makePolicies(place, metadata, within);
     makeAccount(place, metadata, within);
+    if (place.entrance) makeServer(place.entrance.serverUrl, metadata, within);
     return Promise.resolve({ namespace: space.metadata.name });
   };
 }
@@ -58,29 +66,31 @@ function makeLimits(
   return [limits, new ResourceQuota("quota", { metadata: metadata("waybill"), spec: { hard: { ...quota } } }, within)];
 }
 
-/** Nothing comes in but from the environment's own pods and from the gateway. */
+/** Nothing comes in but from the environment's own pods, from the gateway and from the cluster's entrance. */
 function makePolicies(
-  { gateway }: EnvironmentPlace,
+  { gateway, entrance }: EnvironmentPlace,
   metadata: Metadata,
   within: pulumi.CustomResourceOptions,
 ): readonly NetworkPolicy[] {
   const everyPod = { podSelector: {}, policyTypes: ["Ingress"] };
-  const gateways =
-    "namespace" in gateway
-      ? [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": gateway.namespace } } }]
-      : gateway.cidrs.map((cidr) => ({ ipBlock: { cidr } }));
+  const outside = [gateway, ...(entrance ? [entrance.from] : [])].flatMap(peersOf);
   return [
     new NetworkPolicy("deny", { metadata: metadata("waybill-deny"), spec: everyPod }, within),
     new NetworkPolicy(
       "admit",
       {
         metadata: metadata("waybill-admit"),
-        spec: { ...everyPod, ingress: [{ from: [{ podSelector: {} }, ...gateways] }] },
+        spec: { ...everyPod, ingress: [{ from: [{ podSelector: {} }, ...outside] }] },
       },
       within,
     ),
   ];
 }
+
+const peersOf = (peer: Peer): input.networking.v1.NetworkPolicyPeer[] =>
+  "namespace" in peer
+    ? [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": peer.namespace } } }]
+    : peer.cidrs.map((cidr) => ({ ipBlock: { cidr } }));
 
 /** What pods run as: it may pull images, and nothing else. */
 function makeAccount(

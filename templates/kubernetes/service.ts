@@ -2,6 +2,7 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../local/parts.ts";
+import { makeEntrance } from "./entrance.ts";
 import { clusterProvider } from "./parts.ts";
 import { portsOf } from "./pod.ts";
 import { makeDeployment, selectorOf } from "./workload.ts";
@@ -35,11 +36,17 @@ function running(workload: Workload, place: Place): Outputs {
     // Moved over once the new pods answer.
     { provider, dependsOn: deployment },
   );
-  makeRoutes(
+  const { entrance, withdrawn } = place;
+  const routes = makeRoutes(
     workload,
     spec.routes,
-    ({ port, protocol }) => ({ kind: "pods", target, namespace, service: spec.name, port, protocol, revision }),
+    ({ port, protocol }) =>
+      withdrawn === undefined
+        ? { kind: "pods", target, namespace, service: spec.name, port, protocol, revision }
+        : { kind: "none", reason: withdrawn },
     { dependsOn: service },
   );
   return { namespace, service: service.metadata.name };
+  // Whoever asks Waybill about a request is answered by its route.
+  if (entrance && withdrawn === undefined) makeEntrance(workload, place, { entrance, after: [service, ...routes] });
 }

@@ -29,17 +29,23 @@ export function makeRoutes<Kind extends HostRoute>(
   upstream: (route: Kind) => RouteArgs["upstream"],
   options: CustomResourceOptions = {},
 ): readonly Route[] {
-  const { stack, host: own } = workload;
+  const { stack } = workload;
   const idle = idleOf(workload);
-  return routes.map((route, index) => {
-    const host = index === 0 ? own : hostOf(stack.environment, route.subdomain);
+  return hostsOf(workload, routes).map(({ host, route }) => {
     const args = { stack: { ...stack }, host, upstream: upstream(route), access: route.access, ...idle };
     return new Route(host, args, options);
   });
 }
 
+/** Each route with the first label of its host name. */
+export const hostsOf = <Kind extends Pick<HostRoute, "subdomain">>(
+  { stack, host: own }: Workload,
+  routes: readonly Kind[],
+): readonly { readonly host: string; readonly route: Kind }[] =>
+  routes.map((route, index) => ({ host: index === 0 ? own : hostOf(stack.environment, route.subdomain), route }));
+
 /** What may sleep while nobody asks for it: what brings an idle time, and runs. */
-function idleOf({ spec, pause }: Workload): Pick<RouteArgs, "idle"> {
+export function idleOf({ spec, pause }: Workload): Pick<RouteArgs, "idle"> {
   if (spec.kind !== "service" || spec.state !== "running" || pause !== null) return {};
   const { idleAfterSeconds } = spec.replicas;
   if (idleAfterSeconds === null) return {};

@@ -58,8 +58,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
     const programs = await loadPrograms(settings.templates ?? {});
-    const host = origin.domain;
-    const target = makeKubernetesTarget({ name, settings, cluster, programs, secrets, urls, host, clock, log });
+    const { domain: host, scheme } = origin;
+    const target = makeKubernetesTarget({ name, settings, cluster, programs, secrets, urls, host, scheme, clock, log });
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);

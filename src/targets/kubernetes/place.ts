@@ -1,4 +1,5 @@
 import type { Secret } from "../../core/secret.ts";
+import type { IngressSettings } from "../../spec/ingress-settings.ts";
 import type { PodResources } from "./sizes.ts";
 import type { MadeSource } from "./sources/made-source.ts";
 
@@ -20,6 +21,23 @@ export interface Place {
   readonly secrets: ReadonlyMap<string, Secret>;
   /** How many replicas a new revision starts with. */
   readonly replicas: number;
+  /** Which of a deployment's components this is about; absent for one of a single part, and for the whole. */
+  readonly component?: string;
+  /** The components' own places, by name. */
+  readonly components?: Readonly<Record<string, Place>>;
+  /** The cluster's own entrance, by which requests come; absent where they come by the gateway. */
+  readonly entrance?: EntrancePlace;
+  /** Why requests are led nowhere although the pods run; absent while they are. */
+  readonly withdrawn?: string;
+}
+
+/** What leads an entrance of the cluster to a deployment, and to the server that it asks. */
+export interface EntrancePlace {
+  readonly settings: IngressSettings;
+  /** Of the deployments' addresses. */
+  readonly scheme: "http" | "https";
+  /** Under which host names are, with the port where it is not the scheme's own. */
+  readonly domain: string;
 }
 
 /** How a pod gets its files. */
@@ -46,10 +64,15 @@ export interface EnvironmentPlace {
   /** Hard limits as Kubernetes names them; empty for none. */
   readonly quota: Readonly<Record<string, string>>;
   /** Whence the gateway comes: address ranges, or the namespace that it runs in. */
-  readonly gateway: { readonly cidrs: readonly string[] } | { readonly namespace: string };
+  readonly gateway: Peer;
+  /** The cluster's own entrance: whence it comes, and where it reaches the server. */
+  readonly entrance?: { readonly from: Peer; readonly serverUrl: string };
   /** The text of a `.dockerconfigjson`; null where images are pulled without a password. */
   readonly pullSecret: Secret | null;
 }
+
+/** Whence requests may come. */
+export type Peer = { readonly cidrs: readonly string[] } | { readonly namespace: string };
 
 /** Where a pod finds its source, and its own account for pulling images. */
 export const sourceFolder = "/app";
@@ -62,3 +85,5 @@ export const wakeFailure = "waybill.dev/wake-failure";
 export const sourceLabel = "waybill.dev/source";
 /** The annotation of these that says what the address leads to. */
 export const sourceKey = "waybill.dev/source-key";
+/** The Service that leads to Waybill itself, in each environment with an entrance: no deployment can have its name. */
+export const serverService = "waybill--server";

@@ -26,6 +26,8 @@ export interface PlaceDependencies {
   /** The Host header by which the entrance knows the server. */
   readonly host: string;
   readonly clock: Clock;
+  /** Of the deployments' addresses, which are below `host`. */
+  readonly scheme: "http" | "https";
 }
 
 export type Running = WorkloadOf<"service" | "worker">;
@@ -49,6 +51,7 @@ export function environmentPlaceOf({ name, settings }: PlaceDependencies, { repo
     quota: settings.quota ?? {},
     gateway: gatewayOf(settings),
     pullSecret,
+    ...(settings.ingress && { entrance: { from: settings.ingress.from, serverUrl: settings.ingress.serverUrl } }),
   };
   const content = JSON.stringify([place, pullSecret?.reveal() ?? null]);
   return { place, digest: createHash("sha256").update(content).digest("hex") };
@@ -98,7 +101,7 @@ export async function placeOf(
   workload: Running,
   running: number | null,
 ): Promise<Place> {
-  const { name, settings } = dependencies;
+  const { name, settings, scheme, host } = dependencies;
   const { spec, stack } = workload;
   const { fetched, ...content } = contentOf(settings, workload);
   return {
@@ -133,6 +136,7 @@ function contentOf(settings: KubernetesTargetSettings, workload: Running) {
 /** What makes other pods. Who may ask, by which name, and how many there are leave them as they are. */
 function podContent({ spec, secrets }: Running): unknown {
   const { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds } = spec;
+    ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
   const ports = spec.kind === "service" ? spec.routes.map(({ port, protocol }) => ({ port, protocol })) : [];
   const serving = spec.kind === "service" ? { port: spec.port, health: spec.health, ports } : null;
   return { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds, secrets, serving };

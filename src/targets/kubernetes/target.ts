@@ -4,9 +4,10 @@ import type { Program } from "../../engine/engine.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { foundationStack } from "../foundations.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
-import type { Foundation, Target } from "../target.ts";
+import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import { guardOf } from "./entrance/guard.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
 import { readLogs } from "./observe/logs.ts";
@@ -46,6 +47,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     sleeper: makeClusterSleeper({ cluster, status, clock }),
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
+    guard: (workload) => guarded(dependencies, workload, status.replicas(workload.stack)),
     preview: (workload) => previewOf(dependencies, workload, status.replicas(workload.stack)),
     ...makeFailures({ cluster, status, settings }),
     notices: (workload) => notices(workload, settings),
@@ -103,6 +105,22 @@ function previewOf(dependencies: KubernetesTargetDependencies, workload: Workloa
   if (kind === "job" || kind === "site" || settings.engine === "pulumi-cli") return null;
   if (!isResting(workload) && refusals(workload, settings).length > 0) return null;
   return { program: chooseProgram(dependencies, workload, running), objects: objectChangesOf };
+}
+
+function guarded(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null): Guard | null {
+  const check = guardOf(dependencies, workload);
+  if (check === null) return null;
+  const { programs } = dependencies;
+  return {
+    check,
+    withdrawn(reason) {
+      const apart: Programs = {
+        ...programs,
+        service: (each, place) => programs.service(each, { ...place, withdrawn: reason }),
+      };
+      return chooseProgram({ ...dependencies, programs: apart }, workload, running);
+    },
+  };
 }
 
 function placed<Kind extends Running>(

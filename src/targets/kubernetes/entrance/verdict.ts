@@ -1,0 +1,45 @@
+import { beginSignInPath } from "../../authorization.ts";
+
+/** An address of a deployment that is not open to everybody. */
+export interface ClosedDoor {
+  /** Its host's first label. */
+  readonly host: string;
+  readonly url: string;
+  /** Nobody may see this without having signed in. */
+  readonly path: string;
+  /** Requests come to Waybill itself, which sends them on: there is nobody else to ask it. */
+  readonly isByWaybill: boolean;
+}
+
+/** What came back for a request of nobody's. */
+export interface Reply {
+  readonly status: number;
+  readonly location: string | null;
+  /** The header by which Waybill says that it was asked. */
+  readonly refusal: string | null;
+}
+
+/** `elsewhere`: whoever answered does not lead there yet, or never will. */
+export type Finding = "refused" | "open" | "elsewhere";
+
+const redirects = new Set([301, 302, 303, 307, 308]);
+const absent = new Set([404, 421]);
+
+/**
+ * Reads an answer. A refusal counts only if it is known to come by the door itself: the gateway refuses as well, where
+ * a wildcard leads hosts to it that the entrance does not know yet.
+ */
+export function findingOf({ host, url, path, isByWaybill }: ClosedDoor, { status, location, refusal }: Reply): Finding {
+  const isRefusal = status === 401 || status === 403 || redirects.has(status);
+  if (isRefusal && refusal === host) return "refused";
+  const to = location !== null && URL.canParse(location, url) ? new URL(location, url) : null;
+  if (redirects.has(status) && to !== null) {
+    const isOwnHost = to.hostname === new URL(url).hostname;
+    if (isOwnHost && to.pathname === beginSignInPath) return isByWaybill ? "elsewhere" : "refused";
+    if (to.pathname === "/sign-in") return isByWaybill ? "refused" : "elsewhere";
+    const isOntoTls = isOwnHost && to.protocol === "https:" && to.pathname === path;
+    return isOntoTls ? "elsewhere" : "open";
+  }
+  if (status === 401 || status === 403) return isByWaybill ? "refused" : "elsewhere";
+  return absent.has(status) || status >= 500 ? "elsewhere" : "open";
+}
