@@ -54,8 +54,9 @@ function changedOf(before: Definition, after: Definition): Change {
   const moved = { path: "target", from: before.target, to: after.target };
   const fields = [...(hasMoved ? [moved] : []), ...differences(before.spec, after.spec)];
   const reasons: string[] = [];
-  const sourceChanged = before.source !== after.source;
-  if (sourceChanged) reasons.push(`the source tree changed`);
+  const parts = Object.keys(after.sources ?? {}).filter((part) => before.sources?.[part] !== after.sources?.[part]);
+  const sourceChanged = before.source !== after.source || parts.length > 0;
+  if (sourceChanged) reasons.push(`the source tree${parts.length > 0 ? ` of ${parts.join(", ")}` : ""} changed`);
   const restarting = fields.filter(({ path }) => !inPlace.test(path)).map(({ path }) => path);
   if (before.kind !== kind) reasons.push(`it was a ${before.kind}`);
   else if (restarting.length > 0) reasons.push(`${restarting.join(", ")} changed`);

@@ -8,6 +8,8 @@ export interface Workload {
   readonly spec: ResolvedDeployment;
   /** The source tree at the snapshot; null where the deployment brings an image. */
   readonly source: TreeSha | null;
+  /** Of a deployment of components, the tree of each; `source` is then null. */
+  readonly sources?: ComponentSources;
   /** What it runs on, by its name in the server's settings. */
   readonly target: string;
   /** Each secret that the deployment uses, at its current version: a changed secret is a new revision. */
@@ -19,6 +21,9 @@ export interface Workload {
   /** Set while an operator's pause overrides the file's state. */
   readonly pause: { readonly by: string; readonly reason: string } | null;
 }
+
+/** Source trees by component; null where one brings an image. */
+export type ComponentSources = Readonly<Record<string, TreeSha | null>>;
 
 export interface SecretUse {
   readonly name: string;

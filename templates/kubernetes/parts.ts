@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
-import { deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import { componentName, deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
 import { sourceKey, sourceLabel, type Place } from "../../src/targets/kubernetes/place.ts";
 import type { WorkloadOf } from "../local/parts.ts";
+import type { Alias } from "./components.ts";
 import { Source } from "./resources.ts";
 
 export type Running = WorkloadOf<"service" | "worker">;
@@ -27,8 +28,9 @@ export function clusterProvider(place: Reach): Provider {
 }
 
 /** Name, namespace and labels of an object of one revision. */
-export function metadataOf({ stack }: Running, { namespace, revision }: Place, name: string) {
-  return { name, namespace, labels: { ...deploymentLabels(stack), [labels.revision]: revision } };
+export function metadataOf({ stack }: Running, { namespace, revision, component }: Place, name: string) {
+  const own = component === undefined ? {} : { [labels.component]: component };
+  return { name, namespace, labels: { ...deploymentLabels(stack), [labels.revision]: revision, ...own } };
 }
 
 /** What the pods of one revision read: made before they start, gone after the last of them. */
@@ -40,7 +42,15 @@ export interface Inputs {
   readonly made: Source | null;
 }
 
-export function makeInputs(workload: Running, place: Place, provider: Provider): Inputs {
+export interface Making {
+  readonly provider: Provider;
+  /** Of the components that it may call by name. */
+  readonly aliases?: readonly Alias[];
+  /** What other components of the revision have had made of a source, by its key. */
+  readonly sources?: Map<string, Source>;
+}
+
+export function makeInputs(workload: Running, place: Place, { provider, sources = new Map() }: Making): Inputs {
   const { spec } = workload;
   const name = revisionName(workload, place);
   const values = [...place.secrets].map(([key, value]) => [key, pulumi.secret(value.reveal())] as const);
@@ -66,9 +76,16 @@ export function makeInputs(workload: Running, place: Place, provider: Provider):
             { provider },
           ),
     source: makeSourceSecret(workload, place, provider),
-    // Named by what it is: another revision of the same source makes none.
-    made: place.source?.made ? new Source(`source-${place.source.key.slice(0, 12)}`, place.source.made) : null,
+    made: madeSource(place, sources),
   };
+}
+
+/** Named by what it is: another revision, or another component, of the same source makes none. */
+function madeSource({ source }: Place, sources: Map<string, Source>): Source | null {
+  if (!source?.made) return null;
+  const made = sources.get(source.key) ?? new Source(`source-${source.key.slice(0, 12)}`, source.made);
+  sources.set(source.key, made);
+  return made;
 }
 
 /** The address ends, and pods start at any time: the server writes a new one into it, and programs leave that alone. */
@@ -91,7 +108,10 @@ function makeSourceSecret(workload: Running, place: Place, provider: Provider): 
   );
 }
 
-export const revisionName = ({ spec }: Running, { revision }: Place): string => `${spec.name}-${revision}`;
+export function revisionName({ stack }: Running, { revision, component }: Place): string {
+  const name = `${stack.deployment}-${revision}`;
+  return component === undefined ? name : componentName(name, component);
+}
 
 /** Files that are mounted one by one. Those of a source lie in it, unless they are meant for elsewhere. */
 export function mountedFiles({ spec }: Running): readonly { key: string; path: string; mode: number }[] {

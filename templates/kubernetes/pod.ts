@@ -3,6 +3,7 @@ import type { input } from "@pulumi/kubernetes/types/index.js";
 import { secretFileVariable } from "../../src/targets/local/processes/environment.ts";
 import { serviceAccount, sourceFolder, type Place } from "../../src/targets/kubernetes/place.ts";
 import { literal, shellText } from "../../src/targets/kubernetes/shell.ts";
+import type { Alias } from "./components.ts";
 import { mountedFiles, type Inputs, type Running } from "./parts.ts";
 
 type PodSpec = input.core.v1.PodSpec;
@@ -14,6 +15,7 @@ interface Pod {
   readonly workload: Running;
   readonly place: Place;
   readonly inputs: Inputs;
+  readonly aliases: readonly Alias[];
 }
 
 // Long enough for every entrance to hear that the pod takes no more requests.
@@ -23,7 +25,7 @@ const userId = 1000;
 
 /** One replica: restricted as https://kubernetes.io/docs/concepts/security/pod-security-standards/ says, files read-only. */
 export function podSpec(pod: Pod): PodSpec {
-  const { workload, place, inputs } = pod;
+  const { workload, place, inputs, aliases } = pod;
   const { spec } = workload;
   const { resources } = place;
   const isService = spec.kind === "service";
@@ -31,6 +33,7 @@ export function podSpec(pod: Pod): PodSpec {
     serviceAccountName: serviceAccount,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
+    ...(aliases.length > 0 && { hostAliases: aliases.map((alias) => ({ ...alias })) }),
     // The program is then not process 1, which is deaf to signals that it does not handle itself.
     shareProcessNamespace: true,
     terminationGracePeriodSeconds: spec.stopTimeoutSeconds + (isService ? leaveSeconds : 0),
@@ -121,7 +124,7 @@ function workingFolder({ spec }: Running): string | null {
   return spec.workingDir === "." ? null : posix.join("/", spec.workingDir);
 }
 
-function* environment({ workload, inputs }: Pod): Generator<EnvVar> {
+function* environment({ workload, place, inputs }: Pod): Generator<EnvVar> {
   const { spec, stack } = workload;
   yield* Object.entries({
     HOME: "/tmp",
@@ -142,6 +145,7 @@ function* environment({ workload, inputs }: Pod): Generator<EnvVar> {
   yield { name: "WAYBILL_REPOSITORY", value: stack.repository };
   yield { name: "WAYBILL_ENVIRONMENT", value: stack.environment };
   yield { name: "WAYBILL_DEPLOYMENT", value: stack.deployment };
+  if (place.component !== undefined) yield { name: "WAYBILL_COMPONENT", value: place.component };
   // A restart that somebody asked for is another revision by this.
   if (workload.restart !== null) yield { name: "WAYBILL_RESTART", value: workload.restart };
 }

@@ -2,6 +2,7 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../local/parts.ts";
+import { componentsProgram } from "./components.ts";
 import { makeEntrance } from "./entrance.ts";
 import { clusterProvider } from "./parts.ts";
 import { portsOf } from "./pod.ts";
@@ -13,7 +14,7 @@ type Workload = WorkloadOf<"service">;
 export function program(workload: Workload, place: Place): () => Promise<Outputs> {
   return () => {
     const reason = restingReason(workload);
-    if (reason === null) return Promise.resolve(running(workload, place));
+    if (reason === null) return Promise.resolve((place.components ? componentsProgram : running)(workload, place));
     makeRoutes(workload, workload.spec.routes, () => ({ kind: "none", reason }));
     return Promise.resolve({ reason });
   };
@@ -23,7 +24,7 @@ function running(workload: Workload, place: Place): Outputs {
   const { spec, stack } = workload;
   const { namespace, target, revision } = place;
   const provider = clusterProvider(place);
-  const deployment = makeDeployment(workload, place, provider);
+  const deployment = makeDeployment(workload, place, { provider });
   const service = new Service(
     spec.name,
     {
@@ -46,7 +47,7 @@ function running(workload: Workload, place: Place): Outputs {
         : { kind: "none", reason: withdrawn },
     { dependsOn: service },
   );
-  return { namespace, service: service.metadata.name };
   // Whoever asks Waybill about a request is answered by its route.
   if (entrance && withdrawn === undefined) makeEntrance(workload, place, { entrance, after: [service, ...routes] });
+  return { namespace, service: service.metadata.name };
 }

@@ -8,7 +8,7 @@ export function program(workload: WorkloadOf<"worker">, place: Place): () => Pro
   return () => {
     const reason = restingReason(workload);
     if (reason !== null) return Promise.resolve({ reason });
-    const deployment = makeDeployment(workload, place, clusterProvider(place));
+    const deployment = makeDeployment(workload, place, { provider: clusterProvider(place) });
     return Promise.resolve({ deployment: deployment.metadata.name });
   };
 }

@@ -2,9 +2,9 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
 import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2/horizontalPodAutoscaler.js";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget.js";
-import { deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import { componentName, deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
-import { makeInputs, metadataOf, revisionName, type Running } from "./parts.ts";
+import { makeInputs, metadataOf, revisionName, type Making, type Running } from "./parts.ts";
 import { podSpec } from "./pod.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 
@@ -18,10 +18,11 @@ const placementSeconds = 300;
 const gone = { "pulumi.com/deletionPropagationPolicy": "background" };
 
 /** One revision: a Deployment of its own, so that the one before it stays as it is until this one answers. */
-export function makeDeployment(workload: Running, place: Place, provider: Provider): Deployment {
+export function makeDeployment(workload: Running, place: Place, making: Making): Deployment {
+  const { provider, aliases = [] } = making;
   const { spec } = workload;
   const name = revisionName(workload, place);
-  const inputs = makeInputs(workload, place, provider);
+  const inputs = makeInputs(workload, place, making);
   const { labels: own, ...metadata } = metadataOf(workload, place, name);
   const selector = selectorOf(workload, place);
   const isScaled = isAutoscaled(spec.replicas);
@@ -45,7 +46,7 @@ export function makeDeployment(workload: Running, place: Place, provider: Provid
         selector: { matchLabels: selector },
         template: {
           metadata: { labels: own },
-          spec: { ...podSpec({ workload, place, inputs }), ...(spec.replicas.max > 1 && spread(selector)) },
+          spec: { ...podSpec({ workload, place, inputs, aliases }), ...(spec.replicas.max > 1 && spread(selector)) },
         },
       },
     },
@@ -57,9 +58,10 @@ export function makeDeployment(workload: Running, place: Place, provider: Provid
 }
 
 /** Which pods are this revision's. */
-export const selectorOf = ({ stack }: Running, { revision }: Place): Record<string, string> => ({
+export const selectorOf = ({ stack }: Running, { revision, component }: Place): Record<string, string> => ({
   [labels.deployment]: stack.deployment,
   [labels.revision]: revision,
+  ...(component !== undefined && { [labels.component]: component }),
 });
 
 const isAutoscaled = ({ max, targetCpu }: Running["spec"]["replicas"]): boolean => max > 1 && targetCpu !== null;
@@ -100,12 +102,14 @@ function makeAutoscaler(workload: Running, place: Place, options: CustomResource
 }
 
 /** When machines are emptied, one replica at a time. Of all revisions together: its name stays. */
-function makeBudget({ stack, spec }: Running, { namespace }: Place, provider: Provider) {
+function makeBudget({ stack }: Running, { namespace, component }: Place, provider: Provider) {
+  const own = component === undefined ? {} : { [labels.component]: component };
+  const name = component === undefined ? stack.deployment : componentName(stack.deployment, component);
   return new PodDisruptionBudget(
-    spec.name,
+    name,
     {
-      metadata: { name: spec.name, namespace, labels: { ...deploymentLabels(stack) } },
-      spec: { maxUnavailable: 1, selector: { matchLabels: { [labels.deployment]: stack.deployment } } },
+      metadata: { name, namespace, labels: { ...deploymentLabels(stack), ...own } },
+      spec: { maxUnavailable: 1, selector: { matchLabels: { [labels.deployment]: stack.deployment, ...own } } },
     },
     { provider },
   );

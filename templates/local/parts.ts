@@ -46,7 +46,7 @@ export const hostsOf = <Kind extends Pick<HostRoute, "subdomain">>(
 
 /** What may sleep while nobody asks for it: what brings an idle time, and runs. */
 export function idleOf({ spec, pause }: Workload): Pick<RouteArgs, "idle"> {
-  if (spec.kind !== "service" || spec.state !== "running" || pause !== null) return {};
+  if (spec.kind !== "service" || spec.main !== null || spec.state !== "running" || pause !== null) return {};
   const { idleAfterSeconds } = spec.replicas;
   if (idleAfterSeconds === null) return {};
   return { idle: { afterSeconds: idleAfterSeconds, startTimeoutSeconds: spec.health.startTimeoutSeconds } };

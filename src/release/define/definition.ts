@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { TreeSha } from "../../core/names.ts";
 import type { ResolvedDeployment } from "../../spec/resolved.ts";
+import type { ComponentSources } from "../workload.ts";
 
 /** A deployment as one commit defines it for one environment. */
 export interface Definition {
@@ -9,6 +10,8 @@ export interface Definition {
   readonly spec: ResolvedDeployment;
   /** The source tree; null where the deployment brings an image or a repository of its own. */
   readonly source: TreeSha | null;
+  /** Of a deployment of components, the source tree of each; `source` is then null. */
+  readonly sources?: ComponentSources;
   /** Name of the target that it runs on. */
   readonly target: string;
   /** Where its document starts. */
@@ -20,7 +23,7 @@ export interface Definition {
 /** `target`: of the environment, by its name in the server's settings. */
 export function define(
   spec: ResolvedDeployment,
-  { source, target }: Pick<Definition, "source" | "target">,
+  { source, sources, target }: Pick<Definition, "source" | "sources" | "target">,
   { file, line }: Definition["position"],
 ): Definition {
   return {
@@ -28,9 +31,10 @@ export function define(
     kind: spec.kind,
     spec,
     source,
+    ...(sources && { sources }),
     target,
     position: { file, line },
-    digest: digestOf({ spec, source, target }),
+    digest: digestOf({ spec, source, target, ...(sources && { sources }) }),
   };
 }
 
@@ -46,8 +50,14 @@ export function digestOf(value: unknown): string {
 }
 
 /** Path of the source tree within the repository, `.` for its root; null where the source is elsewhere. */
-export function sourcePath(spec: ResolvedDeployment): string | null {
-  return spec.source.from === "repository" ? spec.source.path : null;
+export function sourcePath({ source }: Pick<ResolvedDeployment, "source">): string | null {
+  return source.from === "repository" ? source.path : null;
+}
+
+/** Whatever has a source of its own: the components by their names, or the deployment itself. */
+export function partsOf(spec: ResolvedDeployment): readonly (readonly [string, Pick<ResolvedDeployment, "source">])[] {
+  const components = spec.kind === "service" ? Object.entries(spec.components) : [];
+  return components.length > 0 ? components : [[spec.name, spec]];
 }
 
 /** The host names' first labels: the deployment's own first. A worker or a job has none. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CommitSha } from "../../core/names.ts";
 import { WaybillError } from "../../core/errors.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -8,7 +9,7 @@ import { formatProblem, type Problem } from "../../spec/problem.ts";
 import { makeChecker, type CheckedRepository, type Checker, type IdentifiedFile } from "../../spec/repository.ts";
 import type { ResolvedDeployment } from "../../spec/resolved.ts";
 import { resolve } from "../../spec/resolve.ts";
-import { define, sourcePath, type Definition } from "./definition.ts";
+import { define, partsOf, sourcePath, type Definition } from "./definition.ts";
 
 /** What release reads of a repository. */
 export type Objects = Pick<Repository, "name" | "readFiles" | "treesAt">;
@@ -60,7 +61,9 @@ export function makeDefinitions({ context }: { readonly context: SpecContext }):
       defined(`${objects.name} ${commit} ${environment} ${defaultBranch}`, async () => {
         const result = await check(objects, commit, defaultBranch);
         const paths = new Set(
-          result.deployments.map((spec) => sourcePath(defineOne.resolved(spec, environment)) ?? "."),
+          result.deployments.flatMap((document) =>
+            partsOf(defineOne.resolved(document, environment)).map(([, part]) => sourcePath(part) ?? "."),
+          ),
         );
         const trees = await objects.treesAt(commit, [...paths]);
         return defineAll(result, (path) => trees.get(path) ?? null, { environment, defineOne });
@@ -72,7 +75,11 @@ export function makeDefinitions({ context }: { readonly context: SpecContext }):
 
 interface DefineOne {
   resolved(document: DeploymentSpec, environment: string): ResolvedDeployment;
-  define(spec: ResolvedDeployment, place: Pick<Definition, "source" | "target">, document: DeploymentSpec): Definition;
+  define(
+    spec: ResolvedDeployment,
+    place: Pick<Definition, "source" | "sources" | "target">,
+    document: DeploymentSpec,
+  ): Definition;
   /** The target of an environment, by name. */
   target(environment: string, settings: RepositorySettings): string;
 }
@@ -96,7 +103,8 @@ function makeDefine(context: SpecContext): DefineOne {
       environments[environment]?.target ?? context.defaultTarget ?? fallbackTarget,
     define(spec, place, document) {
       const known = definitionOf.get(spec);
-      if (known?.source === place.source && known.target === place.target) return known;
+      const isKnown = known?.source === place.source && known.target === place.target;
+      if (isKnown && isDeepStrictEqual(known.sources, place.sources)) return known;
       const definition = define(spec, place, document);
       definitionOf.set(spec, definition);
       return definition;
@@ -119,10 +127,15 @@ function defineAll(
   const target = defineOne.target(environment, settings);
   for (const document of deployments) {
     const spec = defineOne.resolved(document, environment);
-    const path = sourcePath(spec);
-    const source = path === null ? null : trees(path);
-    if (path !== null && source === null) missing.push(sourceMissing(document, path));
-    definitions.set(spec.name, defineOne.define(spec, { source, target }, document));
+    const found = partsOf(spec).map(([name, part]): readonly [string, Definition["source"]] => {
+      const path = sourcePath(part);
+      const source = path === null ? null : trees(path);
+      if (path !== null && source === null) missing.push(sourceMissing(document, path));
+      return [name, source];
+    });
+    const sources = spec.kind === "service" && spec.main !== null ? { sources: Object.fromEntries(found) } : {};
+    const source = spec.kind === "service" && spec.main !== null ? null : (found[0]?.[1] ?? null);
+    definitions.set(spec.name, defineOne.define(spec, { source, ...sources, target }, document));
   }
   return { definitions, problems: [...problems, ...missing], settings };
 }

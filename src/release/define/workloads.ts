@@ -1,5 +1,5 @@
 import type { StackName } from "../../core/stack.ts";
-import type { ResolvedDeployment } from "../../spec/resolved.ts";
+import type { ResolvedDeployment, ResolvedWorkload } from "../../spec/resolved.ts";
 import { digestOf, hostsOf, type Definition } from "./definition.ts";
 import type { DesiredRow, Override } from "../store.ts";
 import type { SecretUse, Workload } from "../workload.ts";
@@ -17,7 +17,7 @@ export type Desired = Omit<DesiredRow, "snapshot" | "commit">;
 
 /** What should run for a definition, and what keeps it from being applied. */
 export function desiredOf(stack: StackName, definition: Definition, surroundings: Surroundings): Desired {
-  const { spec, source, target } = definition;
+  const { spec, source, sources, target } = definition;
   const override = surroundings.overrides.get(stack.deployment);
   const uses = secretUses(spec);
   const missing = uses.filter(({ name }) => !surroundings.secretVersions.has(name)).map(({ name }) => name);
@@ -28,6 +28,7 @@ export function desiredOf(stack: StackName, definition: Definition, surroundings
     stack,
     spec: pause ? { ...spec, state: "paused" } : spec,
     source,
+    ...(sources && { sources }),
     target,
     secrets,
     host: hosts[0] ?? "",
@@ -55,6 +56,11 @@ function blockedBy(spec: ResolvedDeployment, missingSecrets: readonly string[]):
     return `secret ${names} does not exist: waybill secret set ${first}`;
   }
   if (spec.kind === "site") return null;
+  const components = spec.kind === "service" ? Object.values(spec.components) : [];
+  return (components.length > 0 ? components : [spec]).map(missingEnv).find((reason) => reason !== null) ?? null;
+}
+
+function missingEnv(spec: ResolvedWorkload): string | null {
   const given = new Set([
     ...Object.keys(spec.env),
     ...spec.secrets.flatMap((secret) => ("env" in secret ? [secret.env] : [])),

@@ -10,11 +10,20 @@ const hashLength = 10;
  * second `--`. Names hold no `--` of their own, so no two environments share one, and none is a namespace of others.
  */
 export function namespaceOf({ repository, environment }: Pick<StackName, "repository" | "environment">): string {
-  const name = `${repository}--${environment}`;
+  return cut(`${repository}--${environment}`);
+}
+
+function cut(name: string): string {
   if (name.length <= maxLabelLength) return name;
   const kept = name.slice(0, maxLabelLength - hashLength - 2).replace(/-+$/, "");
   return `${kept}--${digest(name).slice(0, hashLength)}`;
 }
+
+/**
+ * The name of what one component has in a namespace: `DEPLOYMENT-REVISION--COMPONENT`, cut like a namespace's where that
+ * is too long. No deployment's own objects have a `--` in their names.
+ */
+export const componentName = (owner: string, component: string): string => cut(`${owner}--${component}`);
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -27,6 +36,7 @@ export const labels = {
   environment: "waybill.dev/environment",
   deployment: "waybill.dev/deployment",
   revision: "waybill.dev/revision",
+  component: "waybill.dev/component",
 } as const;
 
 export const manager = "waybill";

@@ -1,17 +1,20 @@
 import type { ResolvedService, ResolvedWorker } from "../../spec/resolved.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { refusals as siteRefusals } from "../local/notices.ts";
+import type { WorkloadOf } from "../../../templates/local/parts.ts";
 import type { Workload } from "../workload.ts";
+import { componentsOf, hasComponents } from "./components.ts";
 import { imageOf } from "./runtimes.ts";
 import { sizeProblem } from "./sizes.ts";
 
-type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl">;
+type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl" | "ingress">;
 
 /** What stands in the file and cannot be done on this target: applying it is refused with these words. */
 export function refusals(workload: Workload, settings: Settings): readonly string[] {
   const { spec } = workload;
   if (spec.kind === "job") return [];
   if (spec.kind === "site") return siteRefusals(workload);
+  if (hasComponents(spec)) return componentRefusals({ ...workload, spec }, settings);
   return [...sourceRefusals(workload, spec, settings), ...fileRefusals(spec), ...sizeRefusals(spec, settings)];
 }
 
@@ -19,15 +22,13 @@ export function refusals(workload: Workload, settings: Settings): readonly strin
 export function notices(workload: Workload, settings: Settings): readonly string[] {
   const { spec } = workload;
   if (spec.kind === "job") return ["jobs are checked but not run yet by this server"];
-  return refusals(workload, settings);
+  return [...refusals(workload, settings), ...(hasComponents(spec) ? componentNotices(spec) : [])];
 }
 
 type Running = ResolvedService | ResolvedWorker;
 
 function sourceRefusals({ source }: Workload, spec: Running, { runtimes, sourceUrl }: Settings): readonly string[] {
-  if (spec.kind === "service" && Object.keys(spec.components).length > 0) {
-    return ["components are not run by this target yet: make each a deployment of its own"];
-  }
+  if (spec.source.from === "git") return ["source.git is not fetched yet: use source.path, or source.image"];
   if (spec.source.from !== "image") {
     if (source === null) return ["its source tree is not known"];
     if (spec.command === null) return ["a program from source needs a command"];
@@ -39,6 +40,29 @@ function sourceRefusals({ source }: Workload, spec: Running, { runtimes, sourceU
   }
   const image = imageOf(spec, runtimes);
   return typeof image === "string" ? [image] : [];
+}
+
+function componentRefusals(workload: WorkloadOf<"service">, settings: Settings): readonly string[] {
+  const { main, routes } = workload.spec;
+  const parts = [...componentsOf(workload)].flatMap(([name, part]) =>
+    refusals(part, settings).map((reason) => `component ${name}: ${reason}`),
+  );
+  const isElsewhere = settings.ingress !== undefined && routes.some(({ component }) => component !== main);
+  return isElsewhere
+    ? [...parts, `the cluster's entrance leads to the component ${main} only: route the others by the gateway`]
+    : parts;
+}
+
+function componentNotices({ components }: ResolvedService): readonly string[] {
+  const all = Object.entries(components);
+  const sleepless = all.filter(([, { replicas }]) => replicas.min === 0).map(([name]) => name);
+  const unplanned = all.filter(([, { size }]) => size.gpu).map(([name]) => name);
+  return [
+    ...(sleepless.length > 0 ? [`components do not sleep: ${sleepless.join(", ")} runs one replica at least`] : []),
+    ...(unplanned.length > 0
+      ? [`GPUs of ${unplanned.join(", ")}: room is not planned for components, both revisions must fit side by side`]
+      : []),
+  ];
 }
 
 function fileRefusals({ source, files, workingDir }: Running): readonly string[] {

@@ -7,6 +7,7 @@ import type { StackName } from "../../core/stack.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
 import type { SecretReader, Workload } from "../workload.ts";
+import { componentsOf, hasComponents } from "./components.ts";
 import { namespaceOf, revisionOf } from "./names.ts";
 import { refusals } from "./notices.ts";
 import type { EnvironmentPlace, Place, SourcePlace } from "./place.ts";
@@ -25,9 +26,9 @@ export interface PlaceDependencies {
   readonly urls: Pick<SourceUrls, "sign">;
   /** The Host header by which the entrance knows the server. */
   readonly host: string;
-  readonly clock: Clock;
   /** Of the deployments' addresses, which are below `host`. */
   readonly scheme: "http" | "https";
+  readonly clock: Clock;
 }
 
 export type Running = WorkloadOf<"service" | "worker">;
@@ -50,8 +51,8 @@ export function environmentPlaceOf({ name, settings }: PlaceDependencies, { repo
     namespace: namespaceOf({ repository, environment }),
     quota: settings.quota ?? {},
     gateway: gatewayOf(settings),
-    pullSecret,
     ...(settings.ingress && { entrance: { from: settings.ingress.from, serverUrl: settings.ingress.serverUrl } }),
+    pullSecret,
   };
   const content = JSON.stringify([place, pullSecret?.reveal() ?? null]);
   return { place, digest: createHash("sha256").update(content).digest("hex") };
@@ -81,8 +82,8 @@ export function outlineOf(
 ): Outline | null {
   const { spec, stack } = workload;
   if (isResting(workload) || spec.kind === "job" || spec.kind === "site") return null;
-  // What is refused anyway needs no room.
-  if (refusals(workload, settings).length > 0) return null;
+  // What is refused anyway needs no room; where several start together, the scheduler decides.
+  if (hasComponents(spec) || refusals(workload, settings).length > 0) return null;
   const { revision, resources } = contentOf(settings, { ...workload, spec });
   return {
     stack,
@@ -95,6 +96,29 @@ export function outlineOf(
   };
 }
 
+/** One place for all: that of its main component, with its own revision, and those of the components in it. */
+async function wholePlace(
+  dependencies: PlaceDependencies,
+  workload: WorkloadOf<"service">,
+  running: number | null,
+): Promise<Place> {
+  const parts = [...componentsOf(workload)];
+  const revision = revisionOf(
+    parts.map(([name, part]) => [name, contentOf(dependencies.settings, part).revision] as const),
+  );
+  const places = await Promise.all(
+    parts.map(async ([component, part]) => {
+      const place = await placeOf(dependencies, part, null);
+      return [component, { ...place, revision, component }] as const;
+    }),
+  );
+  const components: Readonly<Record<string, Place>> = Object.fromEntries(places);
+  const main = components[workload.spec.main ?? ""] ?? places[0]?.[1];
+  if (!main) throw new TypeError(`${workload.spec.name} has no component`);
+  const { component: _, ...own } = main;
+  return { ...own, replicas: initialReplicas(workload.spec.replicas, running), components };
+}
+
 /** Secrets are read at the last moment, and only for what runs. */
 export async function placeOf(
   dependencies: PlaceDependencies,
@@ -103,6 +127,7 @@ export async function placeOf(
 ): Promise<Place> {
   const { name, settings, scheme, host } = dependencies;
   const { spec, stack } = workload;
+  if (hasComponents(spec)) return wholePlace(dependencies, { ...workload, spec }, running);
   const { fetched, ...content } = contentOf(settings, workload);
   return {
     ...reachOf(name, settings),
@@ -111,6 +136,7 @@ export async function placeOf(
     source: fetched && sourcePlace(dependencies, stack.repository, fetched),
     secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
     replicas: initialReplicas(spec.replicas, running),
+    ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
   };
 }
 
@@ -136,7 +162,6 @@ function contentOf(settings: KubernetesTargetSettings, workload: Running) {
 /** What makes other pods. Who may ask, by which name, and how many there are leave them as they are. */
 function podContent({ spec, secrets }: Running): unknown {
   const { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds } = spec;
-    ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
   const ports = spec.kind === "service" ? spec.routes.map(({ port, protocol }) => ({ port, protocol })) : [];
   const serving = spec.kind === "service" ? { port: spec.port, health: spec.health, ports } : null;
   return { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds, secrets, serving };

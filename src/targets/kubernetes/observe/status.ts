@@ -9,6 +9,7 @@ import { makeInformer } from "../cluster/informer.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { diagnose, troubleOf, type Facts, type Trouble } from "./diagnosis.ts";
 import { labels, manager, stackOf } from "../names.ts";
+import { statusOfParts, troubleOfParts } from "./together.ts";
 import type { DeploymentObject, EventObject, PodObject } from "./pods.ts";
 
 interface Dependencies {
@@ -42,8 +43,19 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
   const seen = observe(dependencies, look);
 
   function status(stack: StackName): WorkloadStatus | null {
-    const [newest] = seen.revisions(stack);
-    return newest ? diagnose(seen.facts(stack, newest)) : null;
+    return statusOfParts(newestParts(stack, diagnose));
+  }
+
+  /** Of each Deployment of the newest revision: a deployment of components has several. */
+  function newestParts<Is>(stack: StackName, judge: (facts: Facts) => Is) {
+    const [newest, ...others] = seen.revisions(stack);
+    if (!newest) return [];
+    const isOfRevision = (other: DeploymentObject): boolean =>
+      labelOf(other, "revision") === labelOf(newest, "revision");
+    return [newest, ...others.filter(isOfRevision)].map((deployment) => ({
+      component: labelOf(deployment, "component") ?? null,
+      is: judge(seen.facts(stack, deployment)),
+    }));
   }
 
   function look(stack: StackName): void {
@@ -64,16 +76,10 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
       for (const { change } of said.values()) listener(change);
       return changes.listen(listener);
     },
-    trouble(stack) {
-      const [newest] = seen.revisions(stack);
-      return newest ? troubleOf(seen.facts(stack, newest)) : null;
-    },
+    trouble: (stack) => troubleOfParts(newestParts(stack, troubleOf)),
     replicas: (stack) => seen.revisions(stack)[0]?.spec?.replicas ?? null,
     pods: seen.pods,
-    newestPods(stack) {
-      const [newest] = seen.revisions(stack);
-      return newest ? seen.facts(stack, newest).pods : [];
-    },
+    newestPods: (stack) => newestParts(stack, ({ pods }) => pods).flatMap(({ is }) => is),
     onPods: (listener) => touched.listen(listener),
     close: seen.close,
   };
@@ -117,8 +123,10 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
         .toSorted((a, b) => createdAt(b).localeCompare(createdAt(a))),
     facts(stack: StackName, deployment: DeploymentObject): Facts {
-      const revision = deployment.metadata.labels?.[labels.revision];
-      const own = podsOf(stack).filter(({ metadata }) => metadata.labels?.[labels.revision] === revision);
+      const isIts = (pod: PodObject): boolean =>
+        labelOf(pod, "revision") === labelOf(deployment, "revision") &&
+        labelOf(pod, "component") === labelOf(deployment, "component");
+      const own = podsOf(stack).filter(isIts);
       const uids = new Set(own.map(({ metadata }) => metadata.uid));
       const isService = own.some(({ spec }) => spec?.containers?.some((container) => "ports" in container));
       return {
@@ -133,6 +141,9 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
     },
   };
 }
+
+const labelOf = ({ metadata }: KubeObject, label: "revision" | "component"): string | undefined =>
+  metadata.labels?.[labels[label]];
 
 const belongsTo =
   (stack: StackName) =>

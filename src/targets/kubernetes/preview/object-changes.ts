@@ -4,6 +4,7 @@ import { redacted } from "../../../engine/value/redaction.ts";
 import { isMap, mapValues } from "../../../engine/value/value.ts";
 import type { ObjectChange } from "../../../release/deployer.ts";
 import { labels } from "../names.ts";
+import { mapAt, textAt } from "../provider/manifest.ts";
 import { kindOf } from "../provider/token.ts";
 import { differencesOf } from "./differences.ts";
 
@@ -36,11 +37,8 @@ function isPredecessor(gone: Shown, made: Shown): boolean {
   return nameOf(gone.sight?.before).replace(before, after) === nameOf(made.sight?.asked);
 }
 
-const metadataOf = (object: Properties | null | undefined): Properties => {
-  const metadata = object?.["metadata"];
-  return isMap(metadata) ? metadata : {};
-};
-const nameOf = (object: Properties | null | undefined): string => String(metadataOf(object)["name"] ?? "");
+const metadataOf = (object: Properties | null | undefined): Properties => mapAt(object ?? {}, "metadata");
+const nameOf = (object: Properties | null | undefined): string => textAt(metadataOf(object), "name") ?? "";
 
 function revisionOf(object: Properties | null | undefined): string | null {
   const own = metadataOf(object)["labels"];

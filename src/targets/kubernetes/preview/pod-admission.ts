@@ -1,8 +1,9 @@
-import type { Json, Properties } from "../../../engine/provider.ts";
+import type { Properties } from "../../../engine/provider.ts";
 import { containsUnknown, isMap } from "../../../engine/value/value.ts";
 import { ClusterError } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { KindName, KubeObject } from "../cluster/object.ts";
+import { mapAt } from "../provider/manifest.ts";
 
 interface Asking {
   readonly kind: KindName;
@@ -35,19 +36,15 @@ export async function askAboutPod(cluster: Cluster, { kind, inputs, signal, onPr
 
 /** Null: it makes no pods, or it is not known yet which. */
 function podOf({ kind }: KindName, inputs: Properties): KubeObject | null {
-  const template = makers.has(kind) && isMap(inputs["spec"]) ? inputs["spec"]["template"] : undefined;
-  if (!isMap(template) || containsUnknown(template)) return null;
-  const { metadata = {}, spec } = template;
-  const own = isMap(inputs["metadata"]) ? inputs["metadata"] : {};
-  const place: Json = own["namespace"] === undefined ? {} : { namespace: own["namespace"] };
-  const name = `${String(own["name"])}-waybill-dry-run`;
-  const pod = {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { ...(isMap(metadata) ? metadata : {}), ...place, name },
-    spec,
+  const { template } = mapAt(inputs, "spec");
+  if (!makers.has(kind) || !isMap(template) || containsUnknown(template)) return null;
+  const { name = "", namespace } = mapAt(inputs, "metadata") as { readonly name?: string; readonly namespace?: string };
+  const metadata = {
+    ...mapAt(template, "metadata"),
+    ...(namespace !== undefined && { namespace }),
+    name: `${name}-waybill-dry-run`,
   };
-  return pod as unknown as KubeObject;
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: mapAt(template, "spec") };
 }
 
 /**

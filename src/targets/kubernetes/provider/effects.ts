@@ -180,6 +180,6 @@ export async function previewInputs({ cluster }: Bound, wanted: Wanted): Promise
     // Its namespace or its kind may be declared by the same program.
     const isEarly = isStatus(error, 404) || (error instanceof WaybillError && error.code === "KIND_UNKNOWN");
     if (!isEarly) throw error;
-    return { outputs: previewOfInputs(inputs), isGuess: true };
+    return { outputs: previewOfInputs(kindOf(type), inputs), isGuess: true };
   }
 }

@@ -1,5 +1,6 @@
 import type { Json, Properties } from "../../../engine/provider.ts";
 import { isList, isMap, unknownValue } from "../../../engine/value/value.ts";
+import type { KindName } from "../cluster/object.ts";
 import { mapAt } from "./manifest.ts";
 
 // What the server makes up for each dry run, and would make up anew for the real one.
@@ -24,10 +25,15 @@ export function previewOfUpdate(outputs: Properties): Properties {
 }
 
 /** Where there is nothing to ask, as the namespace or the kind is itself only about to be created. */
-export function previewOfInputs(inputs: Properties): Properties {
-  const metadata = mapAt(inputs, "metadata");
-  const unknown = Object.fromEntries(madeUpMetadata.map((key) => [key, unknownValue]));
-  return { ...inputs, metadata: { ...metadata, ...unknown }, status: unknownValue };
+export function previewOfInputs({ kind }: KindName, inputs: Properties): Properties {
+  const unknown = (keys: readonly string[]): Properties => Object.fromEntries(keys.map((key) => [key, unknownValue]));
+  return {
+    ...inputs,
+    metadata: { ...mapAt(inputs, "metadata"), ...unknown(madeUpMetadata) },
+    // A program that goes on with an address must not take it for absent.
+    ...(kind === "Service" && { spec: { ...unknown(madeUpSpec), ...mapAt(inputs, "spec") } }),
+    status: unknownValue,
+  };
 }
 
 /** What the program itself asks for is known. */

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
+import { clusterSkip, patience } from "./support/cluster.ts";
+import { clusterWorld, type ClusterWorld } from "./support/cluster-world.ts";
+import { until } from "./support/served.ts";
+import { statusOf } from "./support/target-world.ts";
+
+// A deployment of several parts: one revision, each part its own program, reached by the others under its name.
+
+const front = `const { createServer } = require("node:http");
+createServer(async (request, response) => {
+  if (request.url === "/own") return response.end(process.env.WAYBILL_COMPONENT + " " + (process.env.KEY ?? "none"));
+  const answer = await fetch("http://ranker" + request.url);
+  response.end("web one, " + (await answer.text()));
+}).listen(process.env.PORT);
+console.log("listening");
+`;
+const ranker = (text: string): string => `const { createServer } = require("node:http");
+createServer((request, response) => response.end(${JSON.stringify(text)} + " " + process.env.KEY)).listen(process.env.PORT);
+console.log("listening");
+`;
+const file = `apiVersion: waybill/v1
+kind: service
+command: node main.js
+access: {visibility: public}
+size: {cpu: 0.02, memory: 64Mi}
+components:
+  web: {source: {path: web}}
+  ranker: {source: {path: ranker}, port: 9000, secrets: [{name: key, env: KEY}]}
+  mailer: {kind: worker, source: {path: mailer}}
+routes: [{subdomain: ranker-admin, component: ranker}]
+`;
+
+describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, () => {
+  let world: ClusterWorld;
+
+  before(async () => {
+    world = await clusterWorld();
+  });
+  after(async () => {
+    await world?.close();
+  });
+
+  const list = async (apiVersion: string, kind: string): Promise<readonly KubeObject[]> =>
+    (await world.cluster.list({ apiVersion, kind, namespace: world.namespace }, patience())).items.filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined,
+    );
+  const componentOf = ({ metadata }: KubeObject): string => metadata.labels?.["waybill.dev/component"] ?? "";
+
+  test("each part runs its own source and has its own secrets; they find each other by name", async () => {
+    const { served, shop } = world;
+    await shop.write({ "deployments/shop.yaml": file });
+    await served.cli(["secret", "set", "key", "--repository", shopName(world)], { input: "k-1234567" });
+    const { exitCode, stderr } = await shop.push({
+      "web/main.js": front,
+      "ranker/main.js": ranker("ranker one"),
+      "mailer/main.js": "setInterval(() => undefined, 1000); console.log('mailing');",
+    });
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /shop {2}ready/);
+    assert.equal((await served.get("shop")).body, "web one, ranker one k-1234567");
+    assert.equal((await served.get("shop", "/own")).body, "web none");
+    assert.equal((await served.get("ranker-admin")).body, "ranker one k-1234567");
+    assert.deepEqual((await list("apps/v1", "Deployment")).map(componentOf).toSorted(), ["mailer", "ranker", "web"]);
+    const { out } = await served.cli(["logs", "shop"]);
+    assert.match(out, /mailing/);
+    assert.match(out, /listening/);
+  });
+
+  test("a part whose program changed is a new revision of all, and none calls into another", async () => {
+    const { served, shop } = world;
+    const { exitCode, stderr } = await shop.push({ "ranker/main.js": ranker("ranker two") });
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /the source tree of ranker changed/);
+    assert.equal((await served.get("shop")).body, "web one, ranker two k-1234567");
+    await until("the old revision is gone", async () => (await list("apps/v1", "Deployment")).length === 3);
+    assert.equal((await list("v1", "Service")).length, 3);
+  });
+
+  test("a part that fails is named, and what ran before goes on", async () => {
+    const { served, shop } = world;
+    const { stderr } = await shop.push({ "mailer/main.js": "console.log('no mail'); process.exit(4);" });
+    assert.match(stderr, /shop {2}failed: component mailer: crashed .*with status 4/);
+    assert.equal((await served.get("shop")).body, "web one, ranker two k-1234567");
+    assert.equal((await statusOf(world, "shop")).state, "failed");
+  });
+});
+
+const shopName = ({ namespace }: ClusterWorld): string => namespace.replace(/--production$/, "");
