@@ -4,7 +4,8 @@ import { pino } from "pino";
 import type { Server as NetServer } from "node:net";
 import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
-import { listenForControl, makeDrained, makeQuiet } from "./gateway/control/server.ts";
+import { makeAnswer } from "./gateway/control/question.ts";
+import { listenForControl, makeDrained, makeQuiet, type Action } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
 import { keepBounded } from "./gateway/control/own-log.ts";
 import {
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
     clock,
     log,
   });
-  const loaded = database.follow(gateway.mirror);
+  const actions = { drained: makeDrained(gateway), quiet: makeQuiet(gateway) };
+  const loaded = database.follow(gateway.mirror, settings.isOneOfSeveral ? makeAnswer(actions) : undefined);
   // Without a database it serves all the same: whoever asks is told to come back, and the port is not refused.
   await Promise.race([loaded, clock.sleep(firstLoadMs)]);
   await gateway.listen(await placeToListen(settings));
@@ -56,7 +58,7 @@ async function main(): Promise<void> {
     clusters = changed;
     endpoints.reopen();
   };
-  await serve(gateway, { settings, database, reach });
+  await serve(gateway, { settings, database, reach, actions });
   log.info({ port: settings.port, version: settings.version }, "gateway listening");
   say({ kind: "ready" });
   if (process.connected) process.disconnect();
@@ -100,9 +102,10 @@ interface Serving {
   readonly settings: GatewaySettings;
   readonly database: ReturnType<typeof makeGatewayDatabase>;
   readonly reach: (clusters: GatewaySettings["clusters"]) => void;
+  readonly actions: Readonly<Record<string, Action>>;
 }
 
-async function serve(gateway: Gateway, { settings, database, reach }: Serving): Promise<void> {
+async function serve(gateway: Gateway, { settings, database, reach, actions }: Serving): Promise<void> {
   const { dataFolder, version, port, host, origin } = settings;
   let isEnding = false;
 
@@ -130,8 +133,7 @@ async function serve(gateway: Gateway, { settings, database, reach }: Serving): 
         reach(clusters as GatewaySettings["clusters"]);
         return {};
       },
-      drained: makeDrained(gateway),
-      quiet: makeQuiet(gateway),
+      ...actions,
       takeover: async ({ execPath, entry, settingsFile }) => {
         const files = { execPath: String(execPath), entry: String(entry), settingsFile: String(settingsFile) };
         const pid = await spawnGateway({ ...files, dataFolder, listener: gateway.server });

@@ -189,7 +189,7 @@ function keepSleep(
   const signal = AbortSignal.any([ended.signal, given.signal]);
   const keeper = makeSleepKeeper({
     book: makeSleepBook(base.db),
-    quiet: base.gateway.traffic,
+    quiet: base.traffic,
     sleeperOf: given.sleeperOf,
     isBusy: given.isBusy,
     clock: systemClock,

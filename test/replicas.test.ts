@@ -122,6 +122,30 @@ describe("two servers", { timeout: 400_000, concurrency: 1 }, () => {
     two = await world.start("two");
   });
 
+  test("what one gateway has under way is not put to sleep by the server of another, and either wakes it", async () => {
+    const idle = await world.clone("idle", two);
+    await idle.write({
+      "deployments/idle.yaml": service("idle", "replicas: {min: 0, idleAfter: 1s}\n"),
+      "idle/main.js": slowProgram,
+    });
+    await idle.commit("idle");
+    await idle.git("push", "--quiet", "origin", "main");
+    const stage = async (): Promise<string | null> => {
+      const { rows } = await world.pool.query<{ stage: string | null }>(
+        "select sleep ->> 'stage' as stage from routes where host = 'idle'",
+      );
+      return rows[0]?.stage ?? null;
+    };
+    const isAsleep = async (): Promise<boolean> => (await stage()) === "asleep";
+    const by = (await acts(one)()) ? two : one;
+    assert.equal((await world.get(by, "idle", "/slow")).body, "slowly");
+    await until("it sleeps", isAsleep);
+    assert.equal(await world.programs(), programs.length);
+    assert.deepEqual(await answers(by, ["idle"]), new Set(["awake"]));
+    await until("it sleeps again", isAsleep);
+    assert.deepEqual(await answers(by === one ? two : one, ["idle"]), new Set(["awake"]));
+  });
+
   test("a webhook that both get is followed once", async () => {
     const remote = await remoteOf(world, "docs");
     const { webhook } = (await api(world, one, { name: "docs", url: `file://${remote.path}` })) as {
@@ -137,6 +161,12 @@ describe("two servers", { timeout: 400_000, concurrency: 1 }, () => {
     assert.equal(await snapshots("docs"), 1);
   });
 });
+
+const slowProgram = `require("node:http").createServer((request, response) => {
+  if (request.url === "/slow") setTimeout(() => response.end("slowly"), 6_000);
+  else response.end("awake");
+}).listen(process.env.PORT);
+`;
 
 /** A repository hosted elsewhere. */
 async function remoteOf(world: ReplicaWorld, name: string): Promise<WorkingCopy> {

@@ -39,6 +39,8 @@ export interface GatewayOptions {
   readonly log: Log;
   /** The address to bind, `127.0.0.1` for this machine alone. Default: every address of the machine. */
   readonly host?: string;
+  /** Default: it is asked by the server of its data folder alone. */
+  readonly isOneOfSeveral?: boolean;
   /** Default: none. */
   readonly clusters?: Readonly<Record<string, ClusterReach>>;
   /** Default: `http` and `localhost:PORT`. */
@@ -130,8 +132,8 @@ export async function stopGateways(dataFolder: string): Promise<void> {
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
   const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
-  const { clusters = {} } = options;
-  const settings: GatewaySettings = { dataFolder, version, port, host, origin, databaseUrl, clusters };
+  const { clusters = {}, isOneOfSeveral = false } = options;
+  const settings = { dataFolder, version, port, host, origin, databaseUrl, clusters, isOneOfSeveral };
   const file = writeSettings(settings);
   const serving = await servingGateways(options);
   const [ours, ...others] = serving.toSorted((a, b) => Number(b.port === port) - Number(a.port === port));

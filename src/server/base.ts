@@ -7,6 +7,7 @@ import type { LeaseBook } from "../core/lease.ts";
 import type { Log } from "../core/log.ts";
 import { packageRoot } from "../core/package-root.ts";
 import type { Spawn } from "../core/spawn.ts";
+import { makeAskedTraffic } from "../gateway/control/question.ts";
 import type { ClusterReach } from "../gateway/control/state-file.ts";
 import { defaultOrigin, ensureGateway, type GatewayHandle } from "../gateway/launch.ts";
 import { makeGit, type Git } from "../git/git.ts";
@@ -15,6 +16,7 @@ import type { ServerSettings } from "../spec/server-settings.ts";
 import { openDatabase, type Database } from "../store/database.ts";
 import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
 import { makeLeaseBook, newHolder, urlAs } from "../store/replicas/lease-book.ts";
+import { makeQuestionBook } from "../store/replicas/questions.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -33,6 +35,8 @@ export interface Base {
   readonly git: Git;
   readonly remoteKeys: RemoteKeys;
   readonly gateway: GatewayHandle;
+  /** What all gateways know of requests under way. */
+  readonly traffic: GatewayHandle["traffic"];
   readonly origin: PublicOrigin;
   readonly url: string;
 }
@@ -83,10 +87,16 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     log,
     origin,
     clusters: clustersOf(settings),
+    isOneOfSeveral: parts.replica !== null,
     ...listenHost(settings),
   });
   closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
-  return { db: database.db, databaseUrl, leases, cipher, git, remoteKeys, gateway, origin, url: bareUrl(origin) };
+  const { db } = database;
+  const traffic =
+    parts.replica === null
+      ? gateway.traffic
+      : makeAskedTraffic({ book: makeQuestionBook(db), clock: systemClock, log });
+  return { db, databaseUrl, leases, cipher, git, remoteKeys, gateway, traffic, origin, url: bareUrl(origin) };
 }
 
 /** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */

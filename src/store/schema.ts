@@ -7,6 +7,7 @@ import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
 import type { ActivitySchema } from "./sleep/book.ts";
+import type { QuestionSchema } from "./replicas/questions.ts";
 
 /** Every table; each group's row types live beside its queries. */
 export interface Schema
@@ -18,7 +19,8 @@ export interface Schema
     AccessSchema,
     RouteSchema,
     RemoteKeysSchema,
-    ActivitySchema {
+    ActivitySchema,
+    QuestionSchema {
   migrations: MigrationTable;
 }
 

@@ -27,6 +27,8 @@ export interface GatewaySettings {
   readonly databaseUrl: string;
   /** How the clusters that routes lead into are reached, by the names of their targets. */
   readonly clusters: Readonly<Record<string, ClusterReach>>;
+  /** Whether there are other servers, who do not find it by its data folder. */
+  readonly isOneOfSeveral: boolean;
 }
 
 export interface ClusterReach {

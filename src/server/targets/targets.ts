@@ -148,7 +148,7 @@ function openLocal(
     secrets,
     routes,
     isOwned,
-    traffic: base.gateway.traffic,
+    traffic: base.traffic,
     clock: systemClock,
     log,
     spawn,

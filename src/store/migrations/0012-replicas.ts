@@ -26,6 +26,34 @@ export const replicas: Migration = {
     end
     $$;
 
+    -- Gateways of other machines are asked by way of the database. One that was not seen for a while has ended.
+    create table gateways (
+      id text primary key,
+      seen_at timestamptz not null default now()
+    );
+    create table gateway_questions (
+      id integer generated always as identity primary key,
+      action text not null,
+      body jsonb not null,
+      asked_at timestamptz not null default now()
+    );
+    create table gateway_answers (
+      question integer not null references gateway_questions on delete cascade,
+      gateway text not null,
+      in_flight integer not null,
+      primary key (question, gateway)
+    );
+
+    create function notify_question() returns trigger language plpgsql as $$
+    begin
+      perform pg_notify('waybill_questions', new.id::text);
+      return null;
+    end
+    $$;
+
+    create trigger question_asked after insert on gateway_questions
+      for each row execute function notify_question();
+
     create function fence(tables text[]) returns void language plpgsql as $$
     declare
       name text;
