@@ -153,6 +153,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
       targets: Object.keys(settings.targets),
       defaultTarget: settings.defaultTarget,
     },
+    isElsewhere: (name) => settings.targets[name]?.kind === "kubernetes",
     clock,
     log,
     signal: stopping.signal,

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
+import { makeSlots, type Slots } from "../core/slots.ts";
 import type { Git } from "../git/git.ts";
 import type { PushGate } from "../intake/push-gate.ts";
 import { makeAnnouncer } from "../release/apply/announce.ts";
@@ -28,19 +29,26 @@ interface ReleaseRoomParts {
   readonly secrets: SecretVersions;
   readonly remoteKeys: Pick<RemoteKeys, "save">;
   readonly context: SpecContext;
+  /** Whether a target's programs run on other machines than this one. */
+  readonly isElsewhere: (target: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
-const maxParallelApplies = 8;
+// An apply on this machine starts programs here; one elsewhere does little but wait until they are ready there.
+const maxParallelHere = 8;
+const maxParallelElsewhere = 64;
 
 /** The release room, wired: from a look at refs to applies and what people see of them. */
 export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const { git, store, deployer, secrets, clock, log, signal } = parts;
   const steps = makeFeed<Step>();
   const events = makeFeed<ReleaseEvent>();
-  const driver = makeDriver({ store, deployer, steps, clock, log, maxParallel: maxParallelApplies });
+  const here = makeSlots({ running: maxParallelHere });
+  const elsewhere = makeSlots({ running: maxParallelElsewhere });
+  const slotsOf = (target: string): Slots => (parts.isElsewhere(target) ? elsewhere : here);
+  const driver = makeDriver({ store, deployer, steps, clock, log, slotsOf });
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
   const announce = makeAnnouncer({ driver, deployer, log });

@@ -29,6 +29,7 @@ export async function releaseWorld() {
     secrets: { versions: async () => secretVersions },
     remoteKeys: { save: async () => undefined },
     context: defaultContext,
+    isElsewhere: () => false,
     clock: systemClock,
     log: silentLog,
     signal: closing.signal,

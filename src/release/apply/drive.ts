@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, type WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
-import { makeSlots } from "../../core/slots.ts";
+import type { Slots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
 import { heirsSettled, missingHeir } from "./heirs.ts";
@@ -34,8 +34,8 @@ interface DriverParts {
   readonly steps: Feed<Step>;
   readonly clock: Clock;
   readonly log: Log;
-  /** How many stacks are applied at once. */
-  readonly maxParallel: number;
+  /** What bounds how many stacks of a target are applied at once. */
+  readonly slotsOf: (target: string) => Slots;
 }
 
 /** One stack's work: at most one pass at a time, and always one more when something changed meanwhile. */
@@ -60,7 +60,6 @@ export function makeDriver(parts: DriverParts): Driver {
   const workers = new Map<string, Worker>();
   const idle = makeWaiters();
   const closing = new AbortController();
-  const slots = makeSlots({ running: parts.maxParallel });
 
   async function work(stack: StackName, worker: Worker): Promise<void> {
     const key = stackKey(stack);
@@ -69,8 +68,11 @@ export function makeDriver(parts: DriverParts): Driver {
       worker.isDirty = false;
       worker.abort = new AbortController();
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
+      // What cannot be read is found out by the pass that follows.
+      const row = await parts.store.deployment(stack).catch(() => null);
       // Not within the gate: many that wait there would keep out whom they wait for.
-      await heirsSettled(parts.store, stack, { settled, signal });
+      if (row) await heirsSettled(parts.store, row, { settled, signal });
+      const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
       const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt }));
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -170,8 +172,9 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     if (signal.aborted) return "settled";
     const error = asWaybillError(thrown);
     const told = { stack: stackKey(stack), code: error.code, attempt };
-    // A program that does not run is its owner's affair; they are told in full elsewhere.
-    if (error.verdict === "rejected") log.info({ ...told, reason: error.message }, "apply refused");
+    // A program that does not run, or has no room, is its owner's affair; they are told in full elsewhere.
+    const isOwners = error.verdict === "rejected" || error.verdict === "waiting";
+    if (isOwners) log.info({ ...told, reason: error.message }, "not applied");
     else log.error({ ...told, err: error }, "apply failed");
     return await fail(parts, { stack, error, attempt }).catch((cause: unknown) => {
       log.error({ stack: stackKey(stack), err: cause }, "a failure could not be recorded");
@@ -182,7 +185,7 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
 
 async function remove({ store, deployer, steps, clock }: DriverParts, row: DeploymentRow, signal: AbortSignal) {
   const { stack } = row;
-  const heir = await missingHeir(store, stack);
+  const heir = await missingHeir(store, row);
   if (heir) {
     const message = `kept until ${heir.stack.deployment} has taken over its host name`;
     steps.publish({ stack, state: "waiting", message, url: null, at: clock.now() });
