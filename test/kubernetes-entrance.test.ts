@@ -202,14 +202,14 @@ test("Gateway API: an HTTPRoute of the Gateway, guarded as its controller does i
     parentRefs: [{ group: "gateway.networking.k8s.io", kind: "Gateway", ...parent }],
     hostnames: ["web.apps.example.org"],
   });
-  const [rule] = rules as readonly Rule[];
+  const [rule] = rules as unknown as readonly Rule[];
   assert.deepEqual(rule?.backendRefs, [{ group: "", kind: "Service", weight: 1, name: "web", port: 8000 }]);
   assert.deepEqual(rule?.matches, [{ path: { type: "PathPrefix", value: "/" } }]);
   const { remove } = (rule?.filters[0] ?? {})["requestHeaderModifier"] as { remove: string[] };
   assert.ok(remove.length <= 16 && remove.includes("Remote-User"));
 
   const filtersOf = async (controller: "traefik" | "external-auth", serverUrl: string = shared.serverUrl) =>
-    (specOf(await made({ ...route(controller), serverUrl }))["rules"] as readonly Rule[])[0]?.filters[1];
+    (specOf(await made({ ...route(controller), serverUrl }))["rules"] as unknown as readonly Rule[])[0]?.filters[1];
   assert.deepEqual(await filtersOf("traefik"), {
     type: "ExtensionRef",
     extensionRef: { group: "traefik.io", kind: "Middleware", name: "web--authorize" },
