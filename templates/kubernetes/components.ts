@@ -4,7 +4,8 @@ import type { Output } from "@pulumi/pulumi";
 import { componentsOf } from "../../src/targets/kubernetes/components.ts";
 import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
-import { makeRoutes, type Outputs, type WorkloadOf } from "../local/parts.ts";
+import type { Outputs, WorkloadOf } from "../local/parts.ts";
+import { makeDoors } from "./entrance.ts";
 import { clusterProvider, metadataOf, revisionName, type Running } from "./parts.ts";
 import { portsOf } from "./pod.ts";
 import type { Source } from "./resources.ts";
@@ -27,7 +28,7 @@ const unawaited = { "pulumi.com/skipAwait": "true" };
  */
 export function componentsProgram(workload: Workload, place: Place): Outputs {
   const { spec, stack } = workload;
-  const { namespace, target, revision } = place;
+  const { namespace } = place;
   const provider = clusterProvider(place);
   const parts = [...componentsOf(workload)].flatMap(([name, part]) => {
     const own = place.components?.[name];
@@ -52,19 +53,13 @@ export function componentsProgram(workload: Workload, place: Place): Outputs {
     },
     { provider, dependsOn: deployments },
   );
-  const { withdrawn } = place;
-  makeRoutes(
-    workload,
-    spec.routes,
-    ({ port, protocol, component }) => {
+  makeDoors(workload, place, {
+    serviceOf({ component }) {
       const part = parts.find(({ name }) => name === component);
-      const service = part === undefined || part === main ? spec.name : revisionName(part.part, part.place);
-      return withdrawn === undefined
-        ? { kind: "pods", target, namespace, service, port, protocol, revision }
-        : { kind: "none", reason: withdrawn };
+      return part === undefined || part === main ? spec.name : revisionName(part.part, part.place);
     },
-    { dependsOn: front },
-  );
+    dependsOn: front,
+  });
   return { namespace, service: front.metadata.name };
 }
 

@@ -2,7 +2,7 @@ import type { Resource } from "@pulumi/pulumi";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { EntrancePlace, Place } from "../../src/targets/kubernetes/place.ts";
-import { hostsOf, idleOf, type WorkloadOf } from "../local/parts.ts";
+import { hostsOf, idleOf, makeRoutes, type WorkloadOf } from "../local/parts.ts";
 import { makeRoute } from "./http-route.ts";
 import { makeIngress } from "./ingress.ts";
 import { clusterProvider } from "./parts.ts";
@@ -25,34 +25,60 @@ export interface Making {
   readonly dependsOn: Resource[];
 }
 
+type Workload = WorkloadOf<"service">;
+type Route = Workload["spec"]["routes"][number];
+
+/** Which Service each route leads to, and what must be there before. */
+interface Behind {
+  readonly serviceOf: (route: Route) => string;
+  readonly dependsOn: Resource;
+}
+
 /**
- * Leads the cluster's own entrance to the Service, once for each host name, with Waybill as what it asks. What may sleep
- * is reached through the gateway, which alone knows whether requests are under way, and holds them while it wakes.
+ * Leads each host name to its Service: in the gateway, and where the cluster has an entrance of its own in that as well.
+ * It asks Waybill, which answers by the route: that is there first.
  */
-export function makeEntrance(
-  workload: WorkloadOf<"service">,
-  place: Place,
-  { entrance, after }: { readonly entrance: EntrancePlace; readonly after: readonly Resource[] },
-): void {
+export function makeDoors(workload: Workload, place: Place, { serviceOf, dependsOn }: Behind): void {
+  const { target, namespace, revision, entrance, withdrawn } = place;
+  const routes = makeRoutes(
+    workload,
+    workload.spec.routes,
+    (route) =>
+      withdrawn === undefined
+        ? {
+            kind: "pods",
+            target,
+            namespace,
+            service: serviceOf(route),
+            port: route.port,
+            protocol: route.protocol,
+            revision,
+          }
+        : { kind: "none", reason: withdrawn },
+    { dependsOn },
+  );
+  if (entrance === undefined || withdrawn !== undefined) return;
   const { settings } = entrance;
-  const making: Making = { provider: clusterProvider(place), dependsOn: [...after] };
-  for (const door of doorsOf(workload, place.namespace, entrance)) {
+  const making: Making = { provider: clusterProvider(place), dependsOn: [dependsOn, ...routes] };
+  for (const door of doorsOf(workload, { namespace, entrance, serviceOf })) {
     if (settings.kind === "ingress") makeIngress(door, settings, making);
     else makeRoute(door, settings, making);
   }
 }
 
-function doorsOf(
-  workload: WorkloadOf<"service">,
-  namespace: string,
-  { scheme, domain }: EntrancePlace,
-): readonly Door[] {
-  const { spec, stack } = workload;
+interface Leading {
+  readonly namespace: string;
+  readonly entrance: EntrancePlace;
+  readonly serviceOf: (route: Route) => string;
+}
+
+/** What may sleep is reached through the gateway: only it knows what is under way, and holds requests while it wakes. */
+function doorsOf(workload: Workload, { namespace, entrance: { scheme, domain }, serviceOf }: Leading): readonly Door[] {
   const sleeps = "idle" in idleOf(workload);
-  const labels = deploymentLabels(stack);
-  return hostsOf(workload, spec.routes).map(({ host, route: { port } }) => {
+  const labels = deploymentLabels(workload.stack);
+  return hostsOf(workload, workload.spec.routes).map(({ host, route }) => {
     const url = `${scheme}://${host}.${domain}`;
-    const to = sleeps ? null : { service: spec.name, port };
+    const to = sleeps ? null : { service: serviceOf(route), port: route.port };
     return { host, hostname: new URL(url).hostname, url, namespace, labels, to };
   });
 }

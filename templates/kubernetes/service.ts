@@ -3,7 +3,7 @@ import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../local/parts.ts";
 import { componentsProgram } from "./components.ts";
-import { makeEntrance } from "./entrance.ts";
+import { makeDoors } from "./entrance.ts";
 import { clusterProvider } from "./parts.ts";
 import { portsOf } from "./pod.ts";
 import { makeDeployment, selectorOf } from "./workload.ts";
@@ -22,7 +22,7 @@ export function program(workload: Workload, place: Place): () => Promise<Outputs
 
 function running(workload: Workload, place: Place): Outputs {
   const { spec, stack } = workload;
-  const { namespace, target, revision } = place;
+  const { namespace } = place;
   const provider = clusterProvider(place);
   const deployment = makeDeployment(workload, place, { provider });
   const service = new Service(
@@ -37,17 +37,6 @@ function running(workload: Workload, place: Place): Outputs {
     // Moved over once the new pods answer.
     { provider, dependsOn: deployment },
   );
-  const { entrance, withdrawn } = place;
-  const routes = makeRoutes(
-    workload,
-    spec.routes,
-    ({ port, protocol }) =>
-      withdrawn === undefined
-        ? { kind: "pods", target, namespace, service: spec.name, port, protocol, revision }
-        : { kind: "none", reason: withdrawn },
-    { dependsOn: service },
-  );
-  // Whoever asks Waybill about a request is answered by its route.
-  if (entrance && withdrawn === undefined) makeEntrance(workload, place, { entrance, after: [service, ...routes] });
+  makeDoors(workload, place, { serviceOf: () => spec.name, dependsOn: service });
   return { namespace, service: service.metadata.name };
 }
