@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { ask } from "./support/ask.ts";
-import { installWaybill, kubectl, serverImageSkip, type Install } from "./support/cluster-install.ts";
+import { account, installWaybill, kubectl, serverImageSkip, type Install } from "./support/cluster-install.ts";
 import { signInBy } from "./support/demo-process.ts";
 import { cloneOf, runCli, service, until, webProgram, type Clone } from "./support/served.ts";
 
@@ -62,6 +62,17 @@ describe("Waybill in a cluster", { skip: await serverImageSkip() }, () => {
     await assert.rejects(sh("touch /opt/waybill/x"), /Read-only file system/);
     const enforced = await kubectl("get", "namespace", name, "-o", "jsonpath={.metadata.labels}");
     assert.match(enforced, /"pod-security.kubernetes.io\/enforce":"restricted"/);
+  });
+
+  test("its account changes nothing but what is Waybill's", async () => {
+    const asServer = (...args: string[]): Promise<string> => kubectl(`--as=${account(name)}`, ...args);
+    const refused = /Waybill may change only what is in a namespace with the label/;
+    await assert.rejects(asServer("-n", "default", "create", "configmap", `${name}-x`, "--from-literal=a=b"), refused);
+    await assert.rejects(asServer("create", "namespace", `${name}-x`), refused);
+    const taking = `metadata: {labels: {app.kubernetes.io/managed-by: waybill}}`;
+    await assert.rejects(asServer("patch", "namespace", "default", "-p", taking), refused);
+    await assert.rejects(asServer("delete", "namespace", name), refused);
+    assert.match(await asServer("-n", namespace, "create", "configmap", `${name}-x`), /created/);
   });
 
   test("a server that ends while it applies is started again, and goes on", async () => {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
 import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
-import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
+import { clusterSkip, openTestCluster, patience, serverKubeconfigPath } from "./support/cluster.ts";
 import { service, site, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // Deployments that want more GPUs than there are, from a push on. The cluster is to have two, and seven MIG slices.
@@ -38,7 +38,7 @@ describe("deployments with GPUs", { skip: clusterSkip(), timeout: 900_000 }, () 
       config: (port) => `targets:
   cluster:
     kind: kubernetes
-    kubeconfig: ${kubeconfigPath()}
+    kubeconfig: ${serverKubeconfigPath()}
     runtimes: {node: "${nodeImage}"}
     sourceUrl: http://${hostAddress}:${port}
 `,

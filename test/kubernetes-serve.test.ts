@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
-import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
+import { clusterSkip, openTestCluster, patience, serverKubeconfigPath } from "./support/cluster.ts";
 import {
   service as wholeService,
   site,
@@ -44,7 +44,7 @@ describe("a repository on a cluster", { skip: clusterSkip() }, () => {
   local: {kind: local}
   cluster:
     kind: kubernetes
-    kubeconfig: ${kubeconfigPath()}
+    kubeconfig: ${serverKubeconfigPath()}
     runtimes: {node: "${nodeImage}"}
     sourceUrl: http://${hostAddress}:${port}
 defaultTarget: cluster

@@ -13,7 +13,12 @@ import { kubeconfigPath } from "./cluster.ts";
 
 /** What the proxy does with a request instead of passing it on. */
 export type Fault =
-  | { readonly status: number; readonly reason?: string; readonly retryAfterSeconds?: number }
+  | {
+      readonly status: number;
+      readonly reason?: string;
+      readonly message?: string;
+      readonly retryAfterSeconds?: number;
+    }
   /** The connection ends, and no answer comes. */
   | "cut"
   /** It is passed on and done; the answer is lost. Not for a watch, whose answer has no end. */
@@ -27,11 +32,16 @@ export interface Asked {
   readonly isWatch: boolean;
 }
 
-/** Stands before the API server of KUBECONFIG and fails as it is told to. */
-export async function startApiProxy() {
-  const upstream = await openConnection({ kubeconfig: kubeconfigPath() }, systemClock);
+export interface Answered extends Asked {
+  readonly status: number;
+}
+
+/** Stands before the API server of KUBECONFIG (or of another identity's) and fails as it is told to. */
+export async function startApiProxy({ kubeconfig = kubeconfigPath() } = {}) {
+  const upstream = await openConnection({ kubeconfig }, systemClock);
   const watches = new Set<ServerResponse>();
   const asked: Asked[] = [];
+  const answered: Answered[] = [];
   let faultOf: (asked: Asked) => Fault | null = () => null;
 
   async function pass(request: IncomingMessage, response: ServerResponse, isLost: boolean): Promise<void> {
@@ -50,6 +60,7 @@ export async function startApiProxy() {
     sent.on("error", () => response.destroy());
     response.on("close", () => sent.destroy());
     sent.on("response", (answer) => {
+      answered.push({ ...askedOf(request), status: answer.statusCode ?? 502 });
       answer.on("error", () => response.destroy());
       if (isLost) answer.resume().on("end", () => request.socket.destroy());
       else answer.pipe(response.writeHead(answer.statusCode ?? 502, answer.headers));
@@ -63,17 +74,16 @@ export async function startApiProxy() {
       const object = { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" };
       return void response.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
     }
-    const { status, reason = "InternalError", retryAfterSeconds } = fault;
+    const { status, reason = "InternalError", message = `injected ${status}`, retryAfterSeconds } = fault;
     const headers = retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) };
-    const body = { kind: "Status", code: status, reason, message: `injected ${status}` };
+    const body = { kind: "Status", code: status, reason, message };
     request.resume();
     response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
   }
 
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const { method = "GET", url: path = "/" } = request;
-    const isWatch = path.includes("watch=true");
-    const one = { method, path, isWatch };
+    const one = askedOf(request);
+    const { isWatch } = one;
     asked.push(one);
     if (isWatch) watches.add(response);
     response.on("close", () => watches.delete(response));
@@ -100,6 +110,8 @@ export async function startApiProxy() {
       "current-context": "x",
     }),
     asked,
+    /** What came back of what was passed on. */
+    answered,
     failWith(fault: (asked: Asked) => Fault | null): void {
       faultOf = fault;
     },
@@ -117,4 +129,8 @@ export async function startApiProxy() {
       upstream.close();
     },
   };
+}
+
+function askedOf({ method = "GET", url: path = "/" }: IncomingMessage): Asked {
+  return { method, path, isWatch: path.includes("watch=true") };
 }

@@ -9,7 +9,9 @@ import { promisify } from "node:util";
 import pg from "pg";
 import { packageRoot } from "../../src/core/package-root.ts";
 import { startEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
+import type { KubeObject } from "../../src/targets/kubernetes/cluster/object.ts";
 import { clusterSkip, kubeconfigPath } from "./cluster.ts";
+import type { Rule } from "./rights.ts";
 import { newToken } from "./server-process.ts";
 
 const run = promisify(execFile);
@@ -139,6 +141,20 @@ targets:
     gateway: {namespace: ${namespace}}
 `;
 
+/** How the API server calls the account of an install. */
+export const account = (name: string): string => `system:serviceaccount:${name}:waybill-${name}`;
+
+const guardPatch = (name: string) => ({
+  target: { kind: "ValidatingAdmissionPolicy" },
+  patch: JSON.stringify([
+    {
+      op: "replace",
+      path: "/spec/matchConditions/0/expression",
+      value: `request.userInfo.username == "${account(name)}"`,
+    },
+  ]),
+});
+
 interface Own {
   readonly name: string;
   readonly databaseUrl: string;
@@ -181,10 +197,55 @@ function kustomization(folder: string, { name, databaseUrl, token }: Own): strin
           },
         ]),
       },
+      guardPatch(name),
       {
         target: { kind: "PersistentVolumeClaim" },
         patch: "$patch: delete\nkind: PersistentVolumeClaim\nmetadata: {name: waybill-data}",
       },
     ],
   });
+}
+
+export interface Rights extends AsyncDisposable {
+  readonly roles: readonly (KubeObject & { readonly rules: readonly Rule[] })[];
+  /** Of the server's account, good for an hour. */
+  readonly kubeconfig: string;
+}
+
+/** The account of deploy/rights alone, for a server that runs elsewhere. */
+export async function installRights({
+  name,
+  folder,
+}: {
+  readonly name: string;
+  readonly folder: string;
+}): Promise<Rights> {
+  const overlay = join(folder, "rights");
+  await mkdir(overlay);
+  const content = {
+    kind: "Kustomization",
+    namespace: name,
+    nameSuffix: `-${name}`,
+    resources: [relative(overlay, join(packageRoot, "deploy/rights/cluster"))],
+    patches: [guardPatch(name)],
+  };
+  await writeFile(join(overlay, "kustomization.yaml"), JSON.stringify(content));
+  await kubectl("create", "namespace", name);
+  await kubectl("apply", "--server-side", "-k", overlay);
+  const made = JSON.parse(await kubectl("get", "-k", overlay, "-o", "json")) as {
+    readonly items: readonly (KubeObject & { readonly rules: readonly Rule[] })[];
+  };
+  const config = JSON.parse(await kubectl("config", "view", "--raw", "--minify", "-o", "json")) as {
+    users: unknown;
+  };
+  const token = (await kubectl("-n", name, "create", "token", `waybill-${name}`, "--duration=1h")).trim();
+  const [user] = config.users as readonly { readonly name: string }[];
+  return {
+    roles: made.items.filter(({ kind }) => kind === "ClusterRole"),
+    kubeconfig: JSON.stringify({ ...config, users: [{ name: user?.name, user: { token } }] }),
+    async [Symbol.asyncDispose]() {
+      await kubectl("delete", "-k", overlay, "--ignore-not-found", "--wait=false");
+      await kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false");
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Cluster } from "../../src/targets/kubernetes/cluster/cluster.ts";
 import { namespaceOf } from "../../src/targets/kubernetes/names.ts";
-import { kubeconfigPath, openTestCluster, patience } from "./cluster.ts";
+import { openTestCluster, patience, serverKubeconfigPath } from "./cluster.ts";
 import { startServed } from "./served.ts";
 import type { TargetWorld } from "./target-world.ts";
 
@@ -17,7 +17,7 @@ export interface ClusterWorld extends TargetWorld {
 }
 
 /** The same product, its programs as pods of the cluster that KUBECONFIG names. `settings`: further lines of the target. */
-export async function clusterWorld(settings = ""): Promise<ClusterWorld> {
+export async function clusterWorld(settings = "", runtimes: Record<string, string> = {}): Promise<ClusterWorld> {
   const name = `k3-${randomBytes(3).toString("hex")}`;
   const namespace = namespaceOf({ repository: name, environment: "production" });
   const cluster = await openTestCluster();
@@ -27,8 +27,8 @@ export async function clusterWorld(settings = ""): Promise<ClusterWorld> {
   local: {kind: local}
   cluster:
     kind: kubernetes
-    kubeconfig: ${kubeconfigPath()}
-    runtimes: {node: "${nodeImage}"}
+    kubeconfig: ${serverKubeconfigPath()}
+    runtimes: ${JSON.stringify({ node: nodeImage, ...runtimes })}
     sourceUrl: http://${hostAddress}:${port}
 ${settings}defaultTarget: cluster
 `,

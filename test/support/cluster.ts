@@ -11,6 +11,9 @@ export function kubeconfigPath(): string {
   return path;
 }
 
+/** What the server under test reaches the cluster by: an identity with fewer rights than the test's own, where given. */
+export const serverKubeconfigPath = (): string => process.env["WAYBILL_TEST_SERVER_KUBECONFIG"] ?? kubeconfigPath();
+
 export const openTestCluster = (): Promise<Cluster> => openCluster({ kubeconfig: kubeconfigPath() });
 
 /** Time for what a test awaits of the cluster, so that a test that hangs says where. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../../../core/log.ts";
-import type { Cluster } from "../cluster/cluster.ts";
+import type { Cluster, Selection } from "../cluster/cluster.ts";
+import { errorOf } from "../cluster/cluster-error.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { labels } from "../names.ts";
 import { sourceKey } from "../place.ts";
@@ -14,6 +15,7 @@ const urls = makeSourceUrls({ masterKey: Buffer.alloc(32, 1), clock });
 const key = "a".repeat(40);
 const sourceUrl = "http://10.0.0.1:8080";
 
+const space = (name: string): KubeObject => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
 const secret = (name: string, url: string): KubeObject => ({
   apiVersion: "v1",
   kind: "Secret",
@@ -33,17 +35,19 @@ const foreign = sourceUrl + other.sign({ method: "GET", repository: "shop", key 
 
 test("an address in its second half is written anew, and others are left alone", async () => {
   const applied: KubeObject[] = [];
+  const secrets = [
+    secret("young", urlUntil(addressLifeMs)),
+    secret("old", urlUntil(addressLifeMs / 2 - 1_000)),
+    secret("broken", "nonsense"),
+    secret("moved", urlUntil(addressLifeMs).replace("10.0.0.1", "10.0.0.9")),
+    secret("foreign", foreign),
+  ];
   const cluster = {
-    list: async () => ({
-      resourceVersion: "1",
-      items: [
-        secret("young", urlUntil(addressLifeMs)),
-        secret("old", urlUntil(addressLifeMs / 2 - 1_000)),
-        secret("broken", "nonsense"),
-        secret("moved", urlUntil(addressLifeMs).replace("10.0.0.1", "10.0.0.9")),
-        secret("foreign", foreign),
-      ],
-    }),
+    async list({ kind, namespace }: Selection) {
+      if (kind === "Namespace") return { resourceVersion: "1", items: ["theirs", "shop--production"].map(space) };
+      if (namespace === "theirs") throw errorOf(403, "", "list Secret");
+      return { resourceVersion: "1", items: secrets };
+    },
     apply: async (object: KubeObject) => {
       applied.push(object);
       return object;

@@ -2,8 +2,9 @@ import type { Clock } from "../../../core/clock.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { isStatus } from "../cluster/cluster-error.ts";
 import type { KubeObject } from "../cluster/object.ts";
-import { labels } from "../names.ts";
+import { labels, manager } from "../names.ts";
 import { sourceKey, sourceLabel } from "../place.ts";
 import { addressLifeMs, type Grant, type SourceUrls } from "./signature.ts";
 
@@ -35,10 +36,8 @@ export async function keepAddressesGood(renewal: Renewal, signal: AbortSignal): 
 /** Answers how many were renewed. */
 export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Promise<number> {
   const { cluster, urls, sourceUrl, clock } = renewal;
-  const selection = { apiVersion: "v1", kind: "Secret", labelSelector: `${sourceLabel}=true` };
-  const { items } = await cluster.list<SecretObject>(selection, signal);
   const nowMs = clock.now().getTime();
-  const due = items.flatMap((secret) => {
+  const due = (await secretsWithAddresses(cluster, signal)).flatMap((secret) => {
     const grant = grantOf(secret);
     const url = urlOf(secret);
     // Another server may share the cluster: its pods do not know our addresses.
@@ -55,6 +54,22 @@ export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Pro
     await cluster.apply({ apiVersion, kind, metadata: { name, namespace }, data }, options);
   }
   return due.length;
+}
+
+/** Of Waybill's namespaces one by one: an account need not be allowed to read the Secrets of a whole cluster. */
+async function secretsWithAddresses(cluster: Cluster, signal: AbortSignal): Promise<readonly SecretObject[]> {
+  const spaces = { apiVersion: "v1", kind: "Namespace", labelSelector: `${labels.manager}=${manager}` };
+  const found: SecretObject[] = [];
+  for (const { metadata } of (await cluster.list(spaces, signal)).items) {
+    const secrets = { apiVersion: "v1", kind: "Secret", labelSelector: `${sourceLabel}=true` };
+    try {
+      found.push(...(await cluster.list<SecretObject>({ ...secrets, namespace: metadata.name }, signal)).items);
+    } catch (error) {
+      // Another server's namespace.
+      if (!isStatus(error, 403)) throw error;
+    }
+  }
+  return found;
 }
 
 const grantOf = ({ metadata: { labels: own = {}, annotations = {} } }: SecretObject): Grant => ({
