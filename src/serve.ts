@@ -1,20 +1,23 @@
 import { makeAccess, type Access } from "./access/access.ts";
 import { systemClock } from "./core/clock.ts";
-import { asWaybillError, type WaybillError } from "./core/errors.ts";
+import type { WaybillError } from "./core/errors.ts";
 import type { Identity } from "./core/identity.ts";
-import { makeLease, type Lease } from "./core/lease.ts";
+import type { Lease } from "./core/lease.ts";
 import type { Log } from "./core/log.ts";
 import type { Secret } from "./core/secret.ts";
 import type { Spawn } from "./core/spawn.ts";
 import type { StackName } from "./core/stack.ts";
 import type { Endpoint } from "./gateway/mirror.ts";
+import type { Git } from "./git/git.ts";
+import type { Watcher } from "./release/snapshots/watch.ts";
 import { openBase, type Base } from "./server/base.ts";
 import { makeClosers, type Closers } from "./server/closers.ts";
 import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
+import { keepDrift } from "./server/drift.ts";
 import { openDoors } from "./server/doors.ts";
 import type { ServeOptions } from "./server/options.ts";
-import { replicaOf, type Replica } from "./server/replicas/replica.ts";
-import { untilOurTurn } from "./server/replicas/turn.ts";
+import { takeTurn } from "./server/replicas/acting.ts";
+import { replicaOf, targetsFor, type Replica } from "./server/replicas/replica.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
@@ -27,6 +30,7 @@ import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
 import { makeSleepKeeper, type Sleeper, type SleepPlace } from "./targets/sleep/keeper.ts";
+import { makeConcealment } from "./targets/concealment.ts";
 import { makeSecrets } from "./targets/secrets.ts";
 
 export interface RunningServer {
@@ -61,15 +65,8 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
     const { spawn, ...spawner } = makeSpawner(log);
     closers.add(() => spawner.close());
     const base = await openBase({ options, settings, folder, replica, log, spawn, closers });
-    const { firstSignIn, access, failed } = await takeTurn(replica, {
-      options,
-      settings,
-      folder,
-      base,
-      log,
-      spawn,
-      closers,
-    });
+    const parts = { options, settings, folder, replica, base, log, spawn, closers };
+    const { firstSignIn, access, failed } = await takeTurn({ ...parts, start: (lease) => start({ ...parts, lease }) });
     return { url: base.url, firstSignIn, failed, operator: operatorOf(access), close: () => closers.closeAll() };
   } catch (error) {
     await closers.closeAll();
@@ -77,57 +74,11 @@ export async function serve(options: ServeOptions, log: Log): Promise<RunningSer
   }
 }
 
-interface Turn {
-  readonly firstSignIn: Secret | null;
-  readonly failed: Promise<WaybillError>;
-  readonly access: Promise<Access>;
-}
-
-/** The only server waits for its turn; one of several is ready before, for its gateway sends requests to who acts. */
-async function takeTurn(replica: Replica | null, parts: Start): Promise<Turn> {
-  const { base, log, closers } = parts;
-  if (replica === null || (await base.leases.take()).isOurs) {
-    const { access, lease } = await act(parts);
-    return { firstSignIn: await access.firstAdministratorLink(), access: Promise.resolve(access), failed: lease.lost };
-  }
-  log.info({ replica: replica.name }, "another server acts; this one waits for its turn");
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const acting = untilOurTurn({ book: base.leases, clock: systemClock, log, signal }).then(() => act(parts));
-  const failed = acting.then(
-    ({ lease }) => lease.lost,
-    (error: unknown) => (signal.aborted ? new Promise<never>(() => undefined) : asWaybillError(error)),
-  );
-  closers.add(async () => {
-    stopping.abort(new Error("the server is stopping"));
-    await acting.catch(() => undefined);
-  });
-  const access = acting.then(({ access }) => access);
-  access.catch(() => undefined);
-  return { firstSignIn: null, access, failed };
-}
-
-/** From here on this server acts, until it stops or another takes over. */
-async function act(parts: Start): Promise<{ access: Access; lease: Lease }> {
-  const { base, log, closers } = parts;
-  const ended = new AbortController();
-  const lease = makeLease({ book: base.leases, clock: systemClock, log });
-  const keeping = lease.keep(ended.signal);
-  closers.add(async () => {
-    ended.abort();
-    await keeping;
-    await base.leases.release();
-  });
-  const { access, endpoint } = await start({ ...parts, lease });
-  // Nobody reaches a server that its gateway has not heard of: that fails the start, and is no `ready`.
-  await base.gateway.leads(endpoint);
-  return { access, lease };
-}
-
 interface Start {
   readonly options: ServeOptions;
   readonly settings: ServerSettings;
   readonly folder: DataFolder;
+  readonly replica: Replica | null;
   readonly base: Base;
   readonly log: Log;
   readonly spawn: Spawn;
@@ -141,7 +92,12 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
   const routes = makeRouteStore(base.db);
   const secrets = makeSecrets({ store: makeSecretStore(base.db), cipher: base.cipher, clock });
   const store = makeReleaseStore(base.db);
-  const { target, sleeperOf, deployer, sources, stacks } = await openTargets({ ...parts, routes, secrets, store });
+  const { target, sleeperOf, deployer, sources, drift, stacks } = await openTargets({
+    ...parts,
+    routes,
+    secrets,
+    store,
+  });
   const room = makeReleaseRoom({
     git: base.git,
     store,
@@ -150,16 +106,18 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     remoteKeys: base.remoteKeys,
     context: {
       sizes: settings.sizes,
-      targets: Object.keys(settings.targets),
+      targets: targetsFor(settings, process.env),
       defaultTarget: settings.defaultTarget,
     },
     isElsewhere: (name) => settings.targets[name]?.kind === "kubernetes",
+    conceal: makeConcealment(secrets).of,
     clock,
     log,
     signal: stopping.signal,
   });
   closers.add(() => room.driver.close());
   closers.add(target.onStatus(({ stack, status }) => room.observe(stack, status)));
+  await keepDrift({ drift, store, driver: room.driver, note: room.noteDrift, log, closers });
   const access = await makeAccess({
     store: makeAccessStore(base.db),
     clock,
@@ -168,13 +126,32 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     bootstrapToken: bootstrapToken(process.env),
   });
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
-  const ways = { base, folder, access, routes, secrets, target, sources, stacks, room, clock, log, spawn, closers };
+  const ways = {
+    base,
+    folder,
+    replica: parts.replica,
+    access,
+    routes,
+    secrets,
+    target,
+    sources,
+    stacks,
+    room,
+    clock,
+    log,
+    spawn,
+    closers,
+  };
   const endpoint = await openDoors({ ...ways, stopping });
-  // What changed while no server ran, and what a crash left half done, is found by looking.
-  for (const name of await base.git.list()) {
-    room.watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
-  }
+  await lookAtAll(base.git, room.watcher, log);
   return { access, endpoint };
+}
+
+/** What changed while no server ran, and what a crash left half done, is found by looking. */
+async function lookAtAll(git: Git, watcher: Pick<Watcher, "look">, log: Log): Promise<void> {
+  for (const name of await git.list()) {
+    watcher.look(name).catch((error: unknown) => log.warn({ repository: name, err: error }, "look failed"));
+  }
 }
 
 /** Puts to sleep what nobody asks for, and wakes it for whoever does. */

@@ -24,7 +24,7 @@ describe("a revision that fails on a cluster", { skip: clusterSkip() }, () => {
     return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   };
   const replicas = async (): Promise<readonly number[]> =>
-    (await deployments()).map(({ spec }) => (spec as { replicas: number }).replicas).toSorted();
+    (await deployments()).map(({ spec }) => (spec as { replicas: number }).replicas).toSorted((a, b) => a - b);
 
   test("never listening fails after its start timeout, with its lines; it stops, the old one runs", async () => {
     await deploy(world, "web", { text: "one", more: small });

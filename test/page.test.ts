@@ -159,6 +159,7 @@ test("a repository that cannot be read, and a first commit that waits, are on th
         snapshot: null,
         hold: null,
         waiting: { commit: "9f2c41d7".repeat(5), reason: "it would delete 4 of 5 deployments" },
+        drift: [],
       },
     ],
   };

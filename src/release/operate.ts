@@ -18,7 +18,8 @@ export function makeOperators({ store, watcher, clock }: OperateParts): Pick<Rel
   async function deploymentOf(stack: StackName): Promise<DeploymentView> {
     const row = await store.deployment(stack);
     if (!row) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
-    return deploymentView(row, (await store.overrides(stack)).get(stack.deployment)?.pause ?? null);
+    const pause = (await store.overrides(stack)).get(stack.deployment)?.pause ?? null;
+    return deploymentView(row, pause, await store.drifts(stack));
   }
 
   async function override(stack: StackName, change: (before: Override) => Override): Promise<DeploymentView> {

@@ -52,11 +52,7 @@ export function makeRelease(parts: ReleaseParts): Release {
   return {
     repositories: () => store.repositories(),
     connect: (request) => connect(parts, request),
-    async environments(repository) {
-      const rows = await store.environments(repository);
-      const drifts = await store.drifts(repository === undefined ? {} : { repository });
-      return Promise.all(rows.map(async (row) => environmentView(row, await store.snapshots(row), drifts)));
-    },
+    environments: (repository) => environmentsOf(store, repository),
     async deployments({ name, ...filter } = {}) {
       const rows = await store.deployments({ ...filter, ...(name === undefined ? {} : { deployment: name }) });
       const pauses = await pausesOf(
@@ -100,6 +96,12 @@ export function makeRelease(parts: ReleaseParts): Release {
     },
     events: (signal) => events.follow(signal),
   };
+}
+
+async function environmentsOf(store: ReleaseStore, repository?: string) {
+  const rows = await store.environments(repository);
+  const drifts = await store.drifts(repository === undefined ? {} : { repository });
+  return Promise.all(rows.map(async (row) => environmentView(row, await store.snapshots(row), drifts)));
 }
 
 async function pausesOf(store: ReleaseStore, stacks: readonly StackName[]) {

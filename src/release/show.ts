@@ -1,11 +1,16 @@
-import type { DeploymentRow, EnvironmentRow, SnapshotRow } from "./store.ts";
+import type { EnvironmentRef } from "./release.ts";
+import type { DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
 import { fold } from "./snapshots/fold.ts";
 import { presentOf } from "./snapshots/history.ts";
 import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
 
 /** Rows as the outside sees them. */
 
-export function deploymentView(row: DeploymentRow, pause: PauseView | null): DeploymentView {
+export function deploymentView(
+  row: DeploymentRow,
+  pause: PauseView | null,
+  drifts: readonly DriftRow[],
+): DeploymentView {
   const { stack, workload } = row;
   return {
     repository: stack.repository,
@@ -21,7 +26,16 @@ export function deploymentView(row: DeploymentRow, pause: PauseView | null): Dep
     tags: workload?.spec.tags ?? {},
     updatedAt: row.updatedAt.toISOString(),
     pause,
+    drift: driftOf(drifts, stack),
   };
+}
+
+/** Of one deployment, or of what an environment's share. */
+function driftOf(drifts: readonly DriftRow[], of: EnvironmentRef & { readonly deployment: string | null }) {
+  const { repository, environment, deployment } = of;
+  return drifts
+    .filter((row) => row.repository === repository && row.environment === environment)
+    .flatMap((row) => (row.deployment === deployment ? row.found : []));
 }
 
 /** From the moment on that somebody asks for it, not only once it is so. */
@@ -54,7 +68,11 @@ export function snapshotViews(rows: readonly SnapshotRow[]): readonly SnapshotVi
   }));
 }
 
-export function environmentView(row: EnvironmentRow, snapshots: readonly SnapshotRow[]): EnvironmentView {
+export function environmentView(
+  row: EnvironmentRow,
+  snapshots: readonly SnapshotRow[],
+  drifts: readonly DriftRow[],
+): EnvironmentView {
   const { base, hold } = fold(presentOf(snapshots));
   return {
     repository: row.repository,
@@ -63,5 +81,6 @@ export function environmentView(row: EnvironmentRow, snapshots: readonly Snapsho
     snapshot: base?.tag ?? null,
     hold: hold && { by: hold.by, reason: hold.reason, since: hold.since.toISOString() },
     waiting: row.waiting,
+    drift: driftOf(drifts, { ...row, deployment: null }),
   };
 }

@@ -3,7 +3,7 @@ import type { StackName } from "../core/stack.ts";
 import type { Change } from "./plan.ts";
 import type { EnvironmentRef } from "./release.ts";
 import type { Snapshot } from "./snapshots/snapshot.ts";
-import type { DeploymentState, PauseView, RepositoryView } from "./views.ts";
+import type { DeploymentState, DriftView, PauseView, RepositoryView } from "./views.ts";
 import type { Workload } from "./workload.ts";
 
 /** What release keeps: a cache of what Git says, and what is known of each apply. Losing it loses no desired state. */
@@ -41,6 +41,18 @@ export interface ReleaseStore {
 
   overrides(environment: EnvironmentRef): Promise<ReadonlyMap<string, Override>>;
   saveOverride(stack: StackName, override: Override): Promise<void>;
+
+  /** What others changed, of all that was applied. */
+  drifts(filter?: Partial<EnvironmentRef>): Promise<readonly DriftRow[]>;
+  saveDrift(row: DriftRow): Promise<void>;
+}
+
+export interface DriftRow extends EnvironmentRef {
+  /** The name of the stack, which is the deployment's but for what an environment's deployments share. */
+  readonly stack: string;
+  /** Null: what they share. */
+  readonly deployment: string | null;
+  readonly found: readonly DriftView[];
 }
 
 export interface EnvironmentRow extends EnvironmentRef {

@@ -30,6 +30,25 @@ export interface DeploymentView {
   readonly tags: Readonly<Record<string, string>>;
   readonly updatedAt: string;
   readonly pause: PauseView | null;
+  /** What others changed of what was applied for it. */
+  readonly drift: readonly DriftView[];
+}
+
+/** One field that is not as it was applied, by somebody else's doing. */
+export interface DriftView {
+  /** `Deployment shop--production/web-1a2b3c4d` */
+  readonly object: string;
+  /** `spec.replicas`; null: the object itself is gone, or is another. */
+  readonly field: string | null;
+  /** Null: it should not be there. A secret's value is never shown. */
+  readonly wanted: unknown;
+  /** Null: it is not there. */
+  readonly found: unknown;
+  /** The field manager that has it now; null where that left no trace. */
+  readonly by: string | null;
+  readonly at: string | null;
+  /** What is being done about it, where that needs saying. */
+  readonly note: string;
 }
 
 export interface PauseView {
@@ -67,6 +86,8 @@ export interface EnvironmentView {
   readonly hold: { readonly by: string; readonly reason: string; readonly since: string } | null;
   /** A commit that has not become a snapshot yet, and why. */
   readonly waiting: { readonly commit: string; readonly reason: string } | null;
+  /** What others changed of what its deployments share. */
+  readonly drift: readonly DriftView[];
 }
 
 export interface RepositoryView {

@@ -5,6 +5,7 @@ import { makeSlots, type Slots } from "../core/slots.ts";
 import type { Git } from "../git/git.ts";
 import type { PushGate } from "../intake/push-gate.ts";
 import { makeAnnouncer } from "../release/apply/announce.ts";
+import { makeDriftNotes } from "../release/apply/drift.ts";
 import { makeDriver, type Step } from "../release/apply/drive.ts";
 import { makeObserver } from "../release/apply/status.ts";
 import type { RemoteKeys } from "../release/connect.ts";
@@ -21,6 +22,7 @@ import { makeSettler, type SecretVersions } from "../release/snapshots/settle.ts
 import { makeWatcher } from "../release/snapshots/watch.ts";
 import type { ReleaseStore } from "../release/store.ts";
 import type { SpecContext } from "../spec/context.ts";
+import type { Concealment } from "../targets/concealment.ts";
 
 interface ReleaseRoomParts {
   readonly git: Git;
@@ -31,6 +33,8 @@ interface ReleaseRoomParts {
   readonly context: SpecContext;
   /** Whether a target's programs run on other machines than this one. */
   readonly isElsewhere: (target: string) => boolean;
+  /** How to say something of workloads without a value of their secrets. */
+  readonly conceal: Concealment["of"];
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -65,7 +69,8 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
     driver,
     watcher,
     gate,
-    observe: makeObserver({ store, driver, events, log }),
+    observe: makeObserver({ store, driver, events, conceal: parts.conceal, log }),
+    noteDrift: makeDriftNotes({ store, events, log }),
     release: makeRelease({
       git,
       store,

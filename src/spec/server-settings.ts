@@ -52,6 +52,8 @@ export interface KubernetesTargetSettings {
   readonly gpus: readonly GpuSettings[];
   /** Nodes are added for pods that find no place: what it has says nothing about what it can have. */
   readonly autoscaled?: boolean;
+  /** What becomes of what others change of Waybill's objects; shown by default. */
+  readonly drift?: "show" | "restore";
   /** Of one environment, as a ResourceQuota has it. */
   readonly quota?: Readonly<Record<string, string>>;
   readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
@@ -133,6 +135,7 @@ const ofKubernetes = [
   "sourceUrl",
   "gpus",
   "autoscaled",
+  "drift",
   "quota",
   "gateway",
   "ingress",

@@ -15,6 +15,8 @@ export interface Foundations {
   under<Result>(foundation: Foundation | null, options: OperationOptions, act: () => Promise<Result>): Promise<Result>;
   /** After a deployment left: removes what nothing stands on any more. */
   clear(stack: StackName, options: OperationOptions): Promise<void>;
+  /** It is not as it was made: the next call makes it again. */
+  forget(foundation: StackName): void;
 }
 
 /** Foundations are stacks with a name that no deployment can have. */
@@ -63,6 +65,7 @@ export function makeFoundations({ engine, states }: Dependencies): Foundations {
         count(key, -1);
       }
     },
+    forget: (foundation) => void made.delete(stackKey(foundation)),
     async clear(left, options) {
       const stacks = await states.list();
       const environment = stacks.filter(

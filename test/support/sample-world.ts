@@ -20,6 +20,7 @@ const deployment = (name: string, rest: Partial<DeploymentView> = {}): Deploymen
   tags: {},
   updatedAt: minutesAgo(12),
   pause: null,
+  drift: [],
   ...rest,
 });
 
@@ -63,6 +64,7 @@ export const sampleWorld = (): World => ({
       snapshot: "waybill/production/8",
       hold: null,
       waiting: null,
+      drift: [],
     },
     {
       repository: "shop",
@@ -71,6 +73,7 @@ export const sampleWorld = (): World => ({
       snapshot: "waybill/staging/31",
       hold: { by: "jon", reason: "load test until noon", since: minutesAgo(95) },
       waiting: { commit: commit(0), reason: "the environment is on hold" },
+      drift: [],
     },
   ],
   deployments: [

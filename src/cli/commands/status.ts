@@ -1,4 +1,5 @@
-import type { DeploymentState, DeploymentView, EnvironmentView } from "../../release/views.ts";
+import { driftWords } from "../../release/drift-words.ts";
+import type { DeploymentState, DeploymentView, DriftView, EnvironmentView } from "../../release/views.ts";
 import { answer, type CommandContext } from "../command.ts";
 import { apiPath, type Client } from "../client.ts";
 import { WaybillError } from "../../core/errors.ts";
@@ -33,6 +34,7 @@ const scriptFields = [
   "snapshot",
   "commit",
   "url",
+  "drift",
 ] as const satisfies readonly (keyof DeploymentView)[];
 
 export const statusFields = (deployment: DeploymentView): Record<string, unknown> =>
@@ -45,9 +47,16 @@ export async function status(context: CommandContext, name: string | undefined, 
   if (name !== undefined && deployments.length === 0) {
     throw new WaybillError("NOT_FOUND", `there is no deployment ${name} that you may see: "waybill status" lists all`);
   }
-  const environments = context.json || name !== undefined ? [] : await environmentsOf(client, options);
-  answer(context, { deployments: deployments.map(statusFields) }, [
+  const environments = name !== undefined ? [] : await environmentsOf(client, options);
+  const drifted = environments.filter(({ drift }) => drift.length > 0);
+  const shared = drifted.map(({ repository, environment, drift }) => ({ repository, environment, drift }));
+  answer(context, { deployments: deployments.map(statusFields), ...(name === undefined && { environments: shared }) }, [
     ...statusLines(context, deployments, client.url),
+    ...drifted.flatMap(({ repository, environment, drift }) => [
+      "",
+      `what ${environment} of ${repository} stands on was changed:`,
+      ...driftLines(drift, context.now()),
+    ]),
     ...environments.flatMap(standstill),
   ]);
 }
@@ -96,8 +105,18 @@ function statusLines(context: CommandContext, deployments: readonly DeploymentVi
     { text: one.url ?? "" },
   ]);
   const [heading = "", ...lines] = table(headings, rows, paint);
-  return [heading, ...lines.flatMap((line, index) => [line, ...reasonLines(deployments[index])])];
+  return [
+    heading,
+    ...lines.flatMap((line, index) => [
+      line,
+      ...reasonLines(deployments[index]),
+      ...driftLines(deployments[index]?.drift ?? [], context.now()),
+    ]),
+  ];
 }
+
+const driftLines = (drift: readonly DriftView[], now: Date): readonly string[] =>
+  drift.map((one) => `    changed: ${printable(driftWords(one))}${one.at === null ? "" : `, ${ago(one.at, now)}`}`);
 
 function reasonLines(deployment: DeploymentView | undefined): readonly string[] {
   if (!deployment) return [];

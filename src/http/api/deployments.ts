@@ -23,10 +23,12 @@ export async function visibleDeployments(
   const all = await release.deployments(filter);
   if (belongsTo(identity, "member")) return all;
   const rules = await Promise.all(all.map(({ name: deployment, ...ref }) => accessRule({ ...ref, deployment })));
-  return all.filter((_, index) => {
+  const visible = all.filter((_, index) => {
     const rule = rules[index];
     return rule ? maySee(identity, rule) : false;
   });
+  // How it is set up is its members' to see, as its spec is.
+  return visible.map((one) => ({ ...one, drift: [] }));
 }
 
 /** The one deployment; what an identity may not see does not exist for it. */

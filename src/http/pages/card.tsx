@@ -1,5 +1,6 @@
 import type { JSX } from "hono/jsx/jsx-runtime";
-import type { DeploymentView } from "../../release/views.ts";
+import { driftWords } from "../../release/drift-words.ts";
+import type { DeploymentView, DriftView } from "../../release/views.ts";
 import { Moment } from "./moment.tsx";
 import { StateBadge, toneOf } from "./state.tsx";
 
@@ -39,6 +40,7 @@ export function Card({ deployment, now, mayAct, here }: CardProps): JSX.Element 
         </h3>
         {description !== "" && <p class="description">{description}</p>}
         <Reason deployment={deployment} />
+        <DriftList drift={deployment.drift} now={now} />
         {url && (
           <a id={`url-${id}`} class="address" href={url}>
             {url.replace(/^https?:\/\//, "")}
@@ -57,6 +59,28 @@ export function Reason({ deployment: { reason, pause, state } }: { deployment: D
   const text =
     pause && state === "paused" ? `Paused by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}` : reason;
   return <>{text !== "" && <p class="reason">{text}</p>}</>;
+}
+
+/** What others changed in the cluster of what was applied. */
+export function DriftList({ drift, now }: { drift: readonly DriftView[]; now: Date }): JSX.Element {
+  return (
+    <>
+      {drift.length > 0 && (
+        <ul class="drift" aria-label="Changed by others">
+          {drift.map((one) => (
+            <li>
+              {driftWords(one)}
+              {one.at !== null && (
+                <>
+                  , <Moment at={one.at} now={now} />
+                </>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
 }
 
 export function Facts({

@@ -2,7 +2,7 @@ import type { JSX } from "hono/jsx/jsx-runtime";
 import type { Identity } from "../../core/identity.ts";
 import type { DeploymentView, EnvironmentView, SnapshotView } from "../../release/views.ts";
 import type { LogLine } from "../../targets/workload.ts";
-import { deploymentPath, Facts, Reason, Switch } from "./card.tsx";
+import { deploymentPath, DriftList, Facts, Reason, Switch } from "./card.tsx";
 import { HoldBanner } from "./environment.tsx";
 import { History } from "./history.tsx";
 import { Layout } from "./layout.tsx";
@@ -60,6 +60,7 @@ function Summary({ deployment, now }: { deployment: DeploymentView; now: Date })
       </div>
       {description !== "" && <p class="lead">{description}</p>}
       <Reason deployment={deployment} />
+      <DriftList drift={deployment.drift} now={now} />
       {url && (
         <a id="address" class="address" href={url}>
           {url.replace(/^https?:\/\//, "")}

@@ -22,6 +22,8 @@ export interface Step {
 export interface Driver {
   /** Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled. */
   wake(stack: StackName, desiredDigest: string): void;
+  /** Applies the stack's row once more, to put back what others changed; not where its last apply failed. */
+  restore(stack: StackName): void;
   /** Resolves once nothing is left to do for the stack at this moment, retries of failures aside. */
   settled(stack: StackName): Promise<void>;
   isBusy(stack: StackName): boolean;
@@ -43,8 +45,19 @@ interface Worker {
   digest: string;
   abort: AbortController;
   isDirty: boolean;
+  /** Until the next pass has begun. */
+  isRestoring: boolean;
   done: Promise<void>;
 }
+
+const newWorker = (): Worker => ({
+  // Any that comes meanwhile is newer.
+  digest: "",
+  abort: new AbortController(),
+  isDirty: false,
+  isRestoring: false,
+  done: Promise.resolve(),
+});
 
 const retryDelayMs = (attempt: number): number => backoffMs({ failures: attempt + 1, firstMs: 1_000, maxMs: 60_000 });
 
@@ -65,7 +78,9 @@ export function makeDriver(parts: DriverParts): Driver {
     const key = stackKey(stack);
     let attempt = 0;
     do {
+      const restore = worker.isRestoring;
       worker.isDirty = false;
+      worker.isRestoring = false;
       worker.abort = new AbortController();
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       // What cannot be read is found out by the pass that follows.
@@ -73,7 +88,8 @@ export function makeDriver(parts: DriverParts): Driver {
       // Not within the gate: many that wait there would keep out whom they wait for.
       if (row) await heirsSettled(parts.store, row, { settled, signal });
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
-      const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt }));
+      const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt, restore }));
+      worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
         attempt += 1;
@@ -91,25 +107,27 @@ export function makeDriver(parts: DriverParts): Driver {
   const settled = (stack: StackName): Promise<void> =>
     workers.has(stackKey(stack)) ? idle.wait(stackKey(stack)) : Promise.resolve();
 
+  function start(stack: StackName, given: Partial<Worker>): void {
+    const worker = { ...newWorker(), ...given };
+    workers.set(stackKey(stack), worker);
+    worker.done = work(stack, worker);
+  }
+
   return {
     wake(stack, desiredDigest) {
       if (closing.signal.aborted) return;
-      const key = stackKey(stack);
-      const running = workers.get(key);
-      if (running) {
-        running.isDirty = true;
-        if (running.digest !== desiredDigest) running.abort.abort(new Error("a newer content is to be applied"));
-        running.digest = desiredDigest;
-        return;
-      }
-      const worker: Worker = {
-        digest: desiredDigest,
-        abort: new AbortController(),
-        isDirty: false,
-        done: Promise.resolve(),
-      };
-      workers.set(key, worker);
-      worker.done = work(stack, worker);
+      const running = workers.get(stackKey(stack));
+      if (!running) return start(stack, { digest: desiredDigest });
+      running.isDirty = true;
+      if (running.digest !== desiredDigest) running.abort.abort(new Error("a newer content is to be applied"));
+      running.digest = desiredDigest;
+    },
+    restore(stack) {
+      if (closing.signal.aborted) return;
+      const running = workers.get(stackKey(stack));
+      if (!running) return start(stack, { isRestoring: true });
+      running.isDirty = true;
+      running.isRestoring = true;
     },
     settled,
     isBusy: (stack) => workers.has(stackKey(stack)),
@@ -154,10 +172,11 @@ interface Attempt {
   readonly stack: StackName;
   readonly signal: AbortSignal;
   readonly attempt: number;
+  readonly restore: boolean;
 }
 
 /** One pass over a stack. Never throws: what goes wrong becomes the deployment's state. */
-async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt): Promise<Pass> {
+async function applyOnce(parts: DriverParts, { stack, signal, attempt, restore }: Attempt): Promise<Pass> {
   const { store, log } = parts;
   try {
     const row = await store.deployment(stack);
@@ -166,8 +185,9 @@ async function applyOnce(parts: DriverParts, { stack, signal, attempt }: Attempt
     if (row.blocked !== null) {
       parts.steps.publish({ stack, state: "waiting", message: row.blocked, url: null, at: parts.clock.now() });
     }
-    if (row.blocked !== null || isSettled(row)) return "settled";
-    return await apply(parts, row, signal);
+    const isUnchanged = isSettled(row) && (!restore || row.desiredDigest !== row.appliedDigest);
+    if (row.blocked !== null || isUnchanged) return "settled";
+    return await apply(parts, row, { signal, restore });
   } catch (thrown) {
     if (signal.aborted) return "settled";
     const error = asWaybillError(thrown);
@@ -198,7 +218,11 @@ async function remove({ store, deployer, steps, clock }: DriverParts, row: Deplo
   return "settled" as const;
 }
 
-async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal): Promise<Pass> {
+async function apply(
+  parts: DriverParts,
+  row: DeploymentRow,
+  { signal, restore }: Pick<Attempt, "signal" | "restore">,
+): Promise<Pass> {
   const { store, deployer, steps, clock } = parts;
   const { stack, workload, desiredDigest } = row;
   if (!workload) return "settled";
@@ -212,7 +236,7 @@ async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal
   };
   let applied: Applied;
   try {
-    applied = await deployer.apply(workload, { signal, onProgress, previous: row.appliedWorkload });
+    applied = await deployer.apply(workload, { signal, onProgress, previous: row.appliedWorkload, restore });
   } finally {
     await writes;
   }

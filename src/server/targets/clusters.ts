@@ -14,12 +14,14 @@ import { makeSourceEndpoint } from "../../targets/kubernetes/sources/endpoint.ts
 import { makeSourceUrls } from "../../targets/kubernetes/sources/signature.ts";
 import { makeMadeSourceProvider } from "../../targets/kubernetes/sources/made-source-provider.ts";
 import { keepAddressesGood } from "../../targets/kubernetes/sources/renewal.ts";
-import { makeKubernetesTarget } from "../../targets/kubernetes/target.ts";
+import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../targets/kubernetes/target.ts";
+import type { RouteParking } from "../../targets/route.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
 import type { SecretReader } from "../../targets/workload.ts";
 import type { Closers } from "../closers.ts";
+import type { WatchedCluster } from "./drift.ts";
 import type { Clusters } from "./targets.ts";
 
 interface ClustersParts {
@@ -30,6 +32,8 @@ interface ClustersParts {
   readonly git: Git;
   readonly origin: PublicOrigin;
   readonly secrets: SecretReader;
+  readonly appliedOf: KubernetesTargetDependencies["appliedOf"];
+  readonly entrance: RouteParking;
   readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly closers: Closers;
@@ -55,13 +59,28 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const renewing: Promise<void>[] = [];
   const reaches = new Map<string, { cluster: Cluster; sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
+  const watched: Record<string, WatchedCluster> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
     const programs = await loadPrograms(settings.templates ?? {});
     const { domain: host, scheme } = origin;
-    const target = makeKubernetesTarget({ name, settings, cluster, programs, secrets, urls, host, scheme, clock, log });
+    const target = makeKubernetesTarget({
+      name,
+      settings,
+      cluster,
+      programs,
+      secrets,
+      urls,
+      host,
+      scheme,
+      appliedOf: parts.appliedOf,
+      entrance: parts.entrance,
+      clock,
+      log,
+    });
     closers.add(() => target.close());
     targets[name] = target;
+    watched[name] = { cluster, drift: settings.drift ?? "show" };
     const sourceUrl = sourceBase(settings);
     reaches.set(name, { cluster, sourceUrl, host });
     renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
@@ -78,6 +97,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   });
   return {
     targets,
+    watched,
     providers: { kubernetes: provider },
     resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
     sources: makeSourceEndpoint({ archives, urls }),

@@ -17,17 +17,21 @@ import type { RouteStore } from "../../store/routes.ts";
 import { makeStackStore } from "../../store/stacks.ts";
 import { makeEngineDeployer } from "../../targets/engine-deployer.ts";
 import { foundationTarget, makeFoundations } from "../../targets/foundations.ts";
+import { makeConcealment } from "../../targets/concealment.ts";
 import { makeLocalTarget, type LocalTarget } from "../../targets/local/target.ts";
 import { whileHeld } from "../../targets/held.ts";
 import { withResources } from "../../targets/resources.ts";
 import type { Secrets } from "../../targets/secrets.ts";
+import { makeRestoringDeployer } from "../../targets/restoring-deployer.ts";
 import { makeRolloutDeployer } from "../../targets/rollout.ts";
 import type { SleepPlace, Sleeper } from "../../targets/sleep/keeper.ts";
+import type { AppliedStacks } from "../../targets/kubernetes/drift/watch.ts";
 import { makeTargets } from "../../targets/targets.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Base } from "../base.ts";
 import type { Closers } from "../closers.ts";
 import type { DataFolder } from "../data-folder.ts";
+import type { OpenDrift, WatchedCluster } from "./drift.ts";
 import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "../options.ts";
 
@@ -54,6 +58,7 @@ export interface Clusters {
   readonly providers: Readonly<Record<string, Provider>>;
   /** Further resources of the package `waybill`, by type. */
   readonly resources: Readonly<Record<string, Provider>>;
+  readonly watched: Readonly<Record<string, WatchedCluster>>;
   readonly sources: Sources;
 }
 
@@ -62,6 +67,7 @@ const noClusters: Clusters = {
   targets: {},
   providers: {},
   resources: {},
+  watched: {},
   sources: {
     handle: () => Promise.reject(new WaybillError("NOT_FOUND", "this server has no target that fetches sources")),
   },
@@ -74,6 +80,8 @@ export interface OpenTargets {
   /** Whose a place is by what its routes lead to. */
   readonly sleeperOf: (place: SleepPlace) => Sleeper | null;
   readonly sources: Sources;
+  /** What others change on clusters; null for a server that deploys to none. */
+  readonly drift: OpenDrift | null;
   /** Deployments' states, whichever engine has them. */
   readonly stacks: Pick<Engine, "export" | "import">;
 }
@@ -102,17 +110,36 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   const hasClusters = Object.keys(clusters.targets).length > 0;
   const foundations = makeFoundations({ engine, states: engines.states });
   const urlOf = (host: string): string => workloadUrl(base.origin, host);
-  const deployer = makeRolloutDeployer({
-    deployer: makeEngineDeployer({ engine, target, ...(hasClusters && { foundations }), urlOf }),
+  const drift = hasClusters
+    ? await watchDrift(parts, clusters, {
+        list: () => states.list(),
+        export: (stack, asked) => engine.export(stack, asked),
+      })
+    : null;
+  const plain = makeEngineDeployer({ engine, target, ...(hasClusters && { foundations }), urlOf });
+  const rollouts = makeRolloutDeployer({
+    deployer: drift ? makeRestoringDeployer({ deployer: plain, engine, target, foundations, drifts: drift }) : plain,
     rollouts: new Map(
       Object.entries(clusters.targets).flatMap(([name, { rollouts }]) => (rollouts ? [[name, rollouts]] : [])),
     ),
+    ground: (workload, { signal }) =>
+      foundations.under(target.foundation?.(workload) ?? null, { signal }, () => Promise.resolve()),
   });
+  const deployer = makeConcealment(parts.secrets).deployer(rollouts);
   const sleeperOf = ({ upstreams }: SleepPlace): Sleeper | null => {
     const pods = upstreams.find((upstream) => upstream.kind === "pods");
     return (pods ? clusters.targets[pods.target] : local)?.sleeper ?? null;
   };
-  return { target, deployer, sleeperOf, sources: clusters.sources, stacks: engine };
+  return { target, deployer, sleeperOf, sources: clusters.sources, drift, stacks: engine };
+}
+
+async function watchDrift(
+  { log, closers }: TargetsParts,
+  { watched }: Clusters,
+  stacks: AppliedStacks,
+): Promise<OpenDrift> {
+  const { openDrift } = await import("./drift.ts");
+  return openDrift({ clusters: watched, stacks, log, closers });
 }
 
 interface EngineParts {
@@ -156,7 +183,8 @@ function openLocal(
 }
 
 /** A server without a cluster loads nothing of what one takes. */
-async function openClusters({ settings, folder, base, secrets, lease, log, closers }: TargetsParts): Promise<Clusters> {
+async function openClusters(parts: TargetsParts): Promise<Clusters> {
+  const { settings, folder, base, routes, store, secrets, lease, log, closers } = parts;
   const wanted = Object.entries(settings.targets).flatMap(([name, target]) =>
     target.kind === "kubernetes" ? [[name, target] as const] : [],
   );
@@ -169,6 +197,8 @@ async function openClusters({ settings, folder, base, secrets, lease, log, close
     git: base.git,
     origin: base.origin,
     secrets,
+    appliedOf: async (stack) => (await store.deployment(stack))?.appliedWorkload ?? null,
+    entrance: routes,
     lease,
     log,
     closers,

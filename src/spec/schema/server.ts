@@ -152,6 +152,11 @@ const target = object(
       [[{ type: "mi300x", resource: "amd.com/gpu", nodeSelector: { "amd.com/gpu.product-name": "MI300X" } }]],
       list(gpu, { maxItems: 100 }),
     ),
+    drift: field(
+      "What becomes of what others change of Waybill's objects: it is shown, or shown and put back; `show` by default.",
+      ["restore"],
+      { enum: ["show", "restore"] },
+    ),
     autoscaled: field(
       "Whether the cluster adds nodes for pods that find no place. Every revision then starts beside the old one, whatever its `rollout`; false by default.",
       [true],

@@ -2,6 +2,7 @@ import type { EnvironmentRef } from "../../release/release.ts";
 import type { ReleaseStore } from "../../release/store.ts";
 import type { Database } from "../database.ts";
 import { applyQueries, deploymentQueries } from "./deployments.ts";
+import { driftQueries } from "./drift.ts";
 import { repositoryQueries } from "./repositories.ts";
 import { snapshotQueries } from "./snapshots.ts";
 
@@ -12,6 +13,7 @@ export function makeReleaseStore(db: Database): ReleaseStore {
     ...deploymentQueries(db),
     ...applyQueries(db),
     ...overrideQueries(db),
+    ...driftQueries(db),
   };
 }
 

@@ -2,7 +2,7 @@ import type { ColumnType, Generated } from "kysely";
 import type { Change } from "../../release/plan.ts";
 import type { SnapshotKind } from "../../release/snapshots/snapshot.ts";
 import type { DeploymentRow } from "../../release/store.ts";
-import type { DeploymentState, PauseView } from "../../release/views.ts";
+import type { DeploymentState, DriftView, PauseView } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 
 export interface ReleaseSchema {
@@ -12,6 +12,7 @@ export interface ReleaseSchema {
   snapshot_failures: SnapshotFailuresTable;
   deployments: DeploymentsTable;
   overrides: OverridesTable;
+  drift: DriftTable;
 }
 
 export interface RepositoriesTable {
@@ -84,6 +85,15 @@ export interface OverridesTable {
   name: string;
   pause: Json<PauseView | null>;
   restart: string | null;
+}
+
+export interface DriftTable {
+  repository: string;
+  environment: string;
+  stack: string;
+  deployment: string | null;
+  found: Json<readonly DriftView[]>;
+  seen_at: Generated<Date>;
 }
 
 /** Read as the value, written as its JSON text. */

@@ -19,7 +19,7 @@ interface ScaledObject extends KubeObject {
 }
 
 /** How many replicas a Deployment had before it made room for its successor. Kept until that runs, over every crash. */
-const handedOver = "waybill.dev/handed-over";
+export const handedOver = "waybill.dev/handed-over";
 
 // Owns the number of replicas while it is not the program's to say.
 const fieldManager = "waybill-rollout";

@@ -1,0 +1,134 @@
+import type { Clock } from "../../../core/clock.ts";
+import { messageOf } from "../../../core/errors.ts";
+import type { Log } from "../../../core/log.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
+import type { Engine } from "../../../engine/engine.ts";
+import { foundationStack } from "../../foundations.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { makeInformer, type Informer } from "../cluster/informer.ts";
+import type { Change } from "../cluster/mirror.ts";
+import type { KindName, KubeObject } from "../cluster/object.ts";
+import { labels, manager, stackOf } from "../names.ts";
+import { appliedObjects, findDrift, type Applied, type Drift } from "./find-drift.ts";
+import { makeLooks } from "./looks.ts";
+import { isSuspicious, tracesOf, type Traces } from "./traces.ts";
+
+export interface DriftWatchDependencies {
+  /** The target's name in the server's settings. */
+  readonly target: string;
+  readonly cluster: Cluster;
+  readonly stacks: AppliedStacks;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called after each look, also when it found what the last one did. */
+  readonly onLooked: (stack: StackName, drift: readonly Drift[]) => void;
+}
+
+/** What was applied, as its engines have it. */
+export interface AppliedStacks extends Pick<Engine, "export"> {
+  /** Those that are cheap to read. */
+  list(): Promise<readonly StackName[]>;
+}
+
+/** What others change of what was applied to one cluster. */
+export interface DriftWatch {
+  /** As it was last seen. */
+  drifted(stack: StackName): readonly Drift[];
+  /** Looks at a stack, soon. */
+  look(stack: StackName): void;
+  close(): Promise<void>;
+}
+
+/** Of Waybill's own templates. Those of other programs are watched once a stack with such an object was looked at. */
+const ownKinds: readonly KindName[] = [
+  { apiVersion: "apps/v1", kind: "Deployment" },
+  ...["Service", "Secret", "ConfigMap", "Namespace", "ResourceQuota", "LimitRange", "ServiceAccount"].map((kind) => ({
+    apiVersion: "v1",
+    kind,
+  })),
+  { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy" },
+  { apiVersion: "policy/v1", kind: "PodDisruptionBudget" },
+  { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler" },
+];
+
+export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch {
+  const { target, cluster, stacks, clock, log, onLooked } = dependencies;
+  const found = new Map<string, readonly Drift[]>();
+  const informers = new Map<string, Informer<Traces>>();
+  const looks = makeLooks({ clock, log }, async (stack, signal) => {
+    const drift = await driftOf(dependencies, stack, { signal, onKind: follow });
+    if (drift === null) return "again";
+    if (drift.length === 0) found.delete(stackKey(stack));
+    else found.set(stackKey(stack), drift);
+    onLooked(stack, drift);
+    return "done";
+  });
+  function follow({ apiVersion, kind }: KindName): void {
+    const key = `${apiVersion} ${kind}`;
+    if (informers.has(key) || looks.signal.aborted) return;
+    const labelSelector = `${labels.manager}=${manager}`;
+    const onChange = (change: Change<Traces>): void => {
+      const stack = ownerOf(change.object, target);
+      if (stack === null) return;
+      const isKnown = found.has(stackKey(stack));
+      if (change.type === "removed" || isKnown || isSuspicious(change.object, change.before)) looks.soon(stack);
+    };
+    const options = { apiVersion, kind, labelSelector, clock, log, trim: tracesOf, onChange };
+    informers.set(key, makeInformer<Traces>(cluster, options));
+  }
+  async function lookAtMissing(): Promise<void> {
+    await Promise.all([...informers.values()].map(({ ready }) => ready));
+    for (const stack of await stacks.list()) {
+      const resources = (await stacks.export(stack))?.deployment.resources ?? [];
+      const isMissing = ({ reference: { apiVersion, kind, name, namespace } }: Applied): boolean =>
+        informers.get(`${apiVersion} ${kind}`)?.get(name, namespace) === undefined;
+      if (appliedObjects(resources, target).some(isMissing)) looks.soon(stack);
+    }
+  }
+  for (const kind of ownKinds) follow(kind);
+  const first = lookAtMissing().catch((error: unknown) => {
+    if (looks.signal.aborted) return;
+    log.warn({ target, error: messageOf(error) }, "what went while no server ran is not known");
+  });
+  return {
+    drifted: (stack) => found.get(stackKey(stack)) ?? [],
+    look: (stack) => looks.soon(stack),
+    async close() {
+      const ended = looks.close();
+      await Promise.all([...informers.values()].map((informer) => informer.close()));
+      await Promise.all([first, ended]);
+    },
+  };
+}
+
+/** Whose an object is: a deployment's, or what an environment's deployments share. */
+function ownerOf({ metadata }: KubeObject, target: string): StackName | null {
+  const own = metadata.labels ?? {};
+  const [repository, environment] = [own[labels.repository], own[labels.environment]];
+  if (repository === undefined || environment === undefined) return null;
+  return stackOf(own) ?? foundationStack({ repository, environment }, target);
+}
+
+interface Look {
+  readonly signal: AbortSignal;
+  readonly onKind: (kind: KindName) => void;
+}
+
+/** Null: the stack is being worked on, and may say something else in a moment. */
+async function driftOf(
+  { target, cluster, stacks }: DriftWatchDependencies,
+  stack: StackName,
+  { signal, onKind }: Look,
+): Promise<readonly Drift[] | null> {
+  const before = await stacks.export(stack, { showSecrets: true });
+  if (before === null) return [];
+  const { deployment } = before;
+  if ((deployment.pending_operations ?? []).length > 0) return null;
+  const objects = appliedObjects(deployment.resources ?? [], target);
+  for (const { reference } of objects) onKind(reference);
+  // The state first, then what is there, then the state again: an apply in between is seen by that.
+  const live = await Promise.all(objects.map(({ reference }) => cluster.get(reference, signal)));
+  const after = await stacks.export(stack);
+  if (after?.deployment.manifest.time !== deployment.manifest.time) return null;
+  return objects.flatMap((object, index) => findDrift(object, live[index] ?? null, objects));
+}
