@@ -18,7 +18,8 @@ import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
-import { listenFor } from "./replicas/replica.ts";
+import { makeRefMemory } from "./replicas/ref-memory.ts";
+import { listenFor, type Replica } from "./replicas/replica.ts";
 import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
 import type { Sources } from "./targets/targets.ts";
@@ -26,6 +27,7 @@ import type { Sources } from "./targets/targets.ts";
 interface DoorsParts {
   readonly base: Base;
   readonly folder: DataFolder;
+  readonly replica: Replica | null;
   readonly access: Access;
   readonly routes: RouteStore;
   readonly secrets: Secrets;
@@ -112,13 +114,18 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
   return endpoint;
 }
 
-function startPolling({ base: { git }, room, clock, log, closers, stopping }: DoorsParts): void {
+function startPolling({ base: { git }, replica, room, clock, log, closers, stopping }: DoorsParts): void {
+  const areOthers = makeRefMemory();
   const poller = makePoller({
     async repositories() {
       const all = await Promise.all((await git.list()).map((name) => git.open(name)));
-      return all.filter(({ remoteUrl }) => remoteUrl !== null).map(({ name }) => name);
+      // Git, started by a server that another has replaced meanwhile, may still take a push here.
+      return all.filter(({ remoteUrl }) => remoteUrl !== null || replica !== null).map(({ name }) => name);
     },
-    hasChanged: async (name, signal) => (await git.open(name)).hasChanged(signal),
+    async hasChanged(name, signal) {
+      const repository = await git.open(name);
+      return repository.remoteUrl === null ? areOthers(name, await repository.refs()) : repository.hasChanged(signal);
+    },
     look: async (name) => void (await room.watcher.look(name)),
     clock,
     intervalMs: pollIntervalMs(process.env),

@@ -1,6 +1,7 @@
 import { WaybillError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import type { Endpoint } from "../../gateway/mirror.ts";
+import type { ServerSettings } from "../../spec/server-settings.ts";
 
 /** One of several servers on the same database and the same data folder. */
 export interface Replica {
@@ -34,6 +35,22 @@ export function listenFor(environment: NodeJS.ProcessEnv): Endpoint & { readonly
     throw invalid(`WAYBILL_ADVERTISE is "${text}", but must be this server's own address, such as 10.0.0.7:8081`);
   }
   return { hostname: hostname.replaceAll(/[[\]]/g, ""), port: Number(port), isReachable: true };
+}
+
+/**
+ * The targets that files may name. Where gateways of other machines are to reach what runs, that is not this machine.
+ * Throws SETTINGS_INVALID where none is left to be the default.
+ */
+export function targetsFor({ targets, defaultTarget }: ServerSettings, environment: NodeJS.ProcessEnv) {
+  const names = Object.keys(targets);
+  if (!listenFor(environment).isReachable) return names;
+  if (targets[defaultTarget]?.kind === "local") {
+    throw invalid(
+      `defaultTarget is "${defaultTarget}", which runs programs on one machine, but WAYBILL_ADVERTISE is set, by which ` +
+        "servers on several machines work together: set defaultTarget to a target of the kind kubernetes",
+    );
+  }
+  return names.filter((name) => targets[name]?.kind !== "local");
 }
 
 const invalid = (message: string): WaybillError => new WaybillError("SETTINGS_INVALID", message);
