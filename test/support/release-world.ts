@@ -30,6 +30,7 @@ export async function releaseWorld() {
     remoteKeys: { save: async () => undefined },
     context: defaultContext,
     isElsewhere: () => false,
+    conceal: async () => (text) => text,
     clock: systemClock,
     log: silentLog,
     signal: closing.signal,

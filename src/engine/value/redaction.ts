@@ -33,14 +33,23 @@ export function makeRedaction(): Redaction {
   };
 }
 
-/** As it is, line by line, and as JSON, URL or base64 would carry it. */
+/** As it is, line by line, and as JSON, a URL, a form or base64 would carry it. */
 function formsOf(text: string): readonly string[] {
   const forms = [
     text,
     ...text.split(/\r?\n/),
-    JSON.stringify(text).slice(1, -1),
+    ...quotedForms(text),
     encodeURIComponent(text.toWellFormed()),
+    new URLSearchParams({ "": text }).toString().slice(1),
     Buffer.from(text).toString("base64"),
+    Buffer.from(text).toString("base64url"),
   ];
   return forms.filter((form) => form.trim().length >= minimumLength);
+}
+
+/** In a document, and in one that stands as a text in another. Go's encoder writes three characters its own way. */
+function quotedForms(text: string): readonly string[] {
+  const once = JSON.stringify(text).slice(1, -1);
+  const byGo = once.replaceAll(/[&<>]/g, (sign) => `\\u00${sign.charCodeAt(0).toString(16)}`);
+  return [once, byGo, JSON.stringify(once).slice(1, -1), JSON.stringify(byGo).slice(1, -1)];
 }

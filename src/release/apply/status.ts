@@ -4,12 +4,14 @@ import type { Log } from "../../core/log.ts";
 import type { Driver } from "./drive.ts";
 import type { ReleaseEvent } from "../release.ts";
 import type { ReleaseStore } from "../store.ts";
-import type { WorkloadStatus } from "../workload.ts";
+import type { Workload, WorkloadStatus } from "../workload.ts";
 
 interface ObserverParts {
   readonly store: Pick<ReleaseStore, "deployment" | "setState">;
   readonly driver: Pick<Driver, "isBusy">;
   readonly events: Feed<ReleaseEvent>;
+  /** How to say something of these without a value of their secrets. */
+  readonly conceal: (...workloads: readonly (Workload | null)[]) => Promise<(text: string) => string>;
   readonly log: Log;
 }
 
@@ -17,12 +19,13 @@ interface ObserverParts {
  * Takes in what a target sees of a workload that was applied before: it crashed, it answers again. During an apply
  * the driver speaks for the deployment, and a failed apply stays shown until something changes.
  */
-export function makeObserver({ store, driver, events, log }: ObserverParts) {
+export function makeObserver({ store, driver, events, conceal, log }: ObserverParts) {
   const last = new Map<string, Promise<void>>();
 
-  async function note(stack: StackName, { state, reason }: WorkloadStatus): Promise<void> {
+  async function note(stack: StackName, { state, reason: seen }: WorkloadStatus): Promise<void> {
     if (driver.isBusy(stack)) return;
     const row = await store.deployment(stack);
+    const reason = row === null || seen === "" ? seen : (await conceal(row.workload, row.appliedWorkload))(seen);
     if (!row || row.desiredDigest !== row.appliedDigest || driver.isBusy(stack)) return;
     if (row.state === state && row.reason === reason) return;
     await store.setState(stack, state, reason);

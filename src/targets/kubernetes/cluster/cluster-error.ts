@@ -7,19 +7,34 @@ export interface FieldCause {
   readonly message: string;
 }
 
+// Long enough for every answer of the API server; a proxy in between may answer with a whole page.
+const maxMessageLength = 2_000;
+
 /** What the API server answered instead of the object. `status` is the HTTP status, `reason` its machine-readable name. */
 export class ClusterError extends WaybillError {
   readonly status: number;
   readonly reason: string;
   readonly causes: readonly FieldCause[];
+  readonly #answer: Answer;
+  readonly #doing: string;
 
-  constructor({ status, reason, causes, message }: Answer, doing: string) {
+  constructor(answer: Answer, doing: string) {
+    const { status, reason, causes, message } = answer;
     const { code, advice } = judge({ status, reason, causes });
-    super(code, `${doing}: ${message}${advice === "" ? "" : `. ${advice}`}`);
+    super(code, `${doing}: ${message.slice(0, maxMessageLength)}${advice === "" ? "" : `. ${advice}`}`);
     this.name = "ClusterError";
     this.status = status;
     this.reason = reason ?? "";
     this.causes = causes;
+    this.#answer = answer;
+    this.#doing = doing;
+  }
+
+  /** With all texts as `clean` makes them, before they are cut short: half a secret would not be known as one. */
+  cleaned(clean: (text: string) => string): ClusterError {
+    const { message, causes } = this.#answer;
+    const own = causes.map((cause) => ({ ...cause, message: clean(cause.message) }));
+    return new ClusterError({ ...this.#answer, causes: own, message: clean(message) }, clean(this.#doing));
   }
 }
 
@@ -75,13 +90,10 @@ interface StatusObject {
   readonly details?: { readonly causes?: readonly Partial<FieldCause>[] };
 }
 
-// Long enough for every answer of the API server; a proxy in between may answer with a whole page.
-const maxMessageLength = 2_000;
-
 /** The error of an answer that is not 2xx. `doing` says what was asked: `apply Deployment shop/ranker`. */
 export function errorOf(status: number, body: string, doing: string): ClusterError {
   const found = parsed(body);
-  const message = (found?.message ?? body.trim()).slice(0, maxMessageLength) || `status ${status}`;
+  const message = (found?.message ?? body.trim()) || `status ${status}`;
   const causes = (found?.details?.causes ?? []).map(({ field = "", reason = "", message: text = "" }) => ({
     field,
     reason,

@@ -3,6 +3,7 @@ import type { Json, Properties } from "../../../engine/provider.ts";
 import { parsePath } from "../../../engine/value/property-path.ts";
 import { makeRedaction, type Redaction } from "../../../engine/value/redaction.ts";
 import { isList, isMap } from "../../../engine/value/value.ts";
+import { ClusterError } from "../cluster/cluster-error.ts";
 import { mapAt } from "./manifest.ts";
 
 interface Masked {
@@ -33,6 +34,7 @@ export function maskOf({ type, secretPaths }: Masked, ...known: readonly Propert
 /** The error of a call, fit to be read by anyone. */
 export function maskedError(error: unknown, mask: Redaction): unknown {
   if (!(error instanceof Error)) return error;
+  if (error instanceof ClusterError) return error.cleaned(mask.clean);
   const message = mask.clean(error.message);
   if (message === error.message && mask.clean(error.stack ?? "") === error.stack) return error;
   // Without its cause: that repeats the text.
