@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { mintSecret } from "../src/access/proof/token.ts";
 import { authorizePath, type Dialect } from "../src/targets/authorization.ts";
-import { bootstrap, open, signedIn, startGateway, type Answer, type GatewayUnderTest } from "./support/gateway.ts";
+import { startSleepWorld } from "./support/sleep-world.ts";
+import {
+  ask as askPort,
+  bootstrap,
+  open,
+  signedIn,
+  stack,
+  startGateway,
+  until,
+  type Answer,
+  type GatewayUnderTest,
+} from "./support/gateway.ts";
 
 // What an entrance of somebody else's asks, and what it is told. The address is that of the gateway itself.
 
@@ -178,4 +189,26 @@ test("an entrance that can only send to a fixed address begins to sign in there,
     assert.equal(await begin(rd), home, rd);
   }
   assert.equal((await gateway.ask({ path: "/.waybill/sign-in" })).status, 401);
+});
+
+test("who may pass has waited for what slept, and nobody else wakes it", async () => {
+  await using world = await startSleepWorld(1);
+  const { port, routes } = world.gateway;
+  const [route] = await routes.list(stack);
+  assert.ok(route);
+  await routes.put({ ...route, access: signedIn });
+  await until(async () => (await world.stage()) === "asleep", "it sleeps", 20_000);
+  const about = (headers: Record<string, string>): Promise<Answer> => {
+    const held = {
+      "x-forwarded-host": `ranker.localhost:${port}`,
+      "x-forwarded-uri": "/",
+      "x-forwarded-method": "GET",
+    };
+    return askPort(port, { path: authorizePath("traefik", "ranker"), headers: { ...held, ...headers } });
+  };
+  assert.equal((await about({})).status, 401);
+  assert.equal(await world.stage(), "asleep");
+  assert.equal((await about(token)).status, 200);
+  const answer = await askPort(world.port, {});
+  assert.equal(answer.status, 200);
 });

@@ -170,9 +170,13 @@ targets:
     assert.equal((await get("web")).status, 403);
   });
 
-  test("what may sleep is led to Waybill, which wakes it for whoever may", async () => {
+  test("one host's openness is no other's; what may sleep is led to Waybill, which wakes it for whoever may", async () => {
     const idle = service("{visibility: signed-in}", "replicas: {min: 0, max: 1, idleAfter: 3s}\n");
-    await accepted({ "deployments/nap.yaml": idle });
+    await accepted({ "deployments/nap.yaml": idle, "deployments/open.yaml": service("{visibility: public}") });
+    assert.equal((await get("open")).status, 200);
+    // nginx goes by the address of the request's first line, and tells Waybill of the Host header.
+    const absolute = { path: `http://web.localhost:${nginxPort}/headers`, host: `open.localhost:${nginxPort}` };
+    assert.equal((await ask({ port: nginxPort, ...absolute })).status, 403);
     assert.deepEqual((await ingresses()).includes("nap--waybill"), false);
     const pods = async () => {
       const labelSelector = "waybill.dev/deployment=nap";
