@@ -3,7 +3,9 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { ask } from "./support/ask.ts";
-import { account, installWaybill, kubectl, serverImageSkip, type Install } from "./support/cluster-install.ts";
+import { installWaybill, type Install } from "./support/cluster-install.ts";
+import { account } from "./support/install-manifests.ts";
+import { kubectl, serverImageSkip } from "./support/kubectl.ts";
 import { signInBy } from "./support/demo-process.ts";
 import { cloneOf, runCli, service, until, webProgram, type Clone } from "./support/served.ts";
 

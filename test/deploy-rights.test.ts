@@ -7,7 +7,8 @@ import { after, before, describe, test } from "node:test";
 import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { startApiProxy, type Answered } from "./support/api-proxy.ts";
-import { installRights, kubectl, kubectlSkip } from "./support/cluster-install.ts";
+import { installRights } from "./support/cluster-install.ts";
+import { kubectl, kubectlSkip } from "./support/kubectl.ts";
 import { rightsFor, rightsIn, type Right, type Rule } from "./support/rights.ts";
 import { service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 

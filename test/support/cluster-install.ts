@@ -1,49 +1,18 @@
-import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join, relative } from "node:path";
-import { promisify } from "node:util";
+import { join, relative } from "node:path";
 import pg from "pg";
 import { packageRoot } from "../../src/core/package-root.ts";
 import { startEmbeddedPostgres } from "../../src/store/embedded-postgres.ts";
 import type { KubeObject } from "../../src/targets/kubernetes/cluster/object.ts";
-import { clusterSkip, kubeconfigPath } from "./cluster.ts";
+import { guardPatch, writeInstall } from "./install-manifests.ts";
+import { kubectl } from "./kubectl.ts";
 import type { Rule } from "./rights.ts";
 import { newToken } from "./server-process.ts";
 
-const run = promisify(execFile);
-
-/** Waybill's own image, which .ci/waybill-image makes and puts into the cluster. */
-const serverImage = process.env["WAYBILL_TEST_SERVER_IMAGE"] ?? "local/waybill:1";
 /** Where pods reach this machine. */
 const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
-
-/** Beside the kubeconfig's cluster, or on PATH; null where there is none. */
-function findKubectl(): string | null {
-  const path = process.env["KUBECONFIG"] ?? "";
-  const folders = [join(dirname(path), "bin"), ...(process.env["PATH"] ?? "").split(delimiter)];
-  return folders.map((folder) => join(folder, "kubectl")).find((file) => existsSync(file)) ?? null;
-}
-
-/** Why a test of the manifests is skipped; false where it can run. */
-export const kubectlSkip = (): string | false => clusterSkip() || (findKubectl() ? false : "no kubectl here");
-
-export async function kubectl(...args: readonly string[]): Promise<string> {
-  const command = findKubectl();
-  if (command === null) throw new Error("no kubectl here; guard the test with kubectlSkip()");
-  const env = { ...process.env, KUBECONFIG: kubeconfigPath() };
-  return (await run(command, args, { env, maxBuffer: 64 * 1024 * 1024 })).stdout;
-}
-
-/** Why what needs Waybill's own image is skipped; false where a node has it. */
-export async function serverImageSkip(): Promise<string | false> {
-  if (kubectlSkip()) return kubectlSkip();
-  const known = await kubectl("get", "nodes", "-o", "jsonpath={.items[*].status.images[*].names}");
-  return known.includes(serverImage) ? false : `no image ${serverImage} in the cluster: .ci/waybill-image makes it`;
-}
 
 /** A port that leads elsewhere, as a load balancer's does. */
 export async function forward(from: string, to: () => { readonly host: string; readonly port: number }) {
@@ -95,28 +64,38 @@ export interface Install extends AsyncDisposable {
   readonly port: number;
   readonly token: string;
   readonly folder: string;
-  /** Applies the manifests (again), and waits until the server answers. */
+  /** Applies the manifests, and waits until the servers answer. */
   apply(): Promise<void>;
+  /** Has people's requests go to this one of the pods from now on. */
+  enterBy(pod: string): Promise<void>;
 }
 
-/** What deploy/ makes, in a namespace and under names of its own: the server's pods, on a database of this machine. */
-export async function installWaybill({ name }: { readonly name: string }): Promise<Install> {
+interface InstallOptions {
+  /** Of the namespace, and the end of every other name. */
+  readonly name: string;
+  /** More than one share a folder of this machine, which must be the cluster's node. */
+  readonly servers?: number;
+}
+
+/** What deploy/ makes, in a namespace and under names of its own: the servers' pods, on a database of this machine. */
+export async function installWaybill({ name, servers = 1 }: InstallOptions): Promise<Install> {
   await using made = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "waybill-install-"));
   made.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const databaseUrl = await startDatabase(folder, made);
   const token = newToken();
-  let pod = "";
-  const door = made.use(await forward("127.0.0.1", () => ({ host: pod, port: 8080 })));
-  const overlay = join(folder, "overlay");
-  await mkdir(overlay);
-  await writeFile(join(overlay, "server.yaml"), settings(door.port, name));
-  await writeFile(join(overlay, "master-key"), randomBytes(32));
-  await writeFile(join(overlay, "kustomization.yaml"), kustomization(overlay, { name, databaseUrl, token }));
+  let host = "";
+  const door = made.use(await forward("127.0.0.1", () => ({ host, port: 8080 })));
+  const overlay = await writeInstall(folder, { name, port: door.port, databaseUrl, token, servers });
   made.defer(async () => {
+    // What they write goes with the folder.
+    await kubectl("-n", name, "delete", "statefulsets,pods", "--all", "--grace-period=0", "--force");
     await kubectl("delete", "-k", overlay, "--ignore-not-found", "--wait=false");
   });
   const kept = made.move();
+  const enterBy = async (pod: string): Promise<void> => {
+    host = await kubectl("-n", name, "get", "pod", pod, "-o", "jsonpath={.status.podIP}");
+  };
   return {
     namespace: name,
     port: door.port,
@@ -125,85 +104,11 @@ export async function installWaybill({ name }: { readonly name: string }): Promi
     async apply() {
       await kubectl("apply", "--server-side", "-k", overlay);
       await kubectl("-n", name, "rollout", "status", `statefulset/waybill-${name}`, "--timeout=120s");
-      const where = ["-n", name, "get", "pod", `waybill-${name}-0`, "-o", "jsonpath={.status.podIP}"];
-      pod = await kubectl(...where);
+      await enterBy(`waybill-${name}-0`);
     },
+    enterBy,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
-}
-
-const settings = (port: number, namespace: string): string => `domain: localhost:${port}
-targets:
-  cluster:
-    kind: kubernetes
-    runtimes: {node: "${process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1"}"}
-    sourceUrl: http://waybill-${namespace}.${namespace}.svc.cluster.local
-    gateway: {namespace: ${namespace}}
-`;
-
-/** How the API server calls the account of an install. */
-export const account = (name: string): string => `system:serviceaccount:${name}:waybill-${name}`;
-
-const guardPatch = (name: string) => ({
-  target: { kind: "ValidatingAdmissionPolicy" },
-  patch: JSON.stringify([
-    {
-      op: "replace",
-      path: "/spec/matchConditions/0/expression",
-      value: `request.userInfo.username == "${account(name)}"`,
-    },
-  ]),
-});
-
-interface Own {
-  readonly name: string;
-  readonly databaseUrl: string;
-  readonly token: string;
-}
-
-/** What a user writes, and what a test changes: names of its own, no volume, and next to no CPU asked for. */
-function kustomization(folder: string, { name, databaseUrl, token }: Own): string {
-  const [repository, tag = "latest"] = serverImage.split(":");
-  return JSON.stringify({
-    apiVersion: "kustomize.config.k8s.io/v1beta1",
-    kind: "Kustomization",
-    namespace: name,
-    nameSuffix: `-${name}`,
-    resources: [relative(folder, join(packageRoot, "deploy/base"))],
-    configMapGenerator: [{ name: "waybill-settings", files: ["server.yaml"] }],
-    secretGenerator: [
-      {
-        name: "waybill",
-        files: ["master-key"],
-        literals: [`database-url=${databaseUrl}`, `bootstrap-token=${token}`],
-      },
-    ],
-    images: [{ name: "waybill", newName: repository, newTag: tag }],
-    patches: [
-      {
-        target: { kind: "StatefulSet", name: "waybill" },
-        patch: JSON.stringify([
-          { op: "replace", path: "/spec/template/spec/volumes/0", value: { name: "data", emptyDir: {} } },
-          { op: "add", path: "/spec/template/spec/containers/0/imagePullPolicy", value: "IfNotPresent" },
-          {
-            op: "add",
-            path: "/spec/template/spec/containers/0/env/-",
-            value: { name: "WAYBILL_HOST", value: "0.0.0.0" },
-          },
-          {
-            op: "replace",
-            path: "/spec/template/spec/containers/0/resources/requests",
-            value: { cpu: "50m", memory: "256Mi" },
-          },
-        ]),
-      },
-      guardPatch(name),
-      {
-        target: { kind: "PersistentVolumeClaim" },
-        patch: "$patch: delete\nkind: PersistentVolumeClaim\nmetadata: {name: waybill-data}",
-      },
-    ],
-  });
 }
 
 export interface Rights extends AsyncDisposable {
