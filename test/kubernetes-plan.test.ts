@@ -71,7 +71,7 @@ describe("a plan asks the cluster", { skip: clusterSkip(), timeout: 180_000 }, (
     );
     assert.deepEqual(
       object(change, "Service").fields.map(({ path }) => path),
-      ['spec.selector["waybill.dev/revision"]'],
+      ['metadata.labels["waybill.dev/revision"]', 'spec.selector["waybill.dev/revision"]'],
     );
     const secret = object(change, "Secret", /secrets$/);
     assert.equal(secret.action, "create");

@@ -20,7 +20,7 @@ import {
   unknownHost,
 } from "./notice/answers.ts";
 import type { Notice } from "./notice/notice.ts";
-import { isAsleep, type Parking } from "./sleep/parking.ts";
+import type { Parking } from "./sleep/parking.ts";
 import type { PodChoice } from "./upstream/pods.ts";
 import { headersForServer, headersForWorkload } from "./upstream/headers.ts";
 
@@ -67,7 +67,7 @@ export interface Judge {
 
 interface Parts {
   readonly mirror: Mirror;
-  readonly parking: Pick<Parking, "wait">;
+  readonly parking: Pick<Parking, "wait" | "holds">;
   readonly pods: PodChoice;
   readonly identification: Identification;
   readonly cookies: Cookies;
@@ -197,7 +197,7 @@ function authorizeWorkload(exchange: Exchange, asked: Asked, parts: Parts): Perm
   if (sorted.kind === "reserved") return tell(unknownHost(exchange.target.host));
   const { identity, route } = sorted;
   const { parking, pods } = parts;
-  if (isAsleep(route, pods)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
+  if (parking.holds(route)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
   const { upstream } = route;
   if (upstream.kind === "pods" && !pods.isThere(upstream)) {
     return { kind: "wait", until: (gone) => pods.appear(upstream, gone) };
@@ -213,7 +213,7 @@ function toWorkload(
   const { upstream } = route;
   if (upstream.kind === "files") return { kind: "files", upstream, rule: route.access };
   if (upstream.protocol === "grpc") return tell(noGrpc);
-  if (isAsleep(route, pods)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
+  if (parking.holds(route)) return { kind: "wait", until: (gone) => parking.wait(route, gone) };
   const address = upstream.kind === "http" ? addressOf(upstream) : pods.choose(upstream, exchange);
   if (address === null) return { kind: "wait", until: (gone) => pods.appear(upstream, gone) };
   const headers = headersForWorkload(exchange.request.rawHeaders, sayingOf(exchange, origin), {

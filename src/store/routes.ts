@@ -2,7 +2,17 @@ import { sql, type ColumnType, type Generated, type Selectable } from "kysely";
 import { WaybillError } from "../core/errors.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { Endpoint, StateSource } from "../gateway/mirror.ts";
-import type { AccessRule, IdleRule, KnownRoute, Route, RouteTable, Sleep, Upstream } from "../targets/route.ts";
+import type {
+  AccessRule,
+  IdleRule,
+  KnownRoute,
+  Parked,
+  Route,
+  RouteParking,
+  RouteTable,
+  Sleep,
+  Upstream,
+} from "../targets/route.ts";
 import { askWake, recordActivity } from "./gateway/activity.ts";
 import { readCredentials, recordUse } from "./gateway/credentials.ts";
 import type { Database } from "./database.ts";
@@ -21,6 +31,7 @@ interface RouteRows {
   access: AccessRule;
   idle: ColumnType<IdleRule | null, IdleRule | null | undefined>;
   sleep: ColumnType<Sleep | null, Sleep | null | undefined>;
+  parked: ColumnType<Parked | null, Parked | null | undefined>;
   updated_at: Generated<Date>;
 }
 
@@ -31,7 +42,7 @@ interface EndpointRow {
   updated_at: Generated<Date>;
 }
 
-export interface RouteStore extends RouteTable {
+export interface RouteStore extends RouteTable, RouteParking {
   /** Tells the gateway where the server itself listens. */
   setEndpoint(endpoint: Endpoint): Promise<void>;
   /** The hosts of one deployment, of one environment, or all. */
@@ -81,6 +92,16 @@ export function makeRouteStore(db: Database): RouteStore {
         .execute();
       await forgetActivity(db, stack);
     },
+    async park({ repository, environment, deployment }, forSeconds) {
+      const parked = forSeconds === null ? null : { since: new Date().toISOString(), forSeconds };
+      await db
+        .updateTable("routes")
+        .set({ parked: parked === null ? null : sql<Parked>`${JSON.stringify(parked)}::jsonb` })
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .where("deployment", "=", deployment)
+        .execute();
+    },
     async setEndpoint({ hostname, port }) {
       await db
         .insertInto("server_endpoint")
@@ -118,6 +139,7 @@ const updated = ({ stack, upstream, access, idle }: Route) => ({
   access,
   idle: idle ?? null,
   sleep: sql<Sleep | null>`case when routes.upstream = excluded.upstream then routes.sleep end`,
+  parked: sql<Parked | null>`case when routes.upstream = excluded.upstream then routes.parked end`,
   updated_at: sql<Date>`now()`,
 });
 
@@ -175,6 +197,7 @@ const routeOf = ({
   access,
   idle,
   sleep,
+  parked,
 }: Omit<Selectable<RouteRows>, "updated_at">): KnownRoute => ({
   host,
   stack: { repository, environment, deployment },
@@ -182,4 +205,5 @@ const routeOf = ({
   access,
   ...(idle && { idle }),
   ...(sleep && { sleep }),
+  ...(parked && { parked }),
 });

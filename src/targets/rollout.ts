@@ -39,10 +39,12 @@ interface Dependencies {
   readonly deployer: Deployer;
   /** By the target's name; on one that is not among them there is always room. */
   readonly rollouts: ReadonlyMap<string, Rollouts>;
+  /** Makes what the workload stands on: a quota that was raised must be so before anybody waits for it. */
+  readonly ground?: (workload: Workload, options: DeployOptions) => Promise<void>;
 }
 
 /** Deploys as `deployer` does, once there is room; and back again where the room was the old revision's. */
-export function makeRolloutDeployer({ deployer, rollouts }: Dependencies): Deployer {
+export function makeRolloutDeployer({ deployer, rollouts, ground }: Dependencies): Deployer {
   const all = [...rollouts.values()];
   return {
     notices(workload, action) {
@@ -61,6 +63,7 @@ export function makeRolloutDeployer({ deployer, rollouts }: Dependencies): Deplo
       if (!own) return deployer.apply(workload, options);
       let turn: Turn | null = null;
       try {
+        await ground?.(workload, options);
         turn = await own.begin(workload, options);
         const applied = await deployer.apply(workload, options);
         turn.end({ kind: "runs" });

@@ -21,6 +21,21 @@ export interface IdleRule {
 export interface KnownRoute extends Route {
   /** Absent: what it leads to is awake. */
   readonly sleep?: Sleep;
+  /** Absent: who finds nothing that answers is told so. */
+  readonly parked?: Parked;
+}
+
+/** Requests that find nothing to answer them wait for it: one revision takes another's place. */
+export interface Parked {
+  /** ISO 8601. */
+  readonly since: string;
+  readonly forSeconds: number;
+}
+
+/** Where requests wait while one revision stops for another. */
+export interface RouteParking {
+  /** They wait from now on, for so long at most after it; null: no longer than any request. */
+  park(stack: StackName, forSeconds: number | null): Promise<void>;
 }
 
 /** New requests wait at the entrance from `falling` on; nothing runs while `asleep`. */

@@ -17,8 +17,9 @@ const routeWith = (state: Sleep | null): KnownRoute => ({
 });
 
 /** A route that a test writes, a clock that it moves, and a count of who was asked to wake. */
-function makeWorld() {
-  let route = routeWith(asleep);
+function makeWorld(first: KnownRoute = routeWith(asleep)) {
+  let route = first;
+  let arePodsThere = false;
   let nowMs = Date.parse("2026-01-01T12:00:00.000Z");
   let asked = 0;
   const watchers = new Set<() => void>();
@@ -30,7 +31,7 @@ function makeWorld() {
         return () => void watchers.delete(callback);
       },
     },
-    pods: { isThere: () => false, onChange: () => () => undefined },
+    pods: { isThere: () => arePodsThere, onChange: () => () => undefined },
     source: () => ({
       askWake: () => {
         asked += 1;
@@ -46,6 +47,10 @@ function makeWorld() {
     wait: (signal = new AbortController().signal) => parking.wait(route, signal),
     become(state: Sleep | null) {
       route = routeWith(state);
+      for (const watcher of watchers) watcher();
+    },
+    appear() {
+      arePodsThere = true;
       for (const watcher of watchers) watcher();
     },
     later(seconds: number) {
@@ -124,4 +129,40 @@ test("a client that leaves leaves nothing, and more than are held are turned awa
   assert.equal((await world.wait())?.code, "BUSY");
   world.parking.close();
   assert.ok((await Promise.all(waits)).every((notice) => notice?.code === "SERVER_AWAY"));
+});
+
+const handedOver: KnownRoute = {
+  ...routeWith(null),
+  upstream: {
+    kind: "pods",
+    target: "cluster",
+    namespace: "shop--production",
+    service: "ranker",
+    port: 8000,
+    protocol: "http",
+    revision: "11111111",
+  },
+  parked: { since: "2026-01-01T12:00:00.000Z", forSeconds: 30 },
+};
+
+test("while one revision stops for another, requests wait for either; nobody is asked to wake", async () => {
+  using world = makeWorld(handedOver);
+  assert.ok(world.parking.holds(handedOver));
+  const waits = [world.wait(), world.wait()];
+  world.later(10);
+  assert.equal(world.parking.count(), 2);
+  world.appear();
+  assert.deepEqual(await Promise.all(waits), [null, null]);
+  assert.equal(world.asked(), 0);
+  assert.ok(!world.parking.holds(handedOver));
+});
+
+test("where neither comes in time, requests are judged like any other", async () => {
+  using world = makeWorld(handedOver);
+  const waits = world.wait();
+  world.later(40);
+  assert.equal(world.parking.count(), 1);
+  world.later(6);
+  assert.equal(await waits, null);
+  assert.ok(!world.parking.holds(handedOver));
 });

@@ -11,10 +11,12 @@ import type { PodChoice } from "../upstream/pods.ts";
 /** Where requests wait for a deployment that sleeps. Nothing of their bodies is read meanwhile. */
 export interface Parking {
   /**
-   * Has the deployment woken and waits for it. Null: judge the request again; else the answer to give. Aborted by a
+   * Has the deployment woken, if it sleeps, and waits for it. Null: judge the request again; else the answer to give. Aborted by a
    * client that went away: resolves at once, and nothing of the request is left.
    */
   wait(route: KnownRoute, signal: AbortSignal): Promise<Notice | null>;
+  /** Whether a request is to wait here. */
+  holds(route: KnownRoute): boolean;
   count(): number;
   /** Nobody waits any longer, now or later: whoever does is told to come back. */
   close(): void;
@@ -75,12 +77,14 @@ export function makeParking(parts: Parts): Parking {
       const awake = settleBy(lot, (ticket) => outcomeOf(mirror.route(ticket.host), ticket, { pods, nowMs }));
       void release(awake, clock);
       if (lot.tickets.size === 0) lots.delete(key);
-      else if (nowMs - lot.askedAtMs >= askAgainMs && !isTaken(lot)) ask(parts, lot);
+      else if (nowMs - lot.askedAtMs >= askAgainMs && isToBeAsked(lot)) ask(parts, lot);
     }
   }
 
-  const isTaken = ({ tickets }: Lot): boolean =>
-    [...tickets].some(({ host }) => mirror.route(host)?.sleep?.stage === "waking");
+  function isToBeAsked({ tickets }: Lot): boolean {
+    const stages = [...tickets].map(({ host }) => mirror.route(host)?.sleep?.stage);
+    return !stages.includes("waking") && stages.some((stage) => stage !== undefined);
+  }
 
   function lotOf(stack: StackName): Lot {
     const key = stackKey(stack);
@@ -97,11 +101,12 @@ export function makeParking(parts: Parts): Parking {
       lot.tickets.delete(ticket);
       settle(null);
     });
-    if (lot.tickets.size === 1) ask(parts, lot);
+    if (lot.tickets.size === 1 && route.sleep) ask(parts, lot);
   }
 
   return {
     count: () => parked,
+    holds: (route) => isAsleep(route, pods) || isParked(route, { pods, nowMs: clock.now().getTime() }),
     async wait(route, signal) {
       const failed = failureNow(route, clock.now().getTime());
       if (failed) return failed;
@@ -132,19 +137,26 @@ function failureNow({ sleep }: KnownRoute, nowMs: number): Notice | null {
 }
 
 /** Pods that are ready while it is being woken have answered: whoever waits need not wait for that to be written down. */
-export function isAsleep({ sleep, upstream }: KnownRoute, pods: Pick<PodChoice, "isThere">): boolean {
+function isAsleep({ sleep, upstream }: KnownRoute, pods: Pick<PodChoice, "isThere">): boolean {
   if (!sleep) return false;
   return sleep.stage !== "waking" || upstream.kind !== "pods" || !pods.isThere(upstream);
 }
 
+/** One revision stops for another: until either answers, or until that takes too long. */
+function isParked({ parked, upstream }: KnownRoute, { pods, nowMs }: Moment): boolean {
+  if (parked === undefined || upstream.kind !== "pods" || pods.isThere(upstream)) return false;
+  return nowMs < Date.parse(parked.since) + parked.forSeconds * 1_000 + answerMarginMs;
+}
+
+interface Moment {
+  readonly pods: Pick<PodChoice, "isThere">;
+  readonly nowMs: number;
+}
+
 type Outcome = "awake" | "waits" | Notice;
 
-function outcomeOf(
-  route: KnownRoute | null,
-  { sinceMs, failures }: Ticket,
-  { pods, nowMs }: { pods: Parts["pods"]; nowMs: number },
-): Outcome {
-  if (!route?.sleep || !isAsleep(route, pods)) return "awake";
+function outcomeOf(route: KnownRoute | null, { sinceMs, failures }: Ticket, { pods, nowMs }: Moment): Outcome {
+  if (!route?.sleep || !isAsleep(route, pods)) return route && isParked(route, { pods, nowMs }) ? "waits" : "awake";
   const { stage, failure } = route.sleep;
   if (failure && failure.count > failures) return didNotWake(failure, nowMs);
   const { startTimeoutSeconds } = route.idle ?? defaultIdle;

@@ -10,6 +10,7 @@ import { sleep } from "./0009-sleep.ts";
 import { appliedWorkload } from "./0010-applied-workload.ts";
 import { drift } from "./0011-drift.ts";
 import { replicas } from "./0012-replicas.ts";
+import { parkedRoutes } from "./0014-parked-routes.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   appliedWorkload,
   drift,
   replicas,
+  parkedRoutes,
 ];

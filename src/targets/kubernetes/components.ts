@@ -5,7 +5,7 @@ import type { Workload } from "../workload.ts";
 
 type Running = WorkloadOf<"service" | "worker">;
 
-export const hasComponents = (spec: Workload["spec"]): spec is ResolvedService =>
+export const hasComponents = (spec: Workload["spec"]): spec is ResolvedService & { readonly main: string } =>
   spec.kind === "service" && spec.main !== null;
 
 /** The components of a deployment, each as a workload of its own whose name is the component's. */

@@ -7,7 +7,7 @@ import { componentsOf, hasComponents } from "./components.ts";
 import { imageOf } from "./runtimes.ts";
 import { sizeProblem } from "./sizes.ts";
 
-type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl" | "ingress">;
+type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl">;
 
 /** What stands in the file and cannot be done on this target: applying it is refused with these words. */
 export function refusals(workload: Workload, settings: Settings): readonly string[] {
@@ -43,14 +43,9 @@ function sourceRefusals({ source }: Workload, spec: Running, { runtimes, sourceU
 }
 
 function componentRefusals(workload: WorkloadOf<"service">, settings: Settings): readonly string[] {
-  const { main, routes } = workload.spec;
-  const parts = [...componentsOf(workload)].flatMap(([name, part]) =>
+  return [...componentsOf(workload)].flatMap(([name, part]) =>
     refusals(part, settings).map((reason) => `component ${name}: ${reason}`),
   );
-  const isElsewhere = settings.ingress !== undefined && routes.some(({ component }) => component !== main);
-  return isElsewhere
-    ? [...parts, `the cluster's entrance leads to the component ${main} only: route the others by the gateway`]
-    : parts;
 }
 
 function componentNotices({ components }: ResolvedService): readonly string[] {

@@ -81,6 +81,8 @@ export const pullSecretName = "waybill-pull";
 /** Annotations of a Deployment without replicas: since when it sleeps, and why its last start came to nothing. */
 export const asleepSince = "waybill.dev/asleep-since";
 export const wakeFailure = "waybill.dev/wake-failure";
+/** Why it is not started although somebody asked: it stands in line for room. */
+export const wakeWaits = "waybill.dev/wake-waits";
 /** Marks the Secrets that hold a source's address, which the server renews. */
 export const sourceLabel = "waybill.dev/source";
 /** The annotation of these that says what the address leads to. */

@@ -93,6 +93,7 @@ export function outlineOf(
     replicas: initialReplicas(spec.replicas, running),
     gpu: spec.size.gpu ?? null,
     rollout: spec.rollout,
+    startSeconds: spec.kind === "service" ? spec.health.startTimeoutSeconds : 0,
   };
 }
 

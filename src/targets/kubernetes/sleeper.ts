@@ -1,18 +1,22 @@
 import type { Clock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
+import type { Turn } from "../rollout.ts";
 import type { Upstream } from "../route.ts";
 import type { SleepPlace, Sleeper } from "../sleep/keeper.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import type { WakeOptions } from "./rollout/rollouts.ts";
 import { labels } from "./names.ts";
 import type { Trouble } from "./observe/diagnosis.ts";
 import { isReady, type PodObject } from "./observe/pods.ts";
-import { asleepSince, wakeFailure } from "./place.ts";
+import { asleepSince, wakeFailure, wakeWaits } from "./place.ts";
 
 interface Dependencies {
   readonly cluster: Cluster;
   readonly status: Observed;
   readonly clock: Clock;
+  /** Room to wake in; absent where it is never scarce. */
+  readonly room?: (stack: StackName, options: WakeOptions) => Promise<Turn>;
 }
 
 interface Observed {
@@ -26,7 +30,7 @@ const fieldManager = "waybill-sleep";
 
 /** A Deployment that sleeps has no replicas, and says since when. */
 export function makeClusterSleeper(dependencies: Dependencies): Sleeper {
-  const { cluster, clock } = dependencies;
+  const { cluster, clock, room } = dependencies;
 
   async function scale(reference: Reference, { replicas, annotations }: Scale, signal: AbortSignal): Promise<boolean> {
     if ((await cluster.get(reference, signal)) === null) return false;
@@ -34,6 +38,30 @@ export function makeClusterSleeper(dependencies: Dependencies): Sleeper {
     const metadata = { name, namespace, annotations };
     await cluster.apply({ apiVersion, kind, metadata, spec: { replicas } }, { signal, fieldManager });
     return true;
+  }
+
+  /** Whoever asked waits for as long as for a start; then they are told, and its place in line is kept for a while. */
+  async function roomFor(
+    { stack, startTimeoutSeconds }: SleepPlace,
+    deployments: readonly Reference[],
+    signal: AbortSignal,
+  ): Promise<Turn | null> {
+    const since = clock.now().toISOString();
+    let reason = "";
+    const onWait = async (why: string): Promise<void> => {
+      reason = why;
+      const annotations = { [asleepSince]: since, [wakeWaits]: why };
+      for (const deployment of deployments) await scale(deployment, { replicas: 0, annotations }, signal);
+    };
+    const late = AbortSignal.timeout(startTimeoutSeconds * 1_000);
+    try {
+      return (await room?.(stack, { signal: AbortSignal.any([signal, late]), onWait })) ?? null;
+    } catch (error) {
+      if (signal.aborted || !late.aborted) throw error;
+      const annotations = { [asleepSince]: since, [wakeFailure]: reason };
+      for (const deployment of deployments) await scale(deployment, { replicas: 0, annotations }, signal);
+      throw new WaybillError("WORKLOAD_FAILED", reason, { cause: error });
+    }
   }
 
   return {
@@ -46,11 +74,15 @@ export function makeClusterSleeper(dependencies: Dependencies): Sleeper {
     },
     async wake(place, signal) {
       const deployments = deploymentsOf(place);
+      const turn = await roomFor(place, deployments, signal);
       for (const deployment of deployments) {
         if (await scale(deployment, { replicas: 1, annotations: {} }, signal)) continue;
-        throw new WaybillError("WORKLOAD_FAILED", `${deployment.name} is not in the cluster any more: deploy it again`);
+        const reason = `${deployment.name} is not in the cluster any more: deploy it again`;
+        turn?.end({ kind: "failed", reason, isOutage: false });
+        throw new WaybillError("WORKLOAD_FAILED", reason);
       }
       const trouble = await untilReady(dependencies, place, signal);
+      turn?.end(trouble === null ? { kind: "runs" } : { kind: "failed", reason: trouble, isOutage: false });
       if (trouble === null) return;
       signal.throwIfAborted();
       const annotations = { [asleepSince]: clock.now().toISOString(), [wakeFailure]: trouble };

@@ -2,7 +2,10 @@ import { WaybillError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Program } from "../../engine/engine.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
+import type { StackName } from "../../core/stack.ts";
 import { foundationStack } from "../foundations.ts";
+import type { Turn } from "../rollout.ts";
+import type { RouteParking } from "../route.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
@@ -16,12 +19,16 @@ import type { Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
-import { makeClusterRollouts } from "./rollout/rollouts.ts";
+import { makeClusterRollouts, type WakeOptions } from "./rollout/rollouts.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
 
 export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
   readonly programs: Programs;
+  /** What was applied last for a stack; null where nothing was. */
+  readonly appliedOf: (stack: StackName) => Promise<Workload | null>;
+  /** Where requests come in; absent where they cannot be made to wait. */
+  readonly entrance?: RouteParking;
   readonly log: Log;
 }
 
@@ -32,19 +39,24 @@ export interface KubernetesTarget extends Target {
 }
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
-  const { settings, cluster, clock, log } = dependencies;
+  const { settings, cluster, appliedOf, entrance, clock, log } = dependencies;
   const status = makeClusterStatus({ cluster, clock, log });
   const rollouts = settings.autoscaled
     ? null
     : makeClusterRollouts({
         cluster,
         outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
+        ...(entrance && { entrance }),
         clock,
         log,
       });
+  const room = async (stack: StackName, options: WakeOptions): Promise<Turn> => {
+    const workload = await appliedOf(stack);
+    return workload && rollouts ? rollouts.wake(workload, options) : noTurn;
+  };
   return {
     ...(rollouts && { rollouts }),
-    sleeper: makeClusterSleeper({ cluster, status, clock }),
+    sleeper: makeClusterSleeper({ cluster, status, clock, room }),
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
     guard: (workload) => guarded(dependencies, workload, status.replicas(workload.stack)),
@@ -59,6 +71,8 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     },
   };
 }
+
+const noTurn: Turn = { end: () => undefined };
 
 /** Files that the gateway serves, and what does not run, need no namespace. */
 function foundationOf(dependencies: KubernetesTargetDependencies, workload: Workload): Foundation | null {

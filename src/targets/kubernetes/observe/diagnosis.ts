@@ -9,7 +9,7 @@ import {
   type PodObject,
   type Terminated,
 } from "./pods.ts";
-import { asleepSince, wakeFailure } from "../place.ts";
+import { asleepSince, wakeFailure, wakeWaits } from "../place.ts";
 import { startScriptMark } from "../shell.ts";
 
 /** What is known of one revision: facts as the cluster tells them. */
@@ -44,7 +44,9 @@ export function diagnose(facts: Facts): WorkloadStatus {
 function resting({ metadata }: DeploymentObject): WorkloadStatus {
   const since = metadata.annotations?.[asleepSince];
   const failure = metadata.annotations?.[wakeFailure];
+  const waits = metadata.annotations?.[wakeWaits];
   if (since === undefined) return { state: "stopped", reason: "no replicas are asked for" };
+  if (waits !== undefined) return { state: "sleeping", reason: `somebody asks for it; it waits in line: ${waits}` };
   if (failure === undefined) return { state: "sleeping", reason: `asleep since ${since}; wakes on a request` };
   return { state: "degraded", reason: `it did not wake: ${failure}\nthe next request tries again` };
 }

@@ -9,6 +9,7 @@ import { makeInformer } from "../cluster/informer.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { diagnose, troubleOf, type Facts, type Trouble } from "./diagnosis.ts";
 import { labels, manager, stackOf } from "../names.ts";
+import { withScaling, type AutoscalerObject } from "./scaling.ts";
 import { statusOfParts, troubleOfParts } from "./together.ts";
 import type { DeploymentObject, EventObject, PodObject } from "./pods.ts";
 
@@ -43,7 +44,9 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
   const seen = observe(dependencies, look);
 
   function status(stack: StackName): WorkloadStatus | null {
-    return statusOfParts(newestParts(stack, diagnose));
+    return statusOfParts(
+      newestParts(stack, (facts) => withScaling(diagnose(facts), seen.autoscaler(facts.deployment))),
+    );
   }
 
   /** Of each Deployment of the newest revision: a deployment of components has several. */
@@ -112,9 +115,17 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
       if (pod) onChange({ object: pod });
     },
   });
+  const autoscalers = makeInformer<AutoscalerObject>(cluster, {
+    ...watch,
+    apiVersion: "autoscaling/v2",
+    kind: "HorizontalPodAutoscaler",
+    onChange,
+  });
   const podsOf = (stack: StackName): readonly PodObject[] => pods.all().filter(belongsTo(stack));
   return {
     pods: podsOf,
+    /** It is called like what it scales. */
+    autoscaler: ({ metadata }: DeploymentObject) => autoscalers.get(metadata.name, metadata.namespace) ?? undefined,
     /** The newest first. */
     revisions: (stack: StackName): readonly DeploymentObject[] =>
       deployments
@@ -137,7 +148,7 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
       };
     },
     close: async (): Promise<void> => {
-      await Promise.all([deployments.close(), pods.close(), events.close()]);
+      await Promise.all([deployments, pods, events, autoscalers].map((informer) => informer.close()));
     },
   };
 }

@@ -6,7 +6,7 @@ import type { ObjectChange } from "../../../release/deployer.ts";
 import { labels } from "../names.ts";
 import { mapAt, textAt } from "../provider/manifest.ts";
 import { kindOf } from "../provider/token.ts";
-import { differencesOf } from "./differences.ts";
+import { differencesOf, type Difference } from "./differences.ts";
 
 const ownPackage = "kubernetes:";
 const actions = { create: "create", update: "update", replace: "replace", delete: "delete" } as const;
@@ -62,9 +62,13 @@ function changeOf(step: Shown, predecessor: Shown | null): ObjectChange {
       // Which value is another can be said, and no more.
       ...(kind === "Secret" ? step.diffs.map((path) => ({ path, from: redacted, to: redacted })) : []),
     ],
-    filled: asked && after && before === null ? differencesOf(hide(asked), hide(after)) : [],
+    filled: asked && after && before === null ? differencesOf(hide(asked), hide(after)).filter(isSaid) : [],
   };
 }
+
+/** Of what is nothing, the API server leaves out the name. */
+const isSaid = ({ from, to }: Difference): boolean =>
+  to !== null || !["0", "false", '""', "[]", "{}"].includes(JSON.stringify(from));
 
 /** The old revision's object as if it were the new one's: what is left is what the files changed. */
 function renamed(before: Properties, gone: Shown, made: Shown): Properties {

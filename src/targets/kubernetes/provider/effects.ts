@@ -8,7 +8,7 @@ import {
   type UpdateResult,
 } from "../../../engine/provider.ts";
 import type { Redaction } from "../../../engine/value/redaction.ts";
-import { isStatus } from "../cluster/cluster-error.ts";
+import { ClusterError, isStatus } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { referenceOf, titleOf, type KubeObject } from "../cluster/object.ts";
 import type { SharedInformers } from "../cluster/shared-informers.ts";
@@ -157,14 +157,23 @@ interface Updated extends Wanted {
 
 /** What an update would answer, beside the object as it is now: others may have written to it since the last apply. */
 export async function previewUpdate(bound: Bound, wanted: Updated): Promise<UpdateResult> {
-  const { type, id, inputs, signal } = wanted;
+  const { inputs } = wanted;
   const [{ outputs, isGuess }, live] = await Promise.all([
     previewInputs(bound, wanted),
-    bound.cluster.get({ ...kindOf(type), ...parseId(id) }, signal),
+    liveObject(bound, wanted),
     askAboutPodsOf(bound, wanted),
   ]);
   if (isGuess) return { outputs };
   return { outputs: previewOfUpdate(outputs), ...(live && { before: outputsOf(live, inputs) }) };
+}
+
+/** By an apply that asks for nothing and is dry: whoever may write an object need not be allowed to read all of its kind. */
+async function liveObject({ cluster }: Bound, { type, id, signal }: Updated): Promise<KubeObject | null> {
+  const empty = { ...kindOf(type), metadata: parseId(id) };
+  return cluster.apply(empty, { signal, dryRun: true, fieldManager: "waybill-preview" }).catch((error: unknown) => {
+    if (error instanceof ClusterError) return null;
+    throw error;
+  });
 }
 
 export const askAboutPodsOf = ({ cluster }: Bound, { type, ...asking }: Wanted): Promise<void> =>

@@ -15,6 +15,8 @@ export interface Outline {
   readonly resources: PodResources;
   readonly gpu: GpuSpec | null;
   readonly rollout: Rollout | null;
+  /** How long it may take until the first answer. */
+  readonly startSeconds: number;
 }
 
 export const revisionOfPod = (pod: Pick<PodShape, "labels">): string => pod.labels[labels.revision] ?? "";

@@ -18,6 +18,7 @@ const outline = (more: Partial<Outline> = {}): Outline => ({
   },
   gpu: { count: 1, type: "h100" },
   rollout: "wait",
+  startSeconds: 30,
   ...more,
 });
 const podOf = (of: Outline, name: string, node: string | null = "a"): Pod => ({

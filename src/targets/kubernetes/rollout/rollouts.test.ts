@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import { silentLog } from "../../../core/log.ts";
+import type { StackName } from "../../../core/stack.ts";
 import type { Progress } from "../../../release/deployer.ts";
 import type { Rollout } from "../../../spec/deployment.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
@@ -155,17 +156,31 @@ function outlineOf({ stack, spec }: Workload): Outline | null {
     resources,
     gpu: spec.size.gpu ?? null,
     rollout,
+    startSeconds: 30,
   };
 }
 
 async function open() {
   const fake = makeFakeCluster();
-  const rollouts = makeClusterRollouts({ cluster: fake.cluster, outlineOf, clock: systemClock, log: silentLog });
+  const parked: string[] = [];
+  const entrance = {
+    park: async ({ deployment }: StackName, forSeconds: number | null) =>
+      void parked.push(`${deployment} ${forSeconds}`),
+  };
+  const rollouts = makeClusterRollouts({
+    cluster: fake.cluster,
+    outlineOf,
+    entrance,
+    clock: systemClock,
+    log: silentLog,
+  });
   await rollouts.ready;
   const signal = AbortSignal.timeout(10_000);
   return {
     ...fake,
     rollouts,
+    /** What the entrance was told. */
+    parked,
     signal,
     /** Resolves once the watches have told. */
     async run(given: Workload): Promise<void> {
@@ -211,12 +226,36 @@ test("the old revision makes room, and comes back when the new one fails", async
   assert.ok(world.rollouts.hasHandedOver(old.stack));
   await world.run(next);
   assert.deepEqual(world.pods(), ["a-a2"]);
+  assert.deepEqual(world.parked, ["a 30"]);
   await world.rollouts.giveBack(old.stack, old, world.signal);
   turn.end({ kind: "failed", reason: "exited with 3", isOutage: true });
   assert.deepEqual(world.pods(), ["a-a1"]);
+  assert.deepEqual(world.parked, ["a 30", "a null"]);
   assert.ok(!world.rollouts.hasHandedOver(old.stack));
   await assert.rejects(world.begin(next, old), /the new one is tried again in 1 min. It failed: exited with 3/);
   (await world.begin(workload("a", 2, "a3"), old)).end({ kind: "runs" });
+});
+
+test("what sleeps wakes where there is room, and else waits in line with the reason", async () => {
+  await using world = await open();
+  const [busy, sleeper] = [workload("busy", 2, "b1"), workload("a", 1, "a1")];
+  const reasons: string[] = [];
+  const onWait = async (reason: string): Promise<void> => void reasons.push(reason);
+  await world.run(busy);
+  const late = AbortSignal.timeout(50);
+  await assert.rejects(world.rollouts.wake(sleeper, { signal: late, onWait }), { name: "TimeoutError" });
+  assert.deepEqual(reasons, ["no node has a free GPU (2 of 2 in use by shop/production/busy)"]);
+  // Its place is kept: who comes later and lacks the same stands behind it.
+  const next = workload("next", 2, "n1");
+  world.stop(busy);
+  await sleep(20);
+  await assert.rejects(world.begin(next), /behind shop\/production\/a, which waits since/);
+  const turn = await world.rollouts.wake(sleeper, { signal: world.signal, onWait });
+  await world.run(sleeper);
+  turn.end({ kind: "runs" });
+  await assert.rejects(world.rollouts.wake(workload("huge", 3, "h1"), { signal: world.signal, onWait }), {
+    code: "ROLLOUT_IMPOSSIBLE",
+  });
 });
 
 test("who was cancelled while the old revision was away is followed by one that knows it", async () => {

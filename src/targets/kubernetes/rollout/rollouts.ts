@@ -1,9 +1,10 @@
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import { stackKey } from "../../../core/stack.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { DeployOptions } from "../../../release/deployer.ts";
 import type { Outcome, Rollouts, Turn } from "../../rollout.ts";
+import type { RouteParking } from "../../route.ts";
 import type { Workload } from "../../workload.ts";
 import type { Pod } from "../capacity/capacity.ts";
 import { planRollout, type RolloutPlan, type RolloutQuestion } from "../capacity/rollout-plan.ts";
@@ -19,18 +20,30 @@ interface Dependencies {
   readonly cluster: Cluster;
   /** What a workload's pods will be; null where none are to run. */
   readonly outlineOf: (workload: Workload) => Outline | null;
+  /** Where requests come in; absent where they cannot be made to wait. */
+  readonly entrance?: RouteParking;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 export interface ClusterRollouts extends Rollouts {
+  /**
+   * Resolves once there is room for a workload that sleeps, which until then waits in line with `onWait` told why.
+   * Throws ROLLOUT_IMPOSSIBLE. When the signal aborts, its place in line is kept for a while.
+   */
+  wake(workload: Workload, options: WakeOptions): Promise<Turn>;
   /** Resolves once the cluster has told what it has. */
   readonly ready: Promise<unknown>;
   close(): Promise<void>;
 }
 
+export interface WakeOptions {
+  readonly signal: AbortSignal;
+  readonly onWait: (reason: string) => Promise<void>;
+}
+
 /** Rollouts by what a cluster has: nodes, devices, quotas. */
-export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependencies): ClusterRollouts {
+export function makeClusterRollouts({ cluster, outlineOf, entrance, clock, log }: Dependencies): ClusterRollouts {
   const line = makeLine(clock);
   const closing = new AbortController();
   const onChange = soon(() => line.look(), { clock, log, signal: closing.signal });
@@ -39,7 +52,9 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
   const tries = makeFailedTries(clock);
   const judge = makeJudge({ survey, line, handovers, clock });
   const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
-  const begin = makeBeginning({ survey, looked, judge, line, handovers, tries, log });
+  const parts = { survey, looked, judge, line, handovers, tries, entrance, log };
+  const begin = makeBeginning(parts);
+  const wake = makeWaking(parts);
   const ready = Promise.all([survey.ready, handovers.ready]);
   // Closed before it has seen the cluster, there is nobody left to tell.
   ready.catch(() => undefined);
@@ -51,7 +66,11 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       const before = previous ? (outlineOf(previous)?.revision ?? null) : null;
       if (outline !== null) return begin(outline, { signal, onProgress, before });
       line.leave(workload.stack);
-      return { end: () => undefined };
+      return noTurn;
+    },
+    async wake(workload, options) {
+      const outline = outlineOf(workload);
+      return outline === null ? noTurn : wake(outline, options);
     },
     hasHandedOver: (stack) => handovers.isOut(stack),
     async giveBack(stack, previous, signal) {
@@ -59,6 +78,7 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
       const release = before ? judge.claim(before) : () => undefined;
       try {
         await handovers.undo(stack, before?.revision ?? null, signal);
+        await entrance?.park(stack, null);
         if (before) await seen(survey, before, AbortSignal.any([signal, AbortSignal.timeout(comingMs)]));
       } finally {
         release();
@@ -76,6 +96,8 @@ export function makeClusterRollouts({ cluster, outlineOf, clock, log }: Dependen
     },
   };
 }
+
+const noTurn: Turn = { end: () => undefined };
 
 /** Resolves once the revision's pods are there, placed or not: from then on they count by themselves. */
 async function seen(survey: Pick<Survey, "capacity" | "until">, outline: Outline, signal: AbortSignal): Promise<void> {
@@ -148,6 +170,7 @@ interface BeginningParts {
   readonly line: Line;
   readonly handovers: Handovers;
   readonly tries: FailedTries;
+  readonly entrance: RouteParking | undefined;
   readonly log: Log;
 }
 
@@ -157,7 +180,7 @@ const surveyMs = 10_000;
 /** Pods that take longer to stop are waited for without holding up other applies. */
 const leavingMs = 15_000;
 
-function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: BeginningParts) {
+function makeBeginning({ survey, looked, judge, line, handovers, tries, entrance, log }: BeginningParts) {
   function wait(outline: Outline, reason: string): never {
     const { stack } = outline;
     const isOver = (): boolean => {
@@ -186,11 +209,12 @@ function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: B
     const isAnyLeft = judge.question(outline)?.old.some(isLeft) ?? false;
     if (isAnyLeft) await handovers.clear(stack, new Set([revision, before]), signal);
   }
-  /** A claim is good until the pods speak for themselves. */
-  async function conclude(outline: Outline, outcome: Outcome, release: () => void): Promise<void> {
-    if (outcome.kind === "runs") await seen(survey, outline, AbortSignal.timeout(comingMs));
-    release();
-    line.look();
+  const conclude = makeConclusion({ survey, line, log });
+  /** The new route has ended the waiting already, unless nothing of it changed. */
+  function letIn(stack: StackName): void {
+    entrance?.park(stack, null).catch((error: unknown) => {
+      log.warn({ stack: stackKey(stack), err: error }, "an entrance could not be told to let requests in");
+    });
   }
   return async (outline: Outline, options: BeginOptions): Promise<Turn> => {
     const { stack, revision } = outline;
@@ -209,6 +233,8 @@ function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: B
       if (plan.kind === "impossible") throw new WaybillError("ROLLOUT_IMPOSSIBLE", plan.reason);
       if (plan.kind === "handover") {
         onProgress({ state: "starting", message: "the old revision stops to make room for the new one" });
+        // Requests come before the old revision's last pod goes, and after.
+        await entrance?.park(stack, outline.startSeconds);
         await handovers.make(stack, revision, signal);
       }
     } catch (error) {
@@ -217,15 +243,56 @@ function makeBeginning({ survey, looked, judge, line, handovers, tries, log }: B
     }
     return {
       end(outcome) {
-        conclude(outline, outcome, release).catch((error: unknown) => {
-          log.error({ stack: stackKey(stack), err: error }, "who waits for room could not be told");
-        });
+        conclude(outline, outcome, release);
         if (outcome.kind === "failed" && outcome.isOutage) tries.note(stack, revision, outcome.reason);
         if (outcome.kind !== "runs") return;
         tries.forget(stack);
         handovers.forget(stack);
+        if (plan.kind === "handover") letIn(stack);
       },
     };
+  };
+}
+
+/** A claim is good until the pods speak for themselves. */
+function makeConclusion({ survey, line, log }: Pick<BeginningParts, "survey" | "line" | "log">) {
+  return (outline: Outline, outcome: Outcome, release: () => void): void => {
+    const arrived = outcome.kind === "runs" ? seen(survey, outline, AbortSignal.timeout(comingMs)) : Promise.resolve();
+    arrived
+      .then(() => {
+        release();
+        line.look();
+      })
+      .catch((error: unknown) => {
+        log.error({ stack: stackKey(outline.stack), err: error }, "who waits for room could not be told");
+      });
+  };
+}
+
+/** What sleeps holds nothing: it takes what is free, and stands in line for it like any other. */
+function makeWaking({ survey, looked, judge, line, log }: BeginningParts) {
+  const conclude = makeConclusion({ survey, line, log });
+  return async (outline: Outline, { signal, onWait }: WakeOptions): Promise<Turn> => {
+    const { stack } = outline;
+    await looked;
+    for (let told = ""; ;) {
+      signal.throwIfAborted();
+      const plan = judge.decide(outline);
+      if (plan.kind === "impossible") throw new WaybillError("ROLLOUT_IMPOSSIBLE", plan.reason);
+      if (plan.kind !== "wait") break;
+      const { reason } = plan;
+      const isOver = (): boolean => {
+        const now = judge.decide(outline);
+        return now.kind !== "wait" || now.reason !== reason;
+      };
+      line.join(stack, { shapes: judge.question(outline)?.new ?? [], forMs: 2 * lookAgainMs, isOver });
+      if (told !== reason) await onWait(reason);
+      told = reason;
+      await line.changed(stack, AbortSignal.any([signal, AbortSignal.timeout(lookAgainMs)]));
+    }
+    const release = judge.claim(outline);
+    line.leave(stack);
+    return { end: (outcome) => conclude(outline, outcome, release) };
   };
 }
 
