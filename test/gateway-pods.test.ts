@@ -15,9 +15,11 @@ import { freePort } from "./support/server-process.ts";
 /** Addresses as a test says them. */
 function handFed() {
   let addresses: readonly string[] | null = null;
+  let revision: string | null = null;
   const listeners = new Set<() => void>();
   const endpoints: Endpoints = {
     ready: () => addresses,
+    revision: () => revision,
     follow: () => undefined,
     onChange(callback) {
       listeners.add(callback);
@@ -25,8 +27,9 @@ function handFed() {
     },
     close: () => Promise.resolve(),
   };
-  function feed(next: readonly string[]): void {
+  function feed(next: readonly string[], of: string | null = null): void {
     addresses = next;
+    revision = of;
     for (const listener of listeners) listener();
   }
   return { endpoints, feed };
@@ -44,7 +47,7 @@ async function startPods() {
     port: podPort,
     protocol: "http",
   } as const;
-  const route: KnownRoute = { host: "ranker", stack, access: open, upstream: { ...upstream, revision: "1" } };
+  let route: KnownRoute = { host: "ranker", stack, access: open, upstream: { ...upstream, revision: "1" } };
   const { endpoints, feed } = handFed();
   const gateway = makeGateway({
     origin: { scheme: "http", domain: `localhost:${port}` },
@@ -66,6 +69,11 @@ async function startPods() {
   const pods: Server[] = [];
   return {
     feed,
+    /** Has the route lead to another revision. */
+    async move(revision: string): Promise<void> {
+      route = { ...route, upstream: { ...upstream, revision } };
+      await gateway.mirror.load();
+    },
     ask: (method = "GET", body?: string) => ask(port, { method, ...(body !== undefined && { body }) }),
     async pod(address: string, listener: RequestListener): Promise<Server> {
       const server = createServer(listener);
@@ -139,4 +147,34 @@ test("without a ready pod a request waits a moment for one; then it is told", as
   assert.equal(status, 503);
   assert.match(body, /None of this deployment's pods is ready/);
   assert.ok(Date.now() - startedMs >= 4_900);
+});
+
+test("a route that has moved waits for the pods of its revision; pods that have moved do not wait for their route", async () => {
+  await using world = await startPods();
+  await world.pod("127.0.0.1", (_, response) => response.end("old"));
+  await world.pod("127.0.0.2", (_, response) => response.end("new"));
+  world.feed(["127.0.0.1"], "1");
+  assert.equal((await world.ask()).body, "old");
+  await world.move("2");
+  const early = world.ask();
+  setTimeout(() => world.feed(["127.0.0.2"], "2"), 100);
+  assert.equal((await early).body, "new");
+
+  world.feed(["127.0.0.1"], "1");
+  const startedMs = performance.now();
+  assert.equal((await world.ask()).body, "old");
+  assert.ok(performance.now() - startedMs < 1_000, "the route follows");
+  await world.move("1");
+  assert.equal((await world.ask()).body, "old");
+});
+
+test("pods that never say whose they are answer all the same, after a while", async () => {
+  await using world = await startPods();
+  await world.pod("127.0.0.1", (_, response) => response.end("any"));
+  world.feed(["127.0.0.1"], "1");
+  await world.move("2");
+  assert.equal((await world.ask()).body, "any");
+  await world.move("3");
+  world.feed(["127.0.0.1"]);
+  assert.equal((await world.ask()).body, "any");
 });

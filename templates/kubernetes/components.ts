@@ -2,7 +2,6 @@ import { Service } from "@pulumi/kubernetes/core/v1/service.js";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 import type { Output } from "@pulumi/pulumi";
 import { componentsOf } from "../../src/targets/kubernetes/components.ts";
-import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import type { Outputs, WorkloadOf } from "../local/parts.ts";
 import { makeDoors } from "./entrance.ts";
@@ -27,7 +26,7 @@ const unawaited = { "pulumi.com/skipAwait": "true" };
  * the components' names: no revision ever calls into another. All are ready before any request is led to them.
  */
 export function componentsProgram(workload: Workload, place: Place): Outputs {
-  const { spec, stack } = workload;
+  const { spec } = workload;
   const { namespace } = place;
   const provider = clusterProvider(place);
   const parts = [...componentsOf(workload)].flatMap(([name, part]) => {
@@ -48,7 +47,7 @@ export function componentsProgram(workload: Workload, place: Place): Outputs {
   const front = new Service(
     spec.name,
     {
-      metadata: { name: spec.name, namespace, labels: { ...deploymentLabels(stack) } },
+      metadata: metadataOf(workload, place, spec.name),
       spec: { selector: selectorOf(main.part, main.place), ports: namedPorts(main.part) },
     },
     { provider, dependsOn: deployments },

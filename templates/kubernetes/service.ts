@@ -1,10 +1,9 @@
 import { Service } from "@pulumi/kubernetes/core/v1/service.js";
-import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../local/parts.ts";
 import { componentsProgram } from "./components.ts";
 import { makeDoors } from "./entrance.ts";
-import { clusterProvider } from "./parts.ts";
+import { clusterProvider, metadataOf } from "./parts.ts";
 import { portsOf } from "./pod.ts";
 import { makeDeployment, selectorOf } from "./workload.ts";
 
@@ -21,14 +20,15 @@ export function program(workload: Workload, place: Place): () => Promise<Outputs
 }
 
 function running(workload: Workload, place: Place): Outputs {
-  const { spec, stack } = workload;
+  const { spec } = workload;
   const { namespace } = place;
   const provider = clusterProvider(place);
   const deployment = makeDeployment(workload, place, { provider });
   const service = new Service(
     spec.name,
     {
-      metadata: { name: spec.name, namespace, labels: { ...deploymentLabels(stack) } },
+      // Its EndpointSlices have its labels as well: they say whose pods these are, which gateways go by.
+      metadata: metadataOf(workload, place, spec.name),
       spec: {
         selector: selectorOf(workload, place),
         ports: portsOf(spec).map((port) => ({ name: `p${port}`, port, targetPort: port, protocol: "TCP" })),

@@ -8,6 +8,8 @@ export type PodService = Pick<PodsUpstream, "target" | "namespace" | "service">;
 export interface Endpoints {
   /** Addresses of pods that are ready now, without ports. Null: not known yet. */
   ready(service: PodService): readonly string[] | null;
+  /** Whose pods these are, where they say so. */
+  revision(service: PodService): string | null;
   /** Watches these Services and no others. */
   follow(services: readonly PodService[]): void;
   /** Calls back after each change; answers how to stop. */
@@ -18,6 +20,7 @@ export interface Endpoints {
 /** For a gateway without clusters. */
 export const noEndpoints: Endpoints = {
   ready: () => null,
+  revision: () => null,
   follow: () => undefined,
   onChange: () => () => undefined,
   close: () => Promise.resolve(),

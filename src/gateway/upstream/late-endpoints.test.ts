@@ -15,6 +15,7 @@ function makeSilent() {
   let isClosed = false;
   const endpoints: Endpoints = {
     ready: () => addresses,
+    revision: () => null,
     follow: (services) => void followed.push(services.length),
     onChange(callback) {
       tell = callback;

@@ -44,6 +44,7 @@ export function makeLateEndpoints({ open, log }: { open: () => Promise<Endpoints
 
   return {
     ready: (service) => current?.ready(service) ?? null,
+    revision: (service) => current?.revision(service) ?? null,
     follow(services) {
       followed = services;
       if (current === null && services.length > 0) start();

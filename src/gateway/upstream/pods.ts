@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Upstream } from "../../targets/route.ts";
 import type { InFlight } from "../in-flight.ts";
-import type { Endpoint } from "../mirror.ts";
+import type { Endpoint, Mirror } from "../mirror.ts";
 import { noPods } from "../notice/answers.ts";
 import type { Notice } from "../notice/notice.ts";
 import type { Endpoints, PodsUpstream } from "./endpoints.ts";
@@ -19,6 +19,7 @@ export interface PodChoice {
 
 interface Parts {
   readonly endpoints: Endpoints;
+  readonly mirror: Pick<Mirror, "podServices" | "onChange">;
   readonly inFlight: Pick<InFlight, "count">;
   readonly clock: Clock;
 }
@@ -26,14 +27,17 @@ interface Parts {
 // While one revision's pods take over from another's, there may be none for a moment.
 const patienceMs = 5_000;
 
-export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice {
+export function makePodChoice({ endpoints, mirror, inFlight, clock }: Parts): PodChoice {
   let turn = 0;
-  const isThere = (upstream: PodsUpstream): boolean => (endpoints.ready(upstream) ?? []).length > 0;
+  const isBehind = makeLag({ endpoints, mirror });
+  const ready = (upstream: PodsUpstream): readonly string[] =>
+    isBehind(upstream) ? [] : (endpoints.ready(upstream) ?? []);
+  const isThere = (upstream: PodsUpstream): boolean => ready(upstream).length > 0;
   return {
     isThere,
     onChange: (callback) => endpoints.onChange(callback),
     choose(upstream, { failedAt }) {
-      const addresses = endpoints.ready(upstream) ?? [];
+      const addresses = ready(upstream);
       const untried = addresses.filter((hostname) => !isIn(failedAt, { hostname, port: upstream.port }));
       const candidates = untried.length > 0 ? untried : addresses;
       turn = (turn + 1) % Number.MAX_SAFE_INTEGER;
@@ -45,11 +49,14 @@ export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice 
       const over = AbortSignal.any([gone, AbortSignal.timeout(patienceMs)]);
       await new Promise<void>((resolve) => {
         const stop = endpoints.onChange(settle);
+        // What lags behind is good enough after a while, and nothing tells of that.
+        const timer = setTimeout(settle, lagMs + 1);
         over.addEventListener("abort", settle);
         settle();
         function settle(): void {
           if (!isReady() && !over.aborted) return;
           stop();
+          clearTimeout(timer);
           over.removeEventListener("abort", settle);
           resolve();
         }
@@ -60,6 +67,52 @@ export function makePodChoice({ endpoints, inFlight, clock }: Parts): PodChoice 
     },
   };
 }
+
+// A cluster tells of a Service's new pods within milliseconds; where it does not, any pod is better than none.
+const lagMs = 3_000;
+
+/**
+ * A route is moved to a revision after its Service is, but the news of the two come by ways of their own. Pods of another
+ * revision than the route's are those of the one before where the route's change was heard of last. Where the pods'
+ * was, these are new, and the route will follow.
+ */
+function makeLag({ endpoints, mirror }: Pick<Parts, "endpoints" | "mirror">): (upstream: PodsUpstream) => boolean {
+  // By Service and revision: of several routes to one Service, each is moved by itself.
+  const routes = new Map<string, Heard>();
+  const pods = new Map<string, Heard>();
+  let order = 0;
+
+  function hear(known: Map<string, Heard>, found: ReadonlyMap<string, string | null>): void {
+    for (const key of known.keys()) if (!found.has(key)) known.delete(key);
+    for (const [key, revision] of found) {
+      if (known.get(key)?.revision !== revision) known.set(key, { revision, order: ++order, atMs: performance.now() });
+    }
+  }
+
+  function listen(): void {
+    const services = mirror.podServices();
+    hear(pods, new Map(services.map((service) => [keyOf(service), endpoints.revision(service)])));
+    hear(routes, new Map(services.map((service) => [routeKeyOf(service), service.revision])));
+  }
+
+  mirror.onChange(listen);
+  endpoints.onChange(listen);
+  return (upstream) => {
+    const [route, pod] = [routes.get(routeKeyOf(upstream)), pods.get(keyOf(upstream))];
+    if (!route || !pod || pod.revision === null || pod.revision === upstream.revision) return false;
+    return route.order > pod.order && performance.now() - route.atMs < lagMs;
+  };
+}
+
+interface Heard {
+  readonly revision: string | null;
+  /** Counts all that was heard. */
+  readonly order: number;
+  readonly atMs: number;
+}
+
+const keyOf = ({ target, namespace, service }: PodsUpstream): string => `${target} ${namespace} ${service}`;
+const routeKeyOf = (upstream: PodsUpstream): string => `${keyOf(upstream)} ${upstream.revision}`;
 
 interface Balance {
   readonly port: number;

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressesOf } from "./endpoints.ts";
+import { podsOf } from "./endpoints.ts";
 
 const slice = (
   service: string,
   endpoints: { addresses: string[]; conditions?: { ready?: boolean | null } }[] | null,
+  own: Record<string, string> = {},
 ) => ({
   apiVersion: "discovery.k8s.io/v1",
   kind: "EndpointSlice",
-  metadata: { name: `${service}-x`, namespace: "shop", labels: { "kubernetes.io/service-name": service } },
+  metadata: { name: `${service}-x`, namespace: "shop", labels: { "kubernetes.io/service-name": service, ...own } },
   endpoints,
 });
 
 test("ready addresses of a service, over all of its slices, each once", () => {
-  const known = addressesOf([
+  const known = podsOf([
     slice("web", [{ addresses: ["10.0.0.2"], conditions: { ready: true } }, { addresses: ["10.0.0.3"] }]),
     slice("web", [
       { addresses: ["10.0.0.2"], conditions: { ready: true } },
@@ -25,8 +26,20 @@ test("ready addresses of a service, over all of its slices, each once", () => {
   assert.deepEqual(
     [...known],
     [
-      ["shop/web", ["10.0.0.1", "10.0.0.2", "10.0.0.3"]],
-      ["shop/idle", []],
+      ["shop/web", { addresses: ["10.0.0.1", "10.0.0.2", "10.0.0.3"], revision: null }],
+      ["shop/idle", { addresses: [], revision: null }],
     ],
   );
+});
+
+test("whose pods they are is what all slices of a service say", () => {
+  const of = (revision: string) => ({ "waybill.dev/revision": revision });
+  const known = podsOf([
+    slice("one", null, of("aa")),
+    slice("one", null, of("aa")),
+    slice("two", null, of("aa")),
+    slice("two", null, of("bb")),
+  ]);
+  assert.equal(known.get("shop/one")?.revision, "aa");
+  assert.equal(known.get("shop/two")?.revision, null);
 });

@@ -28,10 +28,17 @@ interface Endpoint {
   readonly conditions?: { readonly ready?: boolean | null };
 }
 
+/** What is known of one Service's pods. */
+interface Pods {
+  readonly addresses: readonly string[];
+  /** Whose they are: the Service's label, which its slices have as well. Null: not said, or not of one mind. */
+  readonly revision: string | null;
+}
+
 /** What one cluster tells. */
 interface Watch {
-  /** Addresses by `namespace/service`; null until everything was seen once. */
-  known: ReadonlyMap<string, readonly string[]> | null;
+  /** By `namespace/service`; null until everything was seen once. */
+  known: ReadonlyMap<string, Pods> | null;
   readonly closing: AbortController;
   readonly running: Promise<void>;
 }
@@ -55,7 +62,7 @@ export function makeClusterEndpoints(dependencies: Dependencies) {
       running: follow(dependencies, target, {
         signal: closing.signal,
         onSlices(slices) {
-          const known = addressesOf(slices);
+          const known = podsOf(slices);
           if (isDeepStrictEqual(known, watch.known)) return;
           watch.known = known;
           changes.publish();
@@ -74,8 +81,10 @@ export function makeClusterEndpoints(dependencies: Dependencies) {
   return {
     ready({ target, namespace, service }: Service): readonly string[] | null {
       const known = watches.get(target)?.known ?? null;
-      return known === null ? null : (known.get(`${namespace}/${service}`) ?? []);
+      return known === null ? null : (known.get(`${namespace}/${service}`)?.addresses ?? []);
     },
+    revision: ({ target, namespace, service }: Service): string | null =>
+      watches.get(target)?.known?.get(`${namespace}/${service}`)?.revision ?? null,
     follow(services: readonly Service[]): void {
       const targets = new Set(services.map(({ target }) => target));
       for (const target of targets) if (!watches.has(target)) watches.set(target, open(target));
@@ -141,19 +150,25 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   });
 
 /** A Service may have several slices, and an address may be in two of them while it moves. */
-export function addressesOf(slices: readonly EndpointSlice[]): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, Set<string>>();
+export function podsOf(slices: readonly EndpointSlice[]): ReadonlyMap<string, Pods> {
+  const found = new Map<string, { readonly addresses: Set<string>; readonly revisions: Set<string | null> }>();
   for (const { metadata, endpoints } of slices) {
     const service = metadata.labels?.[serviceName];
     if (service === undefined) continue;
     const key = `${metadata.namespace ?? ""}/${service}`;
-    const addresses = found.get(key) ?? new Set();
-    found.set(key, addresses);
+    const { addresses, revisions } = found.get(key) ?? { addresses: new Set<string>(), revisions: new Set() };
+    found.set(key, { addresses, revisions });
+    revisions.add(metadata.labels?.[labels.revision] ?? null);
     for (const { addresses: own, conditions } of endpoints ?? []) {
       // Those of one endpoint are one pod's: the first is enough (as kube-proxy does).
       const [first] = own;
       if (conditions?.ready !== false && first !== undefined) addresses.add(first);
     }
   }
-  return new Map([...found].map(([key, addresses]) => [key, [...addresses].sort()]));
+  return new Map(
+    [...found].map(([key, { addresses, revisions }]) => {
+      const [revision = null, ...others] = revisions;
+      return [key, { addresses: [...addresses].sort(), revision: others.length === 0 ? revision : null }];
+    }),
+  );
 }
