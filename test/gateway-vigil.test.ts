@@ -4,9 +4,9 @@ import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mintSecret, mintToken } from "../src/access/proof/token.ts";
-import { open, signedIn, startGateway, until, type GatewayUnderTest } from "./support/gateway.ts";
+import { open, openAnswer, signedIn, startGateway, until, type GatewayUnderTest } from "./support/gateway.ts";
 
-// A WebSocket stays for as long as whoever opened it would be let in, and not a second longer.
+// A WebSocket or an event stream stays for as long as whoever opened it would be let in, and not a second longer.
 
 const limitMs = 1_000;
 
@@ -15,7 +15,12 @@ let port: number;
 
 before(async () => {
   gateway = await startGateway();
-  const upstream = await gateway.upstream((_, response) => response.end("app"));
+  const upstream = await gateway.upstream((_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    response.write("data: hello\n\n");
+    const saying = setInterval(() => response.write("data: again\n\n"), 50);
+    response.on("close", () => clearInterval(saying));
+  });
   upstream.server.on("upgrade", (_, socket: Socket) => {
     socket.on("error", () => socket.destroy());
     socket.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello");
@@ -24,6 +29,22 @@ before(async () => {
   port = upstream.port;
 });
 after(() => gateway[Symbol.asyncDispose]());
+
+/** An event stream, and whether it goes on. */
+async function openStream(header: string) {
+  const [name = "", value = ""] = header.split(": ");
+  const response = await openAnswer(gateway.port, {
+    host: `ranker.localhost:${gateway.port}`,
+    headers: { [name]: value },
+  });
+  assert.equal(response.statusCode, 200);
+  let events = 0;
+  let isOver = false;
+  response.on("data", () => (events += 1));
+  response.on("error", () => undefined).on("close", () => (isOver = true));
+  await until(() => events > 0, "an event");
+  return { response, events: () => events, isOver: () => isOver };
+}
 
 interface Opened {
   readonly socket: Socket;
@@ -79,6 +100,19 @@ test("a token that is removed ends its connections within a second, and nobody e
   await until(ends.isEnded, "the end", limitMs);
   await stays.says("still here");
   stays.socket.destroy();
+});
+
+test("an event stream ends with the token that opened it; others go on", async () => {
+  await gateway.route({ port, access: signedIn });
+  const [one, other] = [await newToken("reader"), await newToken("another")];
+  const [ends, stays] = [await openStream(one.header), await openStream(other.header)];
+  await gateway.store.removeToken(one.id);
+  await until(ends.isOver, "the end", limitMs);
+  assert.equal(ends.response.complete, false, "it does not look whole");
+  const before = stays.events();
+  await until(() => stays.events() > before + 2, "more events");
+  assert.equal(stays.isOver(), false);
+  stays.response.destroy();
 });
 
 test("a sign-out ends the connections of the session's hosts", async () => {

@@ -156,6 +156,7 @@ async function forwardRequest(parts: Parts, answering: Answering, { verdict, att
       cookies: to === "server" ? null : parts.cookies,
       // The server answers a push when it is deployed, however long that takes.
       headersTimeoutMs: to === "server" ? 0 : workloadHeadersTimeoutMs,
+      watch: (end) => parts.vigil.watch(() => parts.judge.mayStay(exchange), end),
     })
     .finally(leave);
   if (outcome.kind !== "unanswered") return { status: response.statusCode, bytes: outcome.bytes };

@@ -25,6 +25,8 @@ export interface Forwarding {
   readonly cookies: Cookies | null;
   /** 0: for as long as it takes. */
   readonly headersTimeoutMs: number;
+  /** Told of an answer that has no end in sight, with how to end it; answers what to call when it is over. */
+  readonly watch: (end: () => void) => () => void;
 }
 
 export interface HttpForwarder {
@@ -83,6 +85,7 @@ function forward(pool: Pool, forwarding: Forwarding): Promise<Outcome> {
     const relay = makeRelay(forwarding, () => body?.isTouched() ?? false, settle);
 
     function settle(outcome: Outcome): void {
+      relay.unwatch();
       response.off("close", relay.clientGone);
       resolve(outcome);
     }
@@ -107,13 +110,14 @@ function forward(pool: Pool, forwarding: Forwarding): Promise<Outcome> {
 
 /** Carries one answer from the upstream to the client, at the pace of the slower. */
 function makeRelay(
-  { response, requestId, cookies }: Forwarding,
+  { response, requestId, cookies, watch }: Forwarding,
   isBodyTouched: () => boolean,
   settle: (outcome: Outcome) => void,
 ) {
   let controller: Dispatcher.DispatchController | null = null;
   let isClientGone = false;
   let bytes = 0;
+  let unwatch = (): void => undefined;
 
   function clientGone(): void {
     if (response.writableFinished) return;
@@ -133,6 +137,8 @@ function makeRelay(
       const kept = headersForClient(raw, requestId, cookies);
       response.writeHead(status, message && /^[\t\x20-\x7e]*$/.test(message) ? message : "", kept);
       response.flushHeaders();
+      // Event streams, logs that are followed, long-polled updates: they may go on for days.
+      if (!hasLength(raw)) unwatch = watch(() => response.destroy());
     },
     onResponseData(started: Dispatcher.DispatchController, chunk: Buffer) {
       bytes += chunk.length;
@@ -157,8 +163,11 @@ function makeRelay(
       }
     },
   };
-  return { handler, clientGone };
+  return { handler, clientGone, unwatch: () => unwatch() };
 }
+
+const hasLength = (raw: RawHeaders): boolean =>
+  raw.some((name, index) => index % 2 === 0 && name.toLowerCase() === "content-length");
 
 const refusals = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
 
