@@ -387,3 +387,13 @@ test("the process that started the gateway is killed: the gateway answers on, an
   await assert.rejects(ask(ownPort, { host }), { code: "ECONNREFUSED" });
   rmSync(dataFolder, { recursive: true, force: true });
 });
+
+test("a gateway that hangs while its server runs is replaced", async () => {
+  await using gateway = await startGateway();
+  const { port } = await gateway.upstream((_, response) => response.end("app"));
+  await gateway.route({ port });
+  const hung = gateway.handle.pid();
+  process.kill(hung, "SIGSTOP");
+  await until(() => gateway.handle.pid() !== hung, "another one", 60_000);
+  assert.equal((await gateway.ask({})).body, "app");
+});

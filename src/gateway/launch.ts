@@ -50,6 +50,8 @@ export interface GatewayOptions {
 export const defaultOrigin = (port: number): PublicOrigin => ({ scheme: "http", domain: `localhost:${port}` });
 
 const watchMs = 1_000;
+// A hung gateway is found after so many looks, and given up when its patience is over, too.
+const looksToAsk = 5;
 const takeoverTimeoutMs = 40_000;
 const stopTimeoutMs = 10_000;
 const leadTimeoutMs = 15_000;
@@ -73,9 +75,11 @@ export async function ensureGateway(given: GatewayOptions): Promise<GatewayHandl
   const watching = keepWatch();
 
   async function keepWatch(): Promise<void> {
-    while (!watch.signal.aborted) {
+    for (let looks = 1; !watch.signal.aborted; looks += 1) {
       await sleep(watchMs, undefined, { signal: watch.signal, ref: false }).catch(() => undefined);
-      if (watch.signal.aborted || isAlive(state.pid)) continue;
+      const isToBeAsked = looks % looksToAsk === 0;
+      if (watch.signal.aborted || (isAlive(state.pid) && (!isToBeAsked || (await isOfUse(state, options))))) continue;
+      if (watch.signal.aborted) return;
       log.error({ pid: state.pid }, "the gateway ended; starting another");
       try {
         state = await ensureOnce(options);
@@ -100,6 +104,17 @@ export async function ensureGateway(given: GatewayOptions): Promise<GatewayHandl
       await stopGateways(dataFolder);
     },
   };
+}
+
+/** False for one that hung, and has been ended for it. */
+async function isOfUse(state: GatewayState, { dataFolder, log }: GatewayOptions): Promise<boolean> {
+  if ((await statusOf(state)) !== null) return true;
+  try {
+    await settleSilence(state, dataFolder, log);
+  } catch (error) {
+    log.warn({ pid: state.pid, error: messageOf(error) }, "the gateway does not answer its control channel");
+  }
+  return isAlive(state.pid);
 }
 
 interface Lead {
