@@ -98,7 +98,7 @@ describe("secrets that a cluster repeats", { skip: clusterSkip(), timeout: 300_0
     await cluster.apply(policy, { signal: patience() });
     await cluster.apply(binding, { signal: patience() });
     try {
-      const refusal = (run: typeof engine.up): Promise<string> =>
+      const refusal = (run: typeof engine.up | typeof engine.preview): Promise<string> =>
         run(shop, program({ metadata: { name: "quoted", labels: { quoted: "" } } }), { config }).then(
           () => "",
           (error: unknown) => inspect(error, { depth: 8 }),
