@@ -47,7 +47,7 @@ async function made(
   const workload = workloadOf(
     `kind: service\nsource: {image: "r/w@sha256:${"0".repeat(64)}"}\n${more}`,
   ) as WorkloadOf<"service">;
-  const whole: Place = {
+  const part: Place = {
     target: "cluster",
     namespace: "shop--production",
     revision: "11111111",
@@ -59,6 +59,9 @@ async function made(
     entrance: { settings, scheme: "https", domain: "apps.example.org" },
     ...place,
   };
+  const names = Object.keys(workload.spec.components);
+  const components = Object.fromEntries(names.map((component) => [component, { ...part, component }]));
+  const whole = names.length === 0 ? part : { ...part, components };
   await harness.engine.up(shop, serviceProgram(workload, whole));
   const created = calls.flatMap(({ method, inputs }) => (method === "create" && inputs ? [inputs] : []));
   const [first] = created.flatMap((each, index) => (isDoor(each) ? [index] : []));
@@ -238,6 +241,18 @@ test("each host name has its own, what may sleep is reached through Waybill, and
   assert.match(JSON.stringify(sleeper[0]?.spec), /waybill--server/);
   assert.deepEqual(sleeper[0]?.metadata.annotations, { "example.org/team": "web", "pulumi.com/skipAwait": "true" });
   assert.deepEqual(await made(nginx, { place: { withdrawn: "it is open" } }), []);
+});
+
+test("a route to another component leads to that one's Service", async () => {
+  const image = `source: {image: "r/w@sha256:${"0".repeat(64)}"}`;
+  const all = await made(nginx, {
+    more: `components: {web: {${image}}, api: {${image}, port: 9000}}\nmain: web\nroutes: [{subdomain: api, component: api, port: 9000}]\n`,
+  });
+  const leading = all.filter(({ metadata }) => !metadata.name.endsWith("--waybill"));
+  assert.match(
+    JSON.stringify(leading.map(({ spec }) => spec)),
+    /"name":"web","port":\{"number":8000\}.*"name":"web-11111111--api","port":\{"number":9000\}/,
+  );
 });
 
 test("an environment has a Service that leads to Waybill, and admits the entrance", async () => {

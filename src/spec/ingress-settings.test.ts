@@ -50,8 +50,8 @@ test("what does not go together is said where it stands", () => {
     problemsOf("{kind: ingress, from: {namespace: a, cidrs: [10.0.0.0/8]}, tls: {issuer: a, secretName: b}}"),
     [
       "s.yaml:5:14 FIELD_MISSING ingress needs controller",
-      "s.yaml:5:30 FIELD_NOT_FOR_KIND from takes one of namespace, cidrs",
-      "s.yaml:5:73 FIELD_NOT_FOR_KIND tls takes one of secretName, issuer, clusterIssuer",
+      "s.yaml:5:30 FIELD_CONFLICT from takes one of namespace, cidrs",
+      "s.yaml:5:73 FIELD_CONFLICT tls takes one of secretName, issuer, clusterIssuer",
     ],
   );
   assert.deepEqual(
@@ -60,4 +60,12 @@ test("what does not go together is said where it stands", () => {
       "s.yaml:5:14 FIELD_MISSING ingress needs serverUrl, such as http://waybill.waybill.svc:8080: sourceUrl has TLS or a path",
     ],
   );
+  const route = "{kind: gateway-api, controller: traefik, parent: {name: a, namespace: b}, from: {namespace: c}";
+  assert.deepEqual(problemsOf(`${route}}`, "sourceUrl: http://waybill.internal:8080"), [
+    "s.yaml:5:14 FIELD_VALUE an HTTPRoute leads to waybill.internal neither as a Service (NAME.NAMESPACE.svc) nor as an IPv4 address",
+  ]);
+  assert.deepEqual(problemsOf(`${route}, serverUrl: "http://a:99999", probe: {url: "https://[::"}}`), [
+    "s.yaml:5:121 FIELD_VALUE http://a:99999 is no address",
+    "s.yaml:5:146 FIELD_VALUE https://[:: is no address",
+  ]);
 });

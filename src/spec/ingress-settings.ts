@@ -54,57 +54,71 @@ const plainUrl = /^http:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?\/?$/;
 const reachable = /^(?:\d+(?:\.\d+){3}|[a-z0-9-]+\.[a-z0-9-]+\.svc(?:\..+)?)$/;
 const defaultProbeTimeoutMs = 60_000;
 
+type Drafting = Drafted<WrittenIngress>;
+
 /** What the schema cannot say of a target's `ingress`. */
 export function ingressProblems(
   target: string,
-  written: Drafted<WrittenIngress> | undefined,
+  written: Drafting | undefined,
   sourceUrl: string | undefined,
-): Finding[] {
-  if (written?.kind === undefined) return [];
-  const { kind, controller, tls, from, serverUrl } = written;
+): readonly Finding[] {
   const path = ["targets", target, "ingress"];
-  const key = (name: string, message: string): Finding => ({
-    path: [...path, name],
-    at: "key",
-    code: "FIELD_NOT_FOR_KIND",
-    message,
-  });
-  const missing = (message: string): Finding => ({ path, at: "value", code: "FIELD_MISSING", message });
-  if (kind === "gateway") {
-    return Object.keys(written)
-      .filter((name) => name !== "kind")
-      .map((name) => key(name, `${name} is not for kind gateway: remove it, or change kind`));
-  }
-  const findings = [
-    ...needed[kind].filter((name) => written[name] === undefined).map((name) => missing(`ingress needs ${name}`)),
-    ...foreign[kind]
-      .filter((name) => written[name] !== undefined)
-      .map((name) => key(name, `${name} is not for kind ${kind}: remove it, or change kind`)),
-  ];
+  if (written?.kind === undefined) return [];
+  const found =
+    written.kind === "gateway" ? gatewayProblems(written) : entranceProblems(written, written.kind, sourceUrl);
+  return found.map(({ path: within, ...finding }) => ({ ...finding, path: [...path, ...within] }));
+}
+
+const gatewayProblems = (written: Drafting): Finding[] =>
+  Object.keys(written)
+    .filter((name) => name !== "kind")
+    .map((name) => foreignTo("gateway", name));
+
+const foreignTo = (kind: string, name: string): Finding => ({
+  path: [name],
+  at: "key",
+  code: "FIELD_NOT_FOR_KIND",
+  message: `${name} is not for kind ${kind}: remove it, or change kind`,
+});
+
+const missing = (message: string): Finding => ({ path: [], at: "value", code: "FIELD_MISSING", message });
+const wrong = (name: string, message: string): Finding => ({ path: [name], at: "value", code: "FIELD_VALUE", message });
+
+type EntranceKind = IngressSettings["kind"];
+
+function entranceProblems(written: Drafting, kind: EntranceKind, sourceUrl: string | undefined): Finding[] {
+  const { controller, probe } = written;
   const known: readonly string[] = controllers[kind];
-  if (controller !== undefined && !known.includes(controller)) {
-    const message = `controller "${controller}" is not for kind ${kind}, which takes ${known.join(", ")}`;
-    findings.push({ path: [...path, "controller"], at: "value", code: "FIELD_VALUE", message });
+  const isKnown = controller === undefined || known.includes(controller);
+  return [
+    ...needed[kind].filter((name) => written[name] === undefined).map((name) => missing(`ingress needs ${name}`)),
+    ...foreign[kind].filter((name) => written[name] !== undefined).map((name) => foreignTo(kind, name)),
+    ...(isKnown
+      ? []
+      : [wrong("controller", `controller "${controller}" is not for kind ${kind}, which takes ${known.join(", ")}`)]),
+    ...oneOf("tls", written.tls, "secretName, issuer, clusterIssuer"),
+    ...oneOf("from", written.from, "namespace, cidrs"),
+    ...addressProblems(written.serverUrl, kind, sourceUrl),
+    ...(probe?.url === undefined || URL.canParse(probe.url) ? [] : [wrong("probe", `${probe.url} is no address`)]),
+  ];
+}
+
+const oneOf = (name: string, value: object | undefined, choice: string): Finding[] =>
+  Object.keys(value ?? {}).length < 2
+    ? []
+    : [{ path: [name], at: "key", code: "FIELD_CONFLICT", message: `${name} takes one of ${choice}` }];
+
+function addressProblems(serverUrl: string | undefined, kind: EntranceKind, sourceUrl = ""): Finding[] {
+  const url = serverUrl ?? sourceUrl;
+  if (serverUrl === undefined && !plainUrl.test(sourceUrl)) {
+    const why = sourceUrl === "" ? "there is no sourceUrl" : "sourceUrl has TLS or a path";
+    return [missing(`ingress needs serverUrl, such as http://waybill.waybill.svc:8080: ${why}`)];
   }
-  if (tls && Object.keys(tls).length > 1)
-    findings.push(key("tls", "tls takes one of secretName, issuer, clusterIssuer"));
-  if (from && Object.keys(from).length > 1) findings.push(key("from", "from takes one of namespace, cidrs"));
-  if (serverUrl === undefined && !plainUrl.test(sourceUrl ?? "")) {
-    const why = sourceUrl === undefined ? "there is no sourceUrl" : "sourceUrl has TLS or a path";
-    findings.push(missing(`ingress needs serverUrl, such as http://waybill.waybill.svc:8080: ${why}`));
-  }
-  const host = new URL(serverUrl ?? (plainUrl.test(sourceUrl ?? "") ? sourceUrl : undefined) ?? "http://0.0.0.0")
-    .hostname;
-  if (kind === "gateway-api" && !reachable.test(host)) {
-    const message = `an HTTPRoute leads to ${host} neither as a Service (NAME.NAMESPACE.svc) nor as an IPv4 address`;
-    findings.push({
-      path: [...path, ...(serverUrl === undefined ? [] : ["serverUrl"])],
-      at: "value",
-      code: "FIELD_VALUE",
-      message,
-    });
-  }
-  return findings;
+  if (!URL.canParse(url)) return [wrong("serverUrl", `${url} is no address`)];
+  const { hostname } = new URL(url);
+  if (kind === "ingress" || reachable.test(hostname)) return [];
+  const message = `an HTTPRoute leads to ${hostname} neither as a Service (NAME.NAMESPACE.svc) nor as an IPv4 address`;
+  return [serverUrl === undefined ? { ...missing(message), code: "FIELD_VALUE" } : wrong("serverUrl", message)];
 }
 
 /** Undefined where the server's own gateway is the entrance. Of settings without problems. */
