@@ -79,6 +79,9 @@ describe("a plan asks the cluster", { skip: clusterSkip(), timeout: 180_000 }, (
     assert.doesNotMatch(text, /very-secret|dmVyeS1zZWNyZXQ|cG9zdGdyZXM/);
     const { stderr, exitCode } = await world.shop.push({});
     assert.equal(exitCode, 0, stderr);
+    const { cluster, namespace } = world;
+    const made = { apiVersion: "apps/v1", kind: "Deployment", namespace, name: deployment.name };
+    assert.ok(await cluster.get(made, patience()), "it is made as it was planned");
     assert.match(stderr, /± Deployment web-\w+ for web-\w+\s+remote: .*env\[LOG_LEVEL\]: none -> /);
     assert.doesNotMatch(stderr, /very-secret/);
   });

@@ -18,10 +18,13 @@ import { statusOf, untilState } from "./support/target-world.ts";
 /** With Python, sh and tar. The cluster must have it, or be able to pull it. */
 const pythonImage = process.env["WAYBILL_TEST_PYTHON_IMAGE"] ?? "local/python:1";
 const small = "size: {cpu: 0.02, memory: 64Mi}\n";
-const limitMs = 60_000;
+const limitMs = 90_000;
 
 type Spec = { readonly [key: string]: Json };
 type Whole = KubeObject & { readonly spec?: Spec; readonly status?: Spec };
+
+const hardOf = ({ spec = {} }: Whole): Spec => spec["hard"] as Spec;
+const templateOf = ({ spec = {} }: Whole): Spec => (spec["template"] as Spec)["spec"] as Spec;
 
 describe("programs of a cluster", { skip: clusterSkip(), timeout: 600_000 }, () => {
   let world: ClusterWorld;
@@ -101,7 +104,7 @@ describe("programs of a cluster", { skip: clusterSkip(), timeout: 600_000 }, () 
     const { spec } = await only("autoscaling/v2", "HorizontalPodAutoscaler", "web");
     assert.deepEqual([spec?.["minReplicas"], spec?.["maxReplicas"]], [2, 3]);
     const deployment = await only("apps/v1", "Deployment", "web");
-    const template = (deployment.spec?.["template"] as Spec)["spec"] as Spec;
+    const template = templateOf(deployment);
     const spread = template["topologySpreadConstraints"] as readonly Spec[];
     assert.deepEqual(
       spread.map(({ topologyKey, whenUnsatisfiable }) => [topologyKey, whenUnsatisfiable]),
@@ -125,9 +128,9 @@ describe("programs of a cluster", { skip: clusterSkip(), timeout: 600_000 }, () 
     });
     const connection = await openConnection({ kubeconfig: kubeconfigPath() }, systemClock);
     try {
-      const { call } = makeTransport({ connection, clock: systemClock, patienceMs: 0 });
+      const transport = makeTransport({ connection, clock: systemClock, patienceMs: 0 });
       const evict = ({ metadata: { name } }: Whole): Promise<string> =>
-        call({
+        transport.call({
           method: "POST",
           path: `/api/v1/namespaces/${world.namespace}/pods/${name}/eviction`,
           body: JSON.stringify({
@@ -183,6 +186,6 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_fore
     await until("it is ready", async () => (await statusOf(world, "more")).state === "ready", limitMs);
     const raised = await only("v1", "ResourceQuota");
     assert.equal(raised.metadata.uid, quota.metadata.uid);
-    assert.deepEqual((raised.spec?.["hard"] as Spec)["pods"], "9");
+    assert.deepEqual(hardOf(raised)["pods"], "9");
   });
 });

@@ -92,16 +92,7 @@ export function makeRouteStore(db: Database): RouteStore {
         .execute();
       await forgetActivity(db, stack);
     },
-    async park({ repository, environment, deployment }, forSeconds) {
-      const parked = forSeconds === null ? null : { since: new Date().toISOString(), forSeconds };
-      await db
-        .updateTable("routes")
-        .set({ parked: parked === null ? null : sql<Parked>`${JSON.stringify(parked)}::jsonb` })
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("deployment", "=", deployment)
-        .execute();
-    },
+    park: (stack, forSeconds) => park(db, stack, forSeconds),
     async setEndpoint({ hostname, port }) {
       await db
         .insertInto("server_endpoint")
@@ -117,6 +108,21 @@ export function makeRouteStore(db: Database): RouteStore {
       return (await query.execute()).map(routeOf);
     },
   };
+}
+
+async function park(
+  db: Database,
+  { repository, environment, deployment }: StackName,
+  forSeconds: number | null,
+): Promise<void> {
+  const parked = forSeconds === null ? null : { since: new Date().toISOString(), forSeconds };
+  await db
+    .updateTable("routes")
+    .set({ parked: parked === null ? null : sql<Parked>`${JSON.stringify(parked)}::jsonb` })
+    .where("repository", "=", repository)
+    .where("environment", "=", environment)
+    .where("deployment", "=", deployment)
+    .execute();
 }
 
 /** A further address of what sleeps leads to what sleeps. */

@@ -46,7 +46,8 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
         selector: { matchLabels: selector },
         template: {
           metadata: { labels: own },
-          spec: { ...podSpec({ workload, place, inputs, aliases }), ...(spec.replicas.max > 1 && spread(selector)) },
+          // Also of one replica: another number of them must not make other pods.
+          spec: { ...podSpec({ workload, place, inputs, aliases }), ...spread(selector) },
         },
       },
     },

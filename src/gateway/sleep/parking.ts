@@ -77,13 +77,8 @@ export function makeParking(parts: Parts): Parking {
       const awake = settleBy(lot, (ticket) => outcomeOf(mirror.route(ticket.host), ticket, { pods, nowMs }));
       void release(awake, clock);
       if (lot.tickets.size === 0) lots.delete(key);
-      else if (nowMs - lot.askedAtMs >= askAgainMs && isToBeAsked(lot)) ask(parts, lot);
+      else if (nowMs - lot.askedAtMs >= askAgainMs && isToBeAsked(lot, mirror)) ask(parts, lot);
     }
-  }
-
-  function isToBeAsked({ tickets }: Lot): boolean {
-    const stages = [...tickets].map(({ host }) => mirror.route(host)?.sleep?.stage);
-    return !stages.includes("waking") && stages.some((stage) => stage !== undefined);
   }
 
   function lotOf(stack: StackName): Lot {
@@ -128,6 +123,12 @@ export function makeParking(parts: Parts): Parking {
       lots.clear();
     },
   };
+}
+
+/** It sleeps, and nobody has begun to wake it. */
+function isToBeAsked({ tickets }: Lot, mirror: Pick<Mirror, "route">): boolean {
+  const stages = [...tickets].map(({ host }) => mirror.route(host)?.sleep?.stage);
+  return !stages.includes("waking") && stages.some((stage) => stage !== undefined);
 }
 
 /** Failed a moment ago: no other start is made yet. */

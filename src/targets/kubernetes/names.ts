@@ -28,7 +28,13 @@ export const componentName = (owner: string, component: string): string => cut(`
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** Eight hex digits for all that makes a pod what it is: equal content, equal pods. */
-export const revisionOf = (content: unknown): string => digest(JSON.stringify(content)).slice(0, 8);
+export const revisionOf = (content: unknown): string => digest(JSON.stringify(content, inOrder)).slice(0, 8);
+
+/** What was kept in the database comes back with its keys in another order. */
+const inOrder = (_: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
 
 export const labels = {
   manager: "app.kubernetes.io/managed-by",

@@ -5,7 +5,7 @@ import type { Turn } from "../rollout.ts";
 import type { Upstream } from "../route.ts";
 import type { SleepPlace, Sleeper } from "../sleep/keeper.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import type { WakeOptions } from "./rollout/rollouts.ts";
+import type { WakeOptions } from "./rollout/waking.ts";
 import { labels } from "./names.ts";
 import type { Trouble } from "./observe/diagnosis.ts";
 import { isReady, type PodObject } from "./observe/pods.ts";

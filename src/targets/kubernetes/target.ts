@@ -14,12 +14,14 @@ import { guardOf } from "./entrance/guard.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
 import { readLogs } from "./observe/logs.ts";
+import type { PodObject } from "./observe/pods.ts";
 import { makeClusterStatus } from "./observe/status.ts";
 import type { Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
-import { makeClusterRollouts, type WakeOptions } from "./rollout/rollouts.ts";
+import { makeClusterRollouts } from "./rollout/rollouts.ts";
+import type { WakeOptions } from "./rollout/waking.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
 
 export interface KubernetesTargetDependencies extends PlaceDependencies {
@@ -40,7 +42,8 @@ export interface KubernetesTarget extends Target {
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
   const { settings, cluster, appliedOf, entrance, clock, log } = dependencies;
-  const status = makeClusterStatus({ cluster, clock, log });
+  const shortage = (pod: PodObject): string | null => rollouts?.shortage(pod.metadata) ?? null;
+  const status = makeClusterStatus({ cluster, clock, log, shortage });
   const rollouts = settings.autoscaled
     ? null
     : makeClusterRollouts({

@@ -34,6 +34,16 @@ export function withoutUse(quotas: readonly Quota[], pods: readonly PodShape[]):
   });
 }
 
+/** The same quotas as if these pods had come, too. */
+export function withUse(quotas: readonly Quota[], pods: readonly PodShape[]): readonly Quota[] {
+  return quotas.map((quota) => {
+    const own = pods.filter(({ namespace }) => namespace === quota.namespace);
+    const keys = new Set([...Object.keys(quota.used), ...Object.keys(quota.hard)]);
+    const used = [...keys].map((key) => [key, (quota.used[key] ?? 0) + counted(own, key)]);
+    return { ...quota, used: Object.fromEntries(used) as Amounts };
+  });
+}
+
 /** The same quotas as if there were these pods and no others. */
 export function usedOnlyBy(quotas: readonly Quota[], pods: readonly PodShape[]): readonly Quota[] {
   return quotas.map((quota) => {

@@ -17,6 +17,8 @@ interface Dependencies {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly log: Log;
+  /** What a pod that finds no place lacks, where it is known what the cluster has. */
+  readonly shortage?: Facts["shortage"];
 }
 
 /** How all deployments of a cluster are, kept up to date by what the cluster tells of its pods. */
@@ -89,7 +91,7 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
 }
 
 /** Deployments, their pods, and the cluster's warnings about those. */
-function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackName) => void) {
+function observe({ cluster, clock, log, shortage }: Dependencies, onStack: (stack: StackName) => void) {
   const watch = { clock, log, labelSelector: `${labels.manager}=${manager},${labels.deployment}` };
   const onChange = ({ object }: { readonly object: KubeObject }): void => {
     const stack = stackOf(object.metadata.labels);
@@ -144,12 +146,11 @@ function observe({ cluster, clock, log }: Dependencies, onStack: (stack: StackNa
         kind: isService ? "service" : "worker",
         deployment,
         pods: own,
+        ...(shortage && { shortage }),
         events: events.all().filter(({ involvedObject }) => uids.has(involvedObject?.uid)),
       };
     },
-    close: async (): Promise<void> => {
-      await Promise.all([deployments, pods, events, autoscalers].map((informer) => informer.close()));
-    },
+    close: async () => void (await Promise.all([deployments, pods, events, autoscalers].map((each) => each.close()))),
   };
 }
 

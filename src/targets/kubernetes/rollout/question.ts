@@ -1,5 +1,6 @@
 import { stackKey } from "../../../core/stack.ts";
 import type { Capacity, Pod } from "../capacity/capacity.ts";
+import { withUse } from "../capacity/quota.ts";
 import type { RolloutPlan, RolloutQuestion } from "../capacity/rollout-plan.ts";
 import { revisionOfPod, shapeOf, type Outline } from "./outline.ts";
 
@@ -13,8 +14,13 @@ export function questionOf(capacity: Capacity, outline: Outline, claims: readonl
   const current = own.filter((pod) => revisionOfPod(pod) === outline.revision && pod.node !== null);
   const others = capacity.pods.filter((pod) => pod.owner !== owner);
   const missing = Math.max(0, outline.replicas - current.length);
+  const coming = claims.flatMap((claim) => comingPods(claim, others));
   return {
-    capacity: { ...capacity, pods: [...others, ...current, ...claims.flatMap((claim) => comingPods(claim, others))] },
+    capacity: {
+      ...capacity,
+      pods: [...others, ...current, ...coming],
+      quotas: withUse(capacity.quotas, coming),
+    },
     old: own.filter((pod) => revisionOfPod(pod) !== outline.revision),
     new: Array.from({ length: missing }, () => shapeOf(outline)),
     wish: outline.rollout,

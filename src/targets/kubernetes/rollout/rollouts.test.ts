@@ -123,7 +123,7 @@ function makeFakeCluster() {
     },
     /** Told to stop, and still there. */
     leave({ stack, revision }: Outline): void {
-      for (const each of [...kept.values()]) {
+      for (const each of Array.from(kept.values())) {
         const isIts = each.kind === "Pod" && each.metadata.name === `${stack.deployment}-${revision}`;
         if (isIts) set({ ...each, metadata: { ...each.metadata, deletionTimestamp: new Date().toISOString() } });
       }
