@@ -90,7 +90,7 @@ test("ingress-nginx: two Ingresses for a host, of which one asks Waybill", async
           paths: [
             {
               path: "/.waybill",
-              pathType: "Prefix",
+              pathType: "ImplementationSpecific",
               backend: { service: { name: "waybill--server", port: { number: 8080 } } },
             },
           ],

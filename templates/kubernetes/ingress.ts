@@ -53,11 +53,14 @@ function ingressOf(
     metadata: { name, namespace, labels: { ...labels }, annotations: { ...added, ...notAwaited, ...annotations } },
     spec: {
       ...(className !== undefined && { ingressClassName: className }),
-      rules: [{ host: hostname, http: { paths: [{ path, pathType: "Prefix", backend: { service } }] } }],
+      rules: [{ host: hostname, http: { paths: [{ path, pathType: pathTypeOf(path), backend: { service } }] } }],
       ...(tls && { tls: [{ hosts: [hostname], ...(secretName !== undefined && { secretName }) }] }),
     },
   };
 }
+
+// ingress-nginx refuses a dot in other types of path by its strict-validate-path-type. Both controllers take a prefix.
+const pathTypeOf = (path: string): string => (path.includes(".") ? "ImplementationSpecific" : "Prefix");
 
 /** https://cert-manager.io/docs/usage/ingress/#supported-annotations; of one Ingress of a host, or two would quarrel. */
 function certificateOf({ tls }: Settings): Annotations {
