@@ -5,6 +5,7 @@ import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
 import { makeSlots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
+import { removalDigest } from "../define/definition.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
 import { heirsSettled, missingHeir } from "./heirs.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
@@ -70,7 +71,7 @@ export function makeDriver(parts: DriverParts): Driver {
       worker.abort = new AbortController();
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       // Not within the gate: many that wait there would keep out whom they wait for.
-      await heirsSettled(parts.store, stack, { settled, signal });
+      if (worker.digest === removalDigest) await heirsSettled(parts.store, stack, { settled, signal });
       const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt }));
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -202,10 +203,13 @@ async function apply(parts: DriverParts, row: DeploymentRow, signal: AbortSignal
   // States are written in the order they happen, without holding up the apply.
   let writes: Promise<unknown> = Promise.resolve();
   let current = row.state;
+  let recorded = row.reason === "" ? row.state : null;
   const onProgress = ({ state, message }: Progress): void => {
     current = state ?? current;
     steps.publish({ stack, state: current, message, url: null, at: clock.now() });
-    if (state) writes = writes.then(() => store.setState(stack, state, ""));
+    if (!state || state === recorded) return;
+    recorded = state;
+    writes = writes.then(() => store.setState(stack, state, ""));
   };
   let applied: Applied;
   try {
