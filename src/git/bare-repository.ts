@@ -15,7 +15,9 @@ export async function createBare(path: string, { defaultBranch, url }: NewReposi
   await mkdir(dirname(path), { recursive: true });
   try {
     const cwd = dirname(path);
-    await requireGit(`creating ${path}`, ["init", "--quiet", "--bare", "--template=", "--", partial], { cwd });
+    const init = ["init", "--quiet", "--bare", "--template=", "--", partial];
+    // Snapshot tags are written as files (git-init(1), --ref-format).
+    await requireGit(`creating ${path}`, init, { cwd, env: { GIT_DEFAULT_REF_FORMAT: "files" } });
     await setHead(partial, defaultBranch);
     if (url !== null) await requireGit(`creating ${path}`, ["config", "remote.origin.url", url], { cwd: partial });
     await rename(partial, path);

@@ -4,7 +4,7 @@ import type { Spawn } from "../core/spawn.ts";
 import { writeArchive, type ArchivedFile, type Write } from "./archive.ts";
 import { tidy } from "./bare-repository.ts";
 import { runGit } from "./command.ts";
-import { createSnapshot, type NewSnapshot } from "./create-snapshot.ts";
+import { createSnapshot, type NewSnapshot } from "./snapshot/create-snapshot.ts";
 import { materialise } from "./materialise.ts";
 import type { FetchResult, Mirror } from "./remote/mirror.ts";
 import type { ObjectCache } from "./objects/cache.ts";
@@ -112,7 +112,7 @@ export function makeRepository(options: RepositoryOptions): Repository {
         `${path}: comparing ${a} and ${b}: git ended with status ${exitCode}: ${stderr}`,
       );
     },
-    createSnapshot: (snapshot) => createSnapshot({ objects, path, spawn }, snapshot),
+    createSnapshot: (snapshot) => createSnapshot({ objects, path }, snapshot),
     materialise: (tree, folder, signal) => materialise(objects, tree, folder, signal),
     archive: (tree, archived, write) => writeArchive(objects, { tree, ...archived }, write),
     tidy: (signal) => tidy(path, signal),

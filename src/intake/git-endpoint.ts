@@ -8,7 +8,7 @@ import { spawnHere, type Spawn } from "../core/spawn.ts";
 import type { Git } from "../git/git.ts";
 import type { GitSettings } from "../git/environment.ts";
 import { busy } from "./busy.ts";
-import { installHooks, requireHooks } from "./push/hooks.ts";
+import { installHook, requireHook } from "./push/hook.ts";
 import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
 import type { PushGate } from "./push-gate.ts";
 import { makePushes, type Pushes } from "./push/pushes.ts";
@@ -63,14 +63,14 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
   let prepared: Promise<string> | undefined;
 
   function prepare(): Promise<string> {
-    prepared ??= installHooks(hooksFolder).then(findBackend);
+    prepared ??= installHook(hooksFolder).then(findBackend);
     prepared.catch(() => (prepared = undefined));
     return prepared;
   }
 
   async function serve(request: Request, identity: Identity, route: Route): Promise<Response> {
     const program = await prepare();
-    if (route.isPush) await requireHooks(hooksFolder);
+    if (route.isPush) await requireHook(hooksFolder);
     const release = await slots.take();
     try {
       stopping.signal.throwIfAborted();
@@ -125,12 +125,12 @@ interface Finish {
 
 /** Sees a request to its end, whether or not its client still listens. */
 async function finish({ backend, pushes, identity, name, release }: Finish): Promise<void> {
-  const { channel, ended } = backend;
-  // A push that waits for its deploy works no more: its slot is free for others.
-  const push = channel && pushes.serve({ channel, identity, name, ended, onStored: release });
+  const { push, ended } = backend;
+  const served = push && pushes.serve({ ...push, identity, name, ended });
   await ended;
+  // A push that waits for its deploy works no more: its slot is free for others.
   release();
-  await push;
+  await served;
 }
 
 const paths = /^\/git\/([^/]+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/;

@@ -1,51 +1,36 @@
 import type { Duplex } from "node:stream";
 import { makeByteSource, type ByteSource } from "../../git/objects/byte-source.ts";
-import { hookNames, quarantineVariables, type HookName } from "./hooks.ts";
+import { quarantineVariables } from "./hook.ts";
 import type { RefUpdate } from "../push-gate.ts";
 
-/** What a hook says when it starts. */
+/** What the hook says when it starts. */
 export interface HookCall {
-  readonly hook: HookName;
   readonly env: Readonly<Record<string, string>>;
   readonly updates: readonly RefUpdate[];
 }
 
-/** Where the answer to a hook goes. Once the hook is gone, what is written goes nowhere. */
-export interface HookReply {
-  line(text: string): void;
-  end(status: 0 | 1): void;
-}
-
-/** Serves one push's hooks, one after the other, until Git closes the channel. */
-export async function serveHooks(
+/** Serves one push's hook: shows the lines it is given, and accepts or refuses. A hook that is gone is shown nothing. */
+export async function serveHook(
   channel: Duplex,
-  answer: (call: HookCall, reply: HookReply) => Promise<void>,
+  decide: (call: HookCall, line: (text: string) => void) => Promise<boolean>,
 ): Promise<void> {
-  // A hook that is gone is not an error: the push goes on without listeners.
   channel.on("error", () => undefined);
-  const source = makeByteSource(channel);
   const say = (text: string): void => {
     if (channel.writable) channel.write(`${text}\n`);
   };
-  const reply: HookReply = {
-    line: (text) => printableLines(text).forEach((line) => say(`>${line}`)),
-    end: (status) => say(`exit ${status}`),
-  };
-  for (;;) {
-    const call = await readCall(source).catch(() => null);
-    if (call === null) return;
-    await answer(call, reply);
-  }
+  const call = await readCall(makeByteSource(channel)).catch(() => null);
+  if (call === null) return;
+  const isAccepted = await decide(call, (text) => printableLines(text).forEach((line) => say(`>${line}`)));
+  say(`exit ${isAccepted ? 0 : 1}`);
+  channel.end(() => channel.destroy());
 }
 
 async function readCall(source: ByteSource): Promise<HookCall | null> {
-  let hook: HookName | undefined;
   const env: Record<string, string> = {};
   const updates: RefUpdate[] = [];
   for (let line = await source.line(); line !== null; line = await source.line()) {
     const [, keyword, rest = ""] = /^(\w+) ?(.*)$/.exec(line) ?? [];
-    if (keyword === "end") return hook === undefined ? null : { hook, env, updates };
-    if (keyword === "hook") hook = hookNames.find((name) => name === rest);
+    if (keyword === "end") return { env, updates };
     if (keyword === "env") Object.assign(env, readVariable(rest));
     if (keyword === "ref") updates.push(readUpdate(rest));
   }

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { WaybillError } from "../../core/errors.ts";
 import { pipesOf, type Child, type Spawn } from "../../core/spawn.ts";
 import { isolation, type GitSettings } from "../../git/environment.ts";
+import { makePushAnswer, type PushAnswer } from "./answer.ts";
 
 /** One request to `git http-backend`, in the words of CGI (RFC 3875). */
 export interface BackendCall {
@@ -14,19 +15,25 @@ export interface BackendCall {
   readonly projectRoot: string;
   readonly user: string;
   readonly settings: GitSettings;
-  /** A push: gets a channel for its hooks, and is not ended by a client that hangs up. */
+  /** A push: gets a channel for its hook, and is not ended by a client that hangs up. */
   readonly isPush: boolean;
   readonly spawn: Spawn;
 }
 
 export interface Backend {
   readonly response: Promise<Response>;
-  /** The other end of the hooks' descriptor. */
-  readonly channel: Duplex | null;
+  readonly push: BackendPush | null;
   /** Resolves when the process and all of its output have ended. */
   readonly ended: Promise<void>;
   /** Ends it: a push tells its pusher why before it goes. */
   stop(): void;
+}
+
+export interface BackendPush {
+  /** The other end of the hook's descriptor. */
+  readonly channel: Duplex;
+  /** Rejects as the response does. Whoever takes it must end it. */
+  readonly answer: Promise<PushAnswer>;
 }
 
 // http-backend's headers are a handful of lines.
@@ -55,30 +62,39 @@ export function startBackend(program: string, call: BackendCall): Backend {
     child.once("close", () => resolve());
   });
   const started = new Promise<never>((_, reject) => child.once("error", reject));
-  const onHangUp = call.isPush ? () => undefined : () => child.kill();
-  const response = Promise.race([started, respond(stdout, { isPaced: !call.isPush, onHangUp })]).catch(
-    (cause: unknown) => {
-      throw new WaybillError("GIT_FAILED", `git http-backend gave no answer: ${complaint.trim() || String(cause)}`, {
-        cause,
-      });
-    },
-  );
-  return { response, channel: channel instanceof Duplex ? channel : null, ended, stop: () => stop(child) };
+  const head = Promise.race([started, readHead(stdout)]).catch((cause: unknown) => {
+    throw new WaybillError("GIT_FAILED", `git http-backend gave no answer: ${complaint.trim() || String(cause)}`, {
+      cause,
+    });
+  });
+  if (!(channel instanceof Duplex)) {
+    const response = head.then(({ text, rest }) =>
+      respond(
+        text,
+        bodyOf(stdout, rest, () => child.kill()),
+      ),
+    );
+    return { response, push: null, ended, stop: () => void child.kill() };
+  }
+  const answer = head.then(({ rest }) => makePushAnswer(stdout, rest));
+  // Whoever awaits the response sees the failure.
+  answer.catch(() => undefined);
+  const response = Promise.all([head, answer]).then(([{ text }, { body }]) => respond(text, body));
+  return { response, push: { channel, answer }, ended, stop: () => stop(child, channel, answer) };
 }
 
 // A hook that lost its server ends in milliseconds.
 const stopTimeoutMs = 3_000;
 
 /** http-backend that is killed waits for receive-pack, which waits for its hook, which waits for us: end that first. */
-function stop(child: Child): void {
-  const channel = child.stdio[3];
-  if (!(channel instanceof Duplex)) {
-    child.kill();
-    return;
-  }
+function stop(child: Child, channel: Duplex, answer: Promise<PushAnswer>): void {
   channel.destroy();
   const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
   child.once("close", () => clearTimeout(timer));
+  answer.then(
+    (relayed) => relayed.stop(),
+    () => undefined,
+  );
 }
 
 function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Record<string, string> {
@@ -117,14 +133,7 @@ function feed(body: ReadableStream<Uint8Array> | null, stdin: Writable): void {
   source.pipe(stdin);
 }
 
-interface Delivery {
-  /** Whether Git waits for a slow client. Not in a push: its output is small, and must not wait for one that is gone. */
-  readonly isPaced: boolean;
-  readonly onHangUp: () => void;
-}
-
-async function respond(stdout: Readable, delivery: Delivery): Promise<Response> {
-  const { head, rest } = await readHead(stdout);
+function respond(head: string, body: ReadableStream<Uint8Array>): Response {
   const headers = new Headers({ "cache-control": "no-cache" });
   let status = 200;
   for (const line of head.split(/\r?\n/)) {
@@ -134,16 +143,16 @@ async function respond(stdout: Readable, delivery: Delivery): Promise<Response> 
     if (name.toLowerCase() === "status") status = Number.parseInt(value, 10);
     else if (colon > 0) headers.set(name, value);
   }
-  return new Response(bodyOf(stdout, rest, delivery), { status, headers });
+  return new Response(body, { status, headers });
 }
 
-async function readHead(stdout: Readable): Promise<{ head: string; rest: Buffer }> {
+async function readHead(stdout: Readable): Promise<{ text: string; rest: Buffer }> {
   let held = Buffer.alloc(0);
   for (;;) {
     const end = /\r?\n\r?\n/.exec(held.toString("latin1"));
     if (end) {
       const bodyAt = end.index + end[0].length;
-      return { head: held.toString("latin1", 0, end.index), rest: held.subarray(bodyAt) };
+      return { text: held.toString("latin1", 0, end.index), rest: held.subarray(bodyAt) };
     }
     if (held.length > maxHeaderBytes) throw new Error("its headers never end");
     const chunk = await nextChunk(stdout);
@@ -167,7 +176,8 @@ async function nextChunk(stdout: Readable): Promise<Buffer | null> {
   }
 }
 
-function bodyOf(stdout: Readable, first: Buffer, { isPaced, onHangUp }: Delivery): ReadableStream<Uint8Array> {
+/** What a fetch or an advertisement answers, at the client's pace. */
+function bodyOf(stdout: Readable, first: Buffer, onHangUp: () => void): ReadableStream<Uint8Array> {
   let isOpen = true;
   return new ReadableStream<Uint8Array>({
     start(controller) {
@@ -175,7 +185,7 @@ function bodyOf(stdout: Readable, first: Buffer, { isPaced, onHangUp }: Delivery
       stdout.on("data", (chunk: Buffer) => {
         if (!isOpen) return;
         controller.enqueue(new Uint8Array(chunk));
-        if (isPaced && (controller.desiredSize ?? 0) <= 0) stdout.pause();
+        if ((controller.desiredSize ?? 0) <= 0) stdout.pause();
       });
       const finish = (): void => {
         if (isOpen) controller.close();
@@ -189,7 +199,6 @@ function bodyOf(stdout: Readable, first: Buffer, { isPaced, onHangUp }: Delivery
     },
     cancel: () => {
       isOpen = false;
-      // Read on to the end: a push must not be stopped by a full pipe.
       stdout.resume();
       onHangUp();
     },

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Duplex } from "node:stream";
 import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, messageOf } from "../../core/errors.ts";
 import type { Identity } from "../../core/identity.ts";
@@ -8,22 +7,21 @@ import { commitSha, type RepositoryName } from "../../core/names.ts";
 import type { Git } from "../../git/git.ts";
 import type { RefView } from "../../git/refs.ts";
 import type { Repository } from "../../git/repository.ts";
-import { serveHooks, type HookCall, type HookReply } from "./hook-channel.ts";
+import type { PushAnswer } from "./answer.ts";
+import { serveHook, type HookCall } from "./hook-channel.ts";
+import type { BackendPush } from "./http-backend.ts";
 import type { Push, PushGate, RefUpdate } from "../push-gate.ts";
 
-/** Carries pushes between Git's hooks and the gate. */
+/** Carries pushes between Git and the gate. */
 export interface Pushes {
   serve(push: IncomingPush): Promise<void>;
 }
 
-export interface IncomingPush {
-  readonly channel: Duplex;
+export interface IncomingPush extends BackendPush {
   readonly identity: Identity;
   readonly name: RepositoryName;
-  /** Git has ended, whether or not its hooks have. */
+  /** Git has ended. */
   readonly ended: Promise<void>;
-  /** Called once the refs have changed. */
-  readonly onStored: () => void;
 }
 
 export interface PushesOptions {
@@ -46,72 +44,77 @@ const pushesPerTidying = 100;
 export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pushes {
   const tidyNowAndThen = makeTidying({ git, log, signal });
 
-  async function check(start: PushStart, { updates, env }: HookCall, reply: HookReply): Promise<boolean> {
-    if (updates.length > maxUpdates) {
-      reply.line(`waybill: the push changes ${updates.length} refs; at most ${maxUpdates} are taken at once`);
-      return false;
-    }
-    const refsBefore = await start.refsBefore;
-    const head = headFor(refsBefore, updates);
-    if (head !== refsBefore.head) await git.setHead(start.repository, head);
-    await using quarantine = disposable(await git.openQuarantine(start.repository, env));
-    const objects: Repository = { ...quarantine.repository, refs: async () => ({ ...refsBefore, head }) };
-    const { accept, lines } = await gate.check({ ...pushOf(start), updates, objects });
-    for (const line of lines) reply.line(line);
-    return accept;
-  }
-
-  async function follow(start: PushStart, updates: readonly RefUpdate[], reply: HookReply | null): Promise<void> {
+  async function follow(start: PushStart, updates: readonly RefUpdate[], answer: PushAnswer | null): Promise<void> {
     const push = await storedPush(git, start, updates);
     // Iterated to its end even when the pusher is gone: the deploy is not theirs to stop by closing a terminal.
-    for await (const line of gate.follow(push, signal)) reply?.line(line);
+    for await (const line of gate.follow(push, signal)) answer?.line(line);
   }
 
-  /** Refs that changed although Git ended before its last hook: they are followed all the same. */
-  async function followSilently(start: PushStart, accepted: readonly RefUpdate[]): Promise<void> {
-    // The next start looks at every repository.
-    const changed = signal.aborted ? [] : await changedRefs(git, start.repository, accepted);
-    if (changed.length > 0) await follow(start, changed, null);
+  function failed({ id, repository }: PushStart, thrown: unknown): string {
+    log.error({ push: id, repository, error: messageOf(thrown) }, "push failed");
+    return explain(thrown);
   }
 
   return {
-    async serve({ channel, identity, name, ended, onStored }) {
+    async serve({ channel, answer, identity, name, ended }) {
       const refsBefore = git.open(name).then((repository) => repository.refs());
       // A failure is the check's to report, if there ever is one.
       refsBefore.catch(() => undefined);
       const start: PushStart = { id: randomUUID(), repository: name, identity, refsBefore };
       const startedAt = clock.now().getTime();
-      let unfollowed: readonly RefUpdate[] = [];
-
-      async function answer(call: HookCall, reply: HookReply): Promise<void> {
-        const isCheck = call.hook === "pre-receive";
+      let accepted: readonly RefUpdate[] = [];
+      void serveHook(channel, async (call, line) => {
         try {
-          if (!isCheck) {
-            unfollowed = [];
-            onStored();
-            await follow(start, call.updates, reply);
-            return reply.end(0);
-          }
-          const accepted = await check(start, call, reply);
-          if (accepted) unfollowed = call.updates;
-          reply.end(accepted ? 0 : 1);
+          const isAccepted = await check({ git, gate }, start, { ...call, line });
+          if (isAccepted) accepted = call.updates;
+          return isAccepted;
         } catch (thrown) {
-          reply.line(explain(thrown, isCheck));
-          reply.end(1);
-          log.error({ push: start.id, repository: name, hook: call.hook, error: messageOf(thrown) }, "push failed");
+          line(`${failed(start, thrown)}. Nothing was changed.`);
+          return false;
         }
+      });
+      const relayed = await answer.catch(() => null);
+      try {
+        const stored = await relayed?.stored;
+        const changed = stored
+          ? accepted.filter(({ ref }) => stored.has(ref))
+          : await ended.then(() => changedRefs(git, name, accepted));
+        // The next start looks at every repository.
+        if (signal.aborted) relayed?.stop();
+        else if (changed.length > 0) await follow(start, changed, relayed);
+      } catch (thrown) {
+        relayed?.line(failed(start, thrown));
       }
-
-      await serveHooks(channel, answer);
+      relayed?.end();
       await ended;
-      await followSilently(start, unfollowed).catch((thrown: unknown) =>
-        log.error({ push: start.id, repository: name, error: messageOf(thrown) }, "following a push failed"),
-      );
       const durationMs = clock.now().getTime() - startedAt;
       log.info({ push: start.id, repository: name, actor: identity.name, durationMs }, "push served");
       await tidyNowAndThen(name);
     },
   };
+}
+
+interface Check extends HookCall {
+  readonly line: (text: string) => void;
+}
+
+async function check(
+  { git, gate }: Pick<PushesOptions, "git" | "gate">,
+  start: PushStart,
+  { updates, env, line }: Check,
+): Promise<boolean> {
+  if (updates.length > maxUpdates) {
+    line(`waybill: the push changes ${updates.length} refs; at most ${maxUpdates} are taken at once`);
+    return false;
+  }
+  const refsBefore = await start.refsBefore;
+  const head = headFor(refsBefore, updates);
+  if (head !== refsBefore.head) await git.setHead(start.repository, head);
+  await using quarantine = disposable(await git.openQuarantine(start.repository, env));
+  const objects: Repository = { ...quarantine.repository, refs: async () => ({ ...refsBefore, head }) };
+  const { accept, lines } = await gate.check({ ...pushOf(start), updates, objects });
+  lines.forEach(line);
+  return accept;
 }
 
 function disposable<T extends { close(): Promise<void> }>(repository: T) {
@@ -159,6 +162,12 @@ function headFor({ head, branches }: RefView, updates: readonly RefUpdate[]): st
   return pushed.includes("master") ? "master" : (pushed[0] ?? head);
 }
 
+function explain(thrown: unknown): string {
+  const { verdict, message } = asWaybillError(thrown);
+  return `waybill: ${verdict === "bug" ? "a defect in the server; its log says more" : message}`;
+}
+
+/** Of a push whose end Git did not tell: those refs that are as it wanted them. */
 async function changedRefs(
   git: Git,
   name: RepositoryName,
@@ -171,10 +180,4 @@ async function changedRefs(
     ...snapshots.map(({ tag, sha }) => [`refs/tags/${tag}`, sha] as const),
   ]);
   return updates.filter(({ ref, after }) => (now.get(ref) ?? null) === after);
-}
-
-function explain(thrown: unknown, isCheck: boolean): string {
-  const error = asWaybillError(thrown);
-  const reason = error.verdict === "bug" ? "a defect in the server; its log says more" : error.message;
-  return `waybill: ${reason}${isCheck ? ". Nothing was changed." : ""}`;
 }

@@ -11,8 +11,7 @@ import type { Driver } from "./drive.ts";
 export interface News extends Ahead {
   /** What differs from what runs. */
   readonly changed: readonly Definition[];
-  /** Asked for only when something is announced. */
-  readonly facts: () => Promise<Facts>;
+  readonly facts: Promise<Facts>;
 }
 
 /** Tells the target of what is about to be tagged, so that it may begin with it. Never throws, and nobody waits. */
@@ -24,20 +23,23 @@ interface AnnouncerParts {
   readonly log: Log;
 }
 
+// Many at once would only stand in each other's way: applies are bounded, too.
 const maxAnnounced = 4;
+
+export const isWorthAnnouncing = (changed: readonly Definition[]): boolean =>
+  changed.length > 0 && changed.length <= maxAnnounced;
 
 export function makeAnnouncer({ driver, deployer, log }: AnnouncerParts): Announce {
   return ({ repository, environment }, { changed, facts, ...ahead }) => {
     const ref = { repository, environment };
-    // Many at once would only stand in each other's way: applies are bounded, too.
-    if (changed.length === 0 || changed.length > maxAnnounced) return;
+    if (!isWorthAnnouncing(changed)) return;
     const tell = (known: Facts): void => {
       for (const workload of newWorkloads(ref, changed, known)) {
         if (!driver.isBusy(workload.stack)) deployer.prepare?.(workload, ahead);
       }
     };
     // The apply that follows does without what was to be begun.
-    facts()
+    facts
       .then(tell)
       .catch((error: unknown) => log.warn({ ...ref, error: messageOf(error) }, "nothing was begun ahead"));
   };

@@ -88,7 +88,11 @@ export function makeDriver(parts: DriverParts): Driver {
       // Not within the gate: many that wait there would keep out whom they wait for.
       if (row) await heirsSettled(parts.store, row, { settled, signal });
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
-      const pass = await slots.run(() => applyOnce(parts, { stack, signal, attempt, restore }));
+      const pass = await slots.run(() => {
+        // Whoever changes a row wakes its worker: one that nobody woke is as it was read.
+        const known = worker.isDirty ? null : row;
+        return applyOnce(parts, { stack, row: known, signal, attempt, restore });
+      });
       worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -170,16 +174,19 @@ async function worthRetrying({ clock, deployer }: DriverParts, { stack, signal, 
 
 interface Attempt {
   readonly stack: StackName;
+  /** As it was read a moment ago; null to read it now. */
+  readonly row: DeploymentRow | null;
   readonly signal: AbortSignal;
   readonly attempt: number;
   readonly restore: boolean;
 }
 
 /** One pass over a stack. Never throws: what goes wrong becomes the deployment's state. */
-async function applyOnce(parts: DriverParts, { stack, signal, attempt, restore }: Attempt): Promise<Pass> {
+async function applyOnce(parts: DriverParts, options: Attempt): Promise<Pass> {
+  const { stack, signal, attempt, restore } = options;
   const { store, log } = parts;
   try {
-    const row = await store.deployment(stack);
+    const row = options.row ?? (await store.deployment(stack));
     if (!row || signal.aborted) return "settled";
     if (row.workload === null) return await remove(parts, row, signal);
     if (row.blocked !== null) {
@@ -229,10 +236,13 @@ async function apply(
   // States are written in the order they happen, without holding up the apply.
   let writes: Promise<unknown> = Promise.resolve();
   let current = row.state;
+  let recorded = row.reason === "" ? row.state : null;
   const onProgress = ({ state, message }: Progress): void => {
     current = state ?? current;
     steps.publish({ stack, state: current, message, url: null, at: clock.now() });
-    if (state) writes = writes.then(() => store.setState(stack, state, ""));
+    if (!state || state === recorded) return;
+    recorded = state;
+    writes = writes.then(() => store.setState(stack, state, ""));
   };
   let applied: Applied;
   try {

@@ -49,6 +49,9 @@ export function digestOf(value: unknown): string {
   return createHash("sha256").update(JSON.stringify(value)).digest("hex");
 }
 
+/** What is wanted of a deployment that is to be removed. */
+export const removalDigest = digestOf(null);
+
 /** Path of the source tree within the repository, `.` for its root; null where the source is elsewhere. */
 export function sourcePath({ source }: Pick<ResolvedDeployment, "source">): string | null {
   return source.from === "repository" ? source.path : null;

@@ -2,7 +2,7 @@ import { commitSha, type CommitSha } from "../../core/names.ts";
 import type { Push, RefUpdate } from "../../intake/push-gate.ts";
 import type { RefView } from "../../git/refs.ts";
 import { parseTagName } from "../../git/snapshot-tag.ts";
-import type { Announce } from "../apply/announce.ts";
+import { isWorthAnnouncing, type Announce } from "../apply/announce.ts";
 import { changedDefinitions } from "../define/definition.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
@@ -149,30 +149,31 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const place = { ...ref, objects: push.objects, defaultBranch };
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
   const before = await parts.settler.defined(place, folded);
+  const waitsFor = folded.hold
+    ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
+    : reasonToWait(before.definitions, after.definitions);
+  const news = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
+  const changed = isWorthAnnouncing(news) && after.problems.length === 0 ? news : [];
+  // Read beside the next question. A failure is the announcer's to report.
+  const facts = changed.length > 0 ? parts.settler.readFacts(ref) : null;
+  facts?.catch(() => undefined);
   const hosts = await hostProblems(parts.store, ref, after.definitions, before.definitions);
   const problems = [...after.problems, ...hosts];
   if (problems.length > 0) return refused(...problems.map(formatProblem));
   const changes = planChanges(before.definitions, after.definitions);
-  const waitsFor = folded.hold
-    ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
-    : reasonToWait(before.definitions, after.definitions);
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   const { definitions } = after;
-  const asked = await parts.previews(ref, { definitions, changes, surroundings: () => parts.settler.readFacts(ref) });
+  const surroundings = () => facts ?? parts.settler.readFacts(ref);
+  const asked = await parts.previews(ref, { definitions, changes, surroundings });
   if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
   const notices = [...parts.notices(ref, after, changes), ...asked.notices];
   const plan: Plan = { ...ref, changes: asked.changes, notices, waitsFor };
-  const changed = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
   return {
     accept: true,
     lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)],
-    onAccept: () =>
-      parts.announce(ref, {
-        changed,
-        facts: () => parts.settler.readFacts(ref),
-        files: push.objects,
-        isStored: false,
-      }),
+    onAccept: () => {
+      if (facts) parts.announce(ref, { changed, facts, files: push.objects, isStored: false });
+    },
   };
 }
 

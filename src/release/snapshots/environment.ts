@@ -164,7 +164,7 @@ async function considerHead(parts: LookParts, { place, head, actor, facts }: Con
   const reason = reasonToWait(before.definitions, after.definitions);
   if (reason !== null) return { observed: head, snapshot: null, waiting: { commit: head, reason } };
   const changed = changedDefinitions(before.definitions, after.definitions);
-  parts.announce(place, { changed, facts: () => facts, files: place.repo, isStored: true });
+  parts.announce(place, { changed, facts, files: place.repo, isStored: true });
   const [commit] = await place.repo.commitInfo([head]);
   const snapshot = await recorder.create(place, {
     commit: head,

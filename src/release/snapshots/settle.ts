@@ -9,7 +9,7 @@ import type { EnvironmentRef } from "../release.ts";
 import { isSettled, type DeploymentProgress, type DesiredRow, type ReleaseStore } from "../store.ts";
 import { takenHosts, takenMessage, type TakenHost } from "../define/hosts.ts";
 import { desiredOf, type Surroundings } from "../define/workloads.ts";
-import { digestOf } from "../define/definition.ts";
+import { removalDigest } from "../define/definition.ts";
 import { formatProblem, type Problem } from "../../spec/problem.ts";
 
 /** Current versions of the secrets in an environment's reach, by name. */
@@ -169,5 +169,5 @@ function desiredRow(stack: StackName, definition: Definition, folded: Folded, su
 
 function removal(stack: StackName, folded: Folded): DesiredRow {
   const { number, commit } = followed(folded, stack.deployment);
-  return { stack, workload: null, desiredDigest: digestOf(null), hosts: [], snapshot: number, commit, blocked: null };
+  return { stack, workload: null, desiredDigest: removalDigest, hosts: [], snapshot: number, commit, blocked: null };
 }

@@ -1,7 +1,8 @@
 import { sql, type QueryCreator, type Selectable } from "kysely";
 import { commitSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
-import type { DeploymentProgress, DeploymentRow, DesiredRow, ReleaseStore } from "../../release/store.ts";
+import type { EnvironmentRef } from "../../release/release.ts";
+import type { DeploymentProgress, DeploymentRow, DesiredRow, Following, ReleaseStore } from "../../release/store.ts";
 import type { DeploymentState } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 import type { Database } from "../database.ts";
@@ -58,19 +59,7 @@ export function deploymentQueries(db: Database) {
 
 export function applyQueries(db: Database) {
   return {
-    async desire(environment, rows, { snapshot, commit, exceptions }) {
-      await db.transaction().execute(async (transaction) => {
-        await transaction
-          .updateTable("deployments")
-          .set({ snapshot, commit })
-          .where("repository", "=", environment.repository)
-          .where("environment", "=", environment.environment)
-          .where("snapshot", "!=", snapshot)
-          .$if(exceptions.length > 0, (query) => query.where("name", "not in", exceptions))
-          .execute();
-        for (const row of rows) await desireOne(transaction, row);
-      });
-    },
+    desire: (environment, rows, base) => desire(db, environment, { rows, base }),
     async recordApplied(stack, { digest, state, reason, url, isApplied }) {
       const outcome = isApplied
         ? { applied_digest: digest, applied_workload: sql<string | null>`workload`, failed_digest: null }
@@ -130,33 +119,56 @@ const withoutFailure = (recorded: Recorded): Recorded =>
 
 const stateAtFirst = ({ spec }: Workload): DeploymentState => (spec.state === "running" ? "starting" : spec.state);
 
-async function desireOne(db: Database, row: DesiredRow): Promise<void> {
-  const { stack, workload, hosts, blocked } = row;
-  const desired = { desired_digest: row.desiredDigest, snapshot: row.snapshot, commit: row.commit, blocked };
-  if (!workload) {
-    await db
-      .updateTable("deployments")
-      .set({ ...desired, workload: null, failed_digest: null })
-      .where(sameStack(stack))
-      .execute();
-    return;
-  }
-  const values = {
-    ...desired,
-    workload: JSON.stringify(workload),
-    kind: workload.spec.kind,
-    hosts: [...hosts],
-    state: blocked === null ? stateAtFirst(workload) : ("waiting" as const),
-    reason: blocked ?? "",
-    failed_digest: null,
-    updated_at: sql<Date>`now()`,
-  };
-  await db
-    .insertInto("deployments")
-    .values({ repository: stack.repository, environment: stack.environment, name: stack.deployment, ...values })
-    .onConflict((conflict) => conflict.columns(["repository", "environment", "name"]).doUpdateSet(values))
-    .execute();
+interface Desired {
+  readonly rows: readonly DesiredRow[];
+  readonly base: Following;
 }
+
+/** One statement, since every push waits for it. */
+async function desire(
+  db: Database,
+  { repository, environment }: EnvironmentRef,
+  { rows, base }: Desired,
+): Promise<void> {
+  const { snapshot, commit, exceptions } = base;
+  await sql`
+    with wanted as (
+      select * from jsonb_to_recordset(${JSON.stringify(rows.map(columnsOf))}) as wanted (name text, kind text,
+        workload jsonb, hosts text[], desired_digest text, snapshot integer, commit text, blocked text, state text)
+    ), following as (
+      update deployments set snapshot = ${snapshot}, commit = ${commit}
+      where repository = ${repository} and environment = ${environment} and snapshot <> ${snapshot}
+        and name <> all (${exceptions}::text[]) and name not in (select name from wanted)
+    ), going as (
+      update deployments set workload = null, desired_digest = wanted.desired_digest, snapshot = wanted.snapshot,
+        commit = wanted.commit, blocked = wanted.blocked, failed_digest = null
+      from wanted
+      where repository = ${repository} and environment = ${environment} and deployments.name = wanted.name
+        and wanted.workload is null
+    )
+    insert into deployments (repository, environment, name, kind, workload, hosts, desired_digest, snapshot, commit,
+      blocked, state, reason)
+    select ${repository}, ${environment}, name, kind, workload, hosts, desired_digest, snapshot, commit,
+      blocked, state, coalesce(blocked, '')
+    from wanted where workload is not null
+    on conflict (repository, environment, name) do update set kind = excluded.kind, workload = excluded.workload,
+      hosts = excluded.hosts, desired_digest = excluded.desired_digest, snapshot = excluded.snapshot,
+      commit = excluded.commit, blocked = excluded.blocked, state = excluded.state, reason = excluded.reason,
+      failed_digest = null, updated_at = now()
+  `.execute(db);
+}
+
+const columnsOf = ({ stack, workload, hosts, desiredDigest, snapshot, commit, blocked }: DesiredRow) => ({
+  name: stack.deployment,
+  kind: workload?.spec.kind,
+  workload,
+  hosts,
+  desired_digest: desiredDigest,
+  snapshot,
+  commit,
+  blocked,
+  state: workload && blocked === null ? stateAtFirst(workload) : "waiting",
+});
 
 function sameStack({ repository, environment, deployment }: StackName) {
   return sql<boolean>`(repository, environment, name) = (${repository}, ${environment}, ${deployment})`;

@@ -1,16 +1,27 @@
-import { chmod, lstat, readdir, rm } from "node:fs/promises";
+import { chmodSync, lstatSync, readdirSync, type Stats } from "node:fs";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as othersTurn } from "node:timers/promises";
+
+const quickStepsInTurn = 256;
 
 /** Takes every right to write from a tree; links are left as they are. */
 export async function makeReadOnly(path: string): Promise<void> {
-  const status = await lstat(path);
-  if (status.isSymbolicLink()) return;
-  if (status.isDirectory()) {
-    // One folder at a time: a tree may hold a hundred thousand files.
-    for (const name of await readdir(path)) await makeReadOnly(join(path, name));
+  let steps = 0;
+  for (const found of entriesOf(path)) {
+    steps += 1;
+    // A tree may hold a hundred thousand files: others have a turn now and then.
+    if (steps % quickStepsInTurn === 0) await othersTurn();
+    // oxlint-disable-next-line no-bitwise
+    if (!found.status.isSymbolicLink()) chmodSync(found.path, found.status.mode & 0o555);
   }
-  // oxlint-disable-next-line no-bitwise
-  await chmod(path, status.mode & 0o555);
+}
+
+/** What a folder holds comes before itself. */
+function* entriesOf(path: string): Generator<{ readonly path: string; readonly status: Stats }> {
+  const status = lstatSync(path);
+  if (status.isDirectory()) for (const name of readdirSync(path)) yield* entriesOf(join(path, name));
+  yield { path, status };
 }
 
 /** Removes a folder with what it holds, read-only or not; nothing there is fine. */

@@ -8,14 +8,7 @@ import type { Spawn } from "../../../core/spawn.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
 import { maxLogBytes, noteTime, rotate } from "../logs/log-file.ts";
-import {
-  instanceFolder,
-  markerName,
-  readRecord,
-  writeRecord,
-  type InstanceRecord,
-  type InstanceSpec,
-} from "./instance.ts";
+import { instanceFolder, markerName, readRecord, type InstanceRecord, type InstanceSpec } from "./instance.ts";
 import { installWrapper, orAborted } from "./launch.ts";
 import { bindPorts } from "./ports.ts";
 import { markedValues } from "./process-table.ts";
@@ -267,7 +260,6 @@ export class Supervisor {
       hostname: "127.0.0.1",
       stoppedBecause: null,
     };
-    writeRecord(folder, record);
     this.#dependencies.log.debug({ instance: id }, "instance made");
     const runner = this.#makeRunner(record);
     runner.start();
