@@ -22,7 +22,7 @@ export interface Span {
 export interface Due {
   /** Ascending. A time that is less than `onTimeMs` ago was not missed, and is always one of these. */
   readonly times: readonly Date[];
-  /** How many were missed and are not made up for. */
+  /** How many were missed and are not made up for; at most 1,000 are counted. */
   readonly missed: number;
 }
 
