@@ -70,6 +70,7 @@ export const errorTable = {
     status: 422,
     summary: "a target never has the room that a revision wants",
   },
+  PARAMETERS_INVALID: { verdict: "rejected", status: 422, summary: "a run's parameters are not what its job takes" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

@@ -9,8 +9,8 @@ export type ParameterValues = Readonly<Record<string, unknown>>;
 /** What a run runs: a job as one snapshot defines it. */
 export interface Revision {
   readonly workload: JobWorkload;
-  /** `waybill/production/8`'s number. */
-  readonly snapshot: number;
+  /** `waybill/production/8`'s number; null where only the content is known, not which snapshot brought it. */
+  readonly snapshot: number | null;
   readonly commit: string;
 }
 

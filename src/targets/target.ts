@@ -3,6 +3,7 @@ import type { StackName } from "../core/stack.ts";
 import type { Program } from "../engine/engine.ts";
 import type { Ahead } from "../release/deployer.ts";
 import type { Rollouts } from "./rollout.ts";
+import type { RunExecutor } from "./run-executor.ts";
 import type { Sleeper } from "./sleep/keeper.ts";
 import type { LogLine, Workload, WorkloadStatus } from "./workload.ts";
 
@@ -35,6 +36,8 @@ export interface Target {
   foundation?(workload: Workload): Foundation | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
+  /** What starts a job's runs. Absent or null: jobs are checked here, and not run. */
+  executor?(job: Pick<Workload, "target">): RunExecutor | null;
   /** Absent: nothing of it sleeps. */
   readonly sleeper?: Sleeper;
   /** Why applying the workload failed, in the user's words; null where the error says it best. */

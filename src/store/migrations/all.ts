@@ -8,6 +8,7 @@ import { remoteKeys } from "./0007-remote-keys.ts";
 import { snapshotFailures } from "./0008-snapshot-failures.ts";
 import { sleep } from "./0009-sleep.ts";
 import { appliedWorkload } from "./0010-applied-workload.ts";
+import { runs } from "./0020-runs.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   snapshotFailures,
   sleep,
   appliedWorkload,
+  runs,
 ];
