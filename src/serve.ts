@@ -12,6 +12,7 @@ import { openDataFolder, type DataFolder } from "./server/data-folder.ts";
 import { openDoors } from "./server/doors.ts";
 import type { ServeOptions } from "./server/options.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
+import { openRuns } from "./server/runs-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import { openTargets } from "./server/targets/targets.ts";
@@ -109,7 +110,23 @@ async function start(parts: Start): Promise<{ access: Access; endpoint: Endpoint
     bootstrapToken: bootstrapToken(process.env),
   });
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
-  const ways = { base, folder, access, routes, secrets, target, sources, stacks, room, clock, log, spawn, closers };
+  const runs = await openRuns({ db: base.db, target, secrets, release: room.release, log, closers });
+  const ways = {
+    base,
+    folder,
+    access,
+    routes,
+    secrets,
+    target,
+    sources,
+    stacks,
+    room,
+    runs,
+    clock,
+    log,
+    spawn,
+    closers,
+  };
   const endpoint = await openDoors({ ...ways, stopping });
   // What changed while no server ran, and what a crash left half done, is found by looking.
   for (const name of await base.git.list()) {

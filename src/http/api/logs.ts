@@ -17,6 +17,15 @@ const encoders = {
   ndjson: { mediaType: "application/x-ndjson", encode: (line: LogLine) => `${JSON.stringify(line)}\n` },
 } as const;
 
+export const logQuery = {
+  lines: {
+    type: "integer",
+    description: `How many of the last lines; ${defaultLines} by default, at most ${maxLines}.`,
+  },
+  follow: { type: "boolean", description: "Go on with what is said from now on." },
+  format: { type: "string", description: "text (by default), ndjson or events." },
+} as const satisfies Route["query"];
+
 export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
   {
     method: "GET",
@@ -24,38 +33,46 @@ export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
     audience: "member",
     voice: "api",
     summary: "A deployment's log: plain text, NDJSON or server-sent events",
-    query: {
-      lines: {
-        type: "integer",
-        description: `How many of the last lines; ${defaultLines} by default, at most ${maxLines}.`,
-      },
-      follow: { type: "boolean", description: "Go on with what is said from now on." },
-      format: { type: "string", description: "text (by default), ndjson or events." },
-    },
+    query: logQuery,
     answer: { status: 200, mediaType: "text/plain" },
     async handle(call) {
       const request = readLogRequest(call);
       const stack = stackOf(call);
       await visibleDeployment(dependencies, actorOf(call), stack);
-      const open = (signal: AbortSignal): AsyncIterable<LogLine> =>
+      return logResponse(call, request, (signal) =>
         dependencies.logs(stack, {
           lines: request.lines,
           follow: request.follow,
           signal: AbortSignal.any([signal, dependencies.signal]),
-        });
-      if (request.format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
-      return streamResponse(call.request, open, {
-        ...encoders[request.format],
-        encodeError: (code, message) =>
-          request.format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
-        // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
-        heartbeat: request.follow && request.format === "ndjson" ? "\n" : null,
-      });
+        }),
+      );
     },
   },
 ];
 
-function readLogRequest({ url }: Call): { lines: number; follow: boolean; format: "text" | "ndjson" | "events" } {
+interface LogCall {
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly format: "text" | "ndjson" | "events";
+}
+
+/** A log in the form that was asked for, as it comes. */
+export function logResponse(
+  call: Call,
+  { format, follow }: LogCall,
+  open: (signal: AbortSignal) => AsyncIterable<LogLine>,
+): Response {
+  if (format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
+  return streamResponse(call.request, open, {
+    ...encoders[format],
+    encodeError: (code, message) =>
+      format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
+    // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
+    heartbeat: follow && format === "ndjson" ? "\n" : null,
+  });
+}
+
+export function readLogRequest({ url }: Call): LogCall {
   const format = url.searchParams.get("format") ?? "text";
   if (format !== "text" && format !== "ndjson" && format !== "events") {
     throw new WaybillError(
