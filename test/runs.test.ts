@@ -23,7 +23,7 @@ const runsOf = async (name: string): Promise<readonly RunView[]> =>
 
 async function deploy(files: Readonly<Record<string, string>>): Promise<void> {
   const pushed = await clone.push({ "jobs/README": "x\n", ...files });
-  assert.equal(pushed.code, 0, pushed.stderr);
+  assert.equal(pushed.exitCode, 0, pushed.stderr);
 }
 
 test("a job is deployed, run with parameters, and leaves a result and files", async () => {
