@@ -5,7 +5,7 @@ import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
-import { makeCalendar } from "./dispatch/calendar.ts";
+import { Calendar } from "./dispatch/calendar.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { makeHistory } from "./history.ts";
 import { makeJobBook } from "./job-book.ts";
@@ -54,7 +54,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     log,
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
-  const calendar = makeCalendar({ store, schedules, accept, newId, clock, log });
+  const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
   const history = makeHistory({ store, executorOf: parts.executorOf, log });
   const background = makeBackground(log);
 

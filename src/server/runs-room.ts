@@ -44,10 +44,7 @@ export async function openRuns({ db, target, secrets, release, log, closers }: R
 
 type Events = ReturnType<Release["events"]>;
 
-async function follow(
-  events: Events,
-  onDeployment: ReturnType<typeof makeRunsRoom>["deploymentChanged"],
-): Promise<void> {
+async function follow(events: Events, onDeployment: (stack: StackName) => void): Promise<void> {
   for await (const { type, repository, environment, deployment } of events) {
     if (type === "deployment" && environment !== null && deployment !== null) {
       onDeployment({ repository, environment, deployment });

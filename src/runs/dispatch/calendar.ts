@@ -29,88 +29,94 @@ interface Entry {
   nextMs: number;
 }
 
-/** Fires schedules: each time of each of them becomes a run once. */
-export interface Calendar {
-  /** Takes a job's schedules as they are now; null: the job is gone. */
-  take(stack: StackName, job: Job | null): Promise<void>;
-  /** Fires until the signal aborts. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
 const maxAtOnce = 2_000;
 const retryMs = 5_000;
 
-export function makeCalendar(parts: CalendarParts): Calendar {
-  const { store, schedules, clock, log } = parts;
-  const entries = new Map<string, Map<string, Entry>>();
-  const alarm = makeAlarm(clock);
+/** Fires schedules: each time of each of them becomes a run once. */
+export class Calendar {
+  readonly #parts: CalendarParts;
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #alarm;
 
-  function plan(entry: Entry): void {
-    const [next] = schedules.upcoming(entry.schedule, entry.until, 1);
-    entry.nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY;
-    if (next) alarm.expect("", next);
+  constructor(parts: CalendarParts) {
+    this.#parts = parts;
+    this.#alarm = makeAlarm(parts.clock);
   }
 
-  async function take(stack: StackName, job: Job | null): Promise<void> {
-    const key = stackKey(stack);
-    const active = job ? activeSchedules(job) : [];
+  /** Takes a job's schedules as they are now; null: the job is gone. */
+  async take(stack: StackName, job: Job | null): Promise<void> {
+    const { store, clock } = this.#parts;
     const kept = new Map((await store.marks(stack)).map((mark) => [mark.schedule, mark]));
-    const now = clock.now();
-    const found = new Map<string, Entry>();
-    const fresh: ScheduleMark[] = [];
-    for (const schedule of job ? active : []) {
-      if (!job) break;
+    const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
+    const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
       const digest = digestOf(schedule);
       const mark = kept.get(schedule.name);
-      const until = mark?.digest === digest ? mark.until : now;
-      if (mark?.digest !== digest) fresh.push({ stack, schedule: schedule.name, digest, until });
-      found.set(schedule.name, { job, schedule, digest, until, nextMs: 0 });
-    }
+      return { job: of, schedule, digest, until: mark?.digest === digest ? mark.until : clock.now(), nextMs: 0 };
+    });
+    const fresh = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
     // What was paused or is gone has no mark: when it comes back it fires from then on.
-    if (kept.size > 0) await store.keepMarks(stack, [...found.keys()]);
-    if (fresh.length > 0) await store.accept([], fresh);
-    if (found.size === 0) return void entries.delete(key);
-    entries.set(key, found);
-    for (const entry of found.values()) plan(entry);
+    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
+    if (fresh.length > 0)
+      await store.accept(
+        [],
+        fresh.map((entry) => markOf(entry, entry.until)),
+      );
+    if (entries.length === 0) return void this.#entries.delete(stackKey(stack));
+    this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
+    for (const entry of entries) this.#plan(entry);
   }
 
-  async function fire(): Promise<void> {
-    const now = clock.now();
-    const due = [...entries.values()]
-      .flatMap((ofJob) => [...ofJob.values()])
-      .filter(({ nextMs }) => nextMs <= now.getTime());
-    for (let first = 0; first < due.length; first += maxAtOnce)
-      await fireSome(due.slice(first, first + maxAtOnce), now);
-    const nextMs = [...entries.values()]
-      .flatMap((ofJob) => [...ofJob.values()])
-      .reduce((least, entry) => Math.min(least, entry.nextMs), Number.POSITIVE_INFINITY);
-    if (nextMs < Number.POSITIVE_INFINITY) alarm.expect("", new Date(nextMs));
+  /** Fires until the signal aborts. */
+  run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    const ring = (): Promise<void> =>
+      this.#fire().catch((error: unknown) => {
+        log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
+        this.#alarm.expect("", new Date(clock.now().getTime() + retryMs));
+      });
+    return this.#alarm.run(ring, signal);
   }
 
-  async function fireSome(due: readonly Entry[], now: Date): Promise<void> {
+  #all(): readonly Entry[] {
+    return [...this.#entries.values()].flatMap((ofJob) => [...ofJob.values()]);
+  }
+
+  #plan(entry: Entry): void {
+    const [next] = this.#parts.schedules.upcoming(entry.schedule, entry.until, 1);
+    entry.nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY;
+    if (next) this.#alarm.expect("", next);
+  }
+
+  async #fire(): Promise<void> {
+    const now = this.#parts.clock.now();
+    const due = this.#all().filter(({ nextMs }) => nextMs <= now.getTime());
+    for (let first = 0; first < due.length; first += maxAtOnce) {
+      await this.#fireSome(due.slice(first, first + maxAtOnce), now);
+    }
+    const nextMs = this.#all().reduce((least, entry) => Math.min(least, entry.nextMs), Number.POSITIVE_INFINITY);
+    if (nextMs < Number.POSITIVE_INFINITY) this.#alarm.expect("", new Date(nextMs));
+  }
+
+  async #fireSome(due: readonly Entry[], now: Date): Promise<void> {
+    const { schedules, accept, log } = this.#parts;
     const fired = due.map((entry) => ({ entry, ...schedules.due(entry.schedule, { after: entry.until, until: now }) }));
-    const candidates = fired.flatMap(({ entry, times }) => times.map((time) => candidateOf(entry, time)));
-    const marks = due.map(({ job, schedule, digest }) => ({
-      stack: job.stack,
-      schedule: schedule.name,
-      digest,
-      until: now,
-    }));
-    await parts.accept(candidates, marks);
+    await accept(
+      fired.flatMap(({ entry, times }) => times.map((time) => this.#candidateOf(entry, time))),
+      due.map((entry) => markOf(entry, now)),
+    );
     for (const { entry, missed } of fired) {
-      if (missed > 0) {
-        const told = { job: stackKey(entry.job.stack), schedule: entry.schedule.name, missed };
-        log.info(told, "times of a schedule were missed and are not made up for");
-      }
+      const told = { job: stackKey(entry.job.stack), schedule: entry.schedule.name, missed };
+      if (missed > 0) log.info(told, "times of a schedule were missed and are not made up for");
       entry.until = now;
-      plan(entry);
+      this.#plan(entry);
     }
   }
 
-  function candidateOf({ job, schedule }: Entry, time: Date): Candidate {
+  #candidateOf({ job, schedule }: Entry, time: Date): Candidate {
+    const { schedules, newId, clock } = this.#parts;
     const key = `${stackKey(job.stack)}/${schedule.name}/${time.toISOString()}`;
     return {
-      id: parts.newId(),
+      id: newId(),
       stack: job.stack,
       name: "",
       job,
@@ -122,18 +128,14 @@ export function makeCalendar(parts: CalendarParts): Calendar {
       callback: null,
     };
   }
-
-  return {
-    take,
-    run: (signal) =>
-      alarm.run(async () => {
-        await fire().catch((error: unknown) => {
-          log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
-          alarm.expect("", new Date(clock.now().getTime() + retryMs));
-        });
-      }, signal),
-  };
 }
+
+const markOf = ({ job, schedule, digest }: Entry, until: Date): ScheduleMark => ({
+  stack: job.stack,
+  schedule: schedule.name,
+  digest,
+  until,
+});
 
 /** Those that fire: neither the file nor a person says otherwise. */
 export function activeSchedules({ workload: { spec }, pause, schedulePauses }: Job): readonly ResolvedSchedule[] {

@@ -12,16 +12,7 @@ const chunkSize = 1_000;
 export function acceptQueries(db: Database) {
   // The same for a day's runs of a job: it is written by the first of them.
   const written = new Set<string>();
-  const digests = new WeakMap<Revision, string>();
-
-  function digestOf(revision: Revision): string {
-    const known = digests.get(revision);
-    if (known !== undefined) return known;
-    const { workload, snapshot, commit } = revision;
-    const digest = createHash("sha256").update(JSON.stringify({ workload, snapshot, commit })).digest("hex");
-    digests.set(revision, digest);
-    return digest;
-  }
+  const digestOf = rememberedDigest();
 
   async function insert(transaction: Database, runs: readonly NewRun[]) {
     const revisions = new Map(runs.map(({ revision }) => [digestOf(revision), revision]));
@@ -58,6 +49,24 @@ export function acceptQueries(db: Database) {
       for (const { revision } of runs) written.add(digestOf(revision));
       return accepted;
     },
+  } satisfies Partial<RunStore>;
+}
+
+function rememberedDigest(): (revision: Revision) => string {
+  const digests = new WeakMap<Revision, string>();
+  return (revision) => {
+    const { workload, snapshot, commit } = revision;
+    const digest =
+      digests.get(revision) ??
+      createHash("sha256").update(JSON.stringify({ workload, snapshot, commit })).digest("hex");
+    digests.set(revision, digest);
+    return digest;
+  };
+}
+
+/** How far schedules were looked at. */
+export function markQueries(db: Database) {
+  return {
     async marks(stack) {
       let query = db.selectFrom("schedule_marks").selectAll();
       if (stack) {

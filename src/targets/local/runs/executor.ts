@@ -54,11 +54,12 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
       const path = runFolder(runs, run).log;
       const cursor = new LogCursor(path, { from: sizeOf(path), clock });
       yield* tail(path, lines);
-      while (follow && !signal.aborted) {
+      if (!follow) return;
+      while (!signal.aborted) {
         yield* cursor.read();
         await clock.sleep(followPollMs, signal).catch(() => undefined);
       }
-      if (follow) yield* cursor.read();
+      yield* cursor.read();
     },
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
     forget(run) {
