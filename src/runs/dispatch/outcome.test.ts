@@ -31,7 +31,10 @@ test("how a program ended is how its run ended", () => {
   });
   assert.equal(state({ exitStatus: null, signal: "SIGKILL", crash: "killed by SIGKILL" }).state, "Crashed");
   const timedOut = state({ exitStatus: null, signal: "SIGTERM", crash: "killed by SIGTERM" }, 60);
-  assert.deepEqual([timedOut.state, timedOut.reason], ["TimedOut", "took longer than its timeout of 60 s, and was ended"]);
+  assert.deepEqual(
+    [timedOut.state, timedOut.reason],
+    ["TimedOut", "took longer than its timeout of 60 s, and was ended"],
+  );
   assert.equal(state({ resultFault: "what it wrote is not kept" }).reason, "what it wrote is not kept");
 });
 
