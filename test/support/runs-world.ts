@@ -27,7 +27,10 @@ export async function deployJob(
   yaml: string,
   source: TreeSha | null = null,
 ): Promise<StackName> {
-  const workload = workloadOf(`kind: job\nname: ${name}\ncommand: ./${name}\n${yaml}`, { source });
+  const workload = workloadOf(
+    `kind: job\nname: ${name}\n${yaml.includes("command:") ? "" : `command: ./${name}\n`}${yaml}`,
+    { source },
+  );
   const stack = jobStack(name);
   const repository = { name: stack.repository, url: null, default_branch: "main", problem: null };
   await db
