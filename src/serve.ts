@@ -19,6 +19,7 @@ import type { ServeOptions } from "./server/options.ts";
 import { takeTurn } from "./server/replicas/acting.ts";
 import { replicaOf, targetsFor, type Replica } from "./server/replicas/replica.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
+import { openRuns } from "./server/runs-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import { openTargets } from "./server/targets/targets.ts";
@@ -126,6 +127,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     bootstrapToken: bootstrapToken(process.env),
   });
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
+  const runs = await openRuns({ db: base.db, target, secrets, release: room.release, log, closers });
   const ways = {
     base,
     folder,
@@ -137,6 +139,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     sources,
     stacks,
     room,
+    runs,
     clock,
     log,
     spawn,

@@ -8,6 +8,7 @@ import { packageRoot } from "../core/package-root.ts";
 import { makeClient, type Client } from "./client.ts";
 import { addAccountCommands } from "./grammar/accounts.ts";
 import { addDeploymentCommands } from "./grammar/deployments.ts";
+import { addRunCommands } from "./grammar/runs.ts";
 import { addServerCommands } from "./grammar/servers.ts";
 import { addStackCommands } from "./grammar/stacks.ts";
 import { findLogin } from "./kept-login.ts";
@@ -63,6 +64,7 @@ export function buildProgram(terminal: Terminal, finish: (status: number) => voi
     finish((await command({ terminal, json, connect, now: () => new Date() })) ?? 0);
   addServerCommands(program, run);
   addDeploymentCommands(program, run);
+  addRunCommands(program, run);
   addAccountCommands(program, run);
   addStackCommands(program, run);
   for (const command of leaves(program)) command.option("--json", "print one JSON document");

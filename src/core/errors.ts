@@ -77,6 +77,7 @@ export const errorTable = {
     summary: "a cluster's entrance let in somebody without an identity",
   },
   ENTRANCE_SILENT: { verdict: "transient", summary: "a cluster's entrance did not come to ask who somebody is" },
+  PARAMETERS_INVALID: { verdict: "rejected", status: 422, summary: "a run's parameters are not what its job takes" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

@@ -5,6 +5,7 @@ import type { Log } from "../core/log.ts";
 import type { Secret } from "../core/secret.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Release } from "../release/release.ts";
+import type { Runs } from "../runs/runs.ts";
 import type { AccessRule } from "../targets/route.ts";
 import type { LogRequest } from "../targets/target.ts";
 import type { LogLine } from "../targets/workload.ts";
@@ -12,6 +13,7 @@ import type { LogLine } from "../targets/workload.ts";
 /** Everything that the API and the pages call; serve.ts hands it in. */
 export interface HttpDependencies {
   readonly release: Release;
+  readonly runs: Runs;
   readonly access: HttpAccess;
   /** Who may see a deployment; null when nothing is known of it, and then only members do. */
   readonly accessRule: (stack: StackName) => Promise<AccessRule | null>;

@@ -7,6 +7,8 @@ import { transportRoutes } from "./api/git-transport.ts";
 import { logRoutes } from "./api/logs.ts";
 import { planRoutes } from "./api/plans.ts";
 import { repositoryRoutes } from "./api/repositories.ts";
+import { runRoutes } from "./api/runs/runs.ts";
+import { scheduleRoutes } from "./api/runs/schedules.ts";
 import { secretRoutes } from "./api/secrets.ts";
 import { serverRoutes } from "./api/server.ts";
 import { stackRoutes } from "./api/stacks.ts";
@@ -25,6 +27,8 @@ export function routeTable(dependencies: HttpDependencies): readonly Route[] {
     deploymentRoutes,
     logRoutes,
     planRoutes,
+    runRoutes,
+    scheduleRoutes,
     secretRoutes,
     stackRoutes,
     tokenRoutes,

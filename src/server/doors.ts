@@ -14,6 +14,7 @@ import type { RouteStore } from "../store/routes.ts";
 import type { Target } from "../targets/target.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import type { Endpoint } from "../gateway/mirror.ts";
+import type { Runs } from "../runs/runs.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -35,6 +36,7 @@ interface DoorsParts {
   readonly sources: Sources;
   readonly stacks: StackShelf;
   readonly room: ReturnType<typeof makeReleaseRoom>;
+  readonly runs: Runs;
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn: Spawn;
@@ -83,9 +85,10 @@ interface Entrances {
 }
 
 async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<Endpoint> {
-  const { base, access, routes, secrets, stacks, target, sources, room, clock, log, closers, stopping } = parts;
+  const { base, access, routes, secrets, stacks, target, sources, room, runs, clock, log, closers, stopping } = parts;
   const app = makeHttpApp({
     release: room.release,
+    runs,
     access,
     accessRule: async (stack) => (await routes.list(stack))[0]?.access ?? null,
     git: gitEndpoint,

@@ -141,7 +141,7 @@ export interface SiteFields extends Common {
 
 export type WhenFull = "queue" | "skip" | "cancel-running";
 export type Backoff = "fixed" | "exponential";
-export type CatchUp = "latest" | "all" | "none";
+export type CatchUp = "latest" | "all" | "skip";
 
 export interface ParametersSpec {
   readonly schema?: Readonly<Record<string, unknown>>;
@@ -152,13 +152,19 @@ export interface ScheduleSpec {
   readonly name: string;
   readonly description?: string;
   readonly cron?: string;
+  readonly dayOr?: boolean;
   readonly interval?: string;
   readonly rrule?: string;
   readonly anchor?: string;
   readonly timezone?: string;
   readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly startAt?: string;
+  readonly endAt?: string;
+  readonly jitter?: string;
   readonly catchUp?: CatchUp;
-  readonly paused?: boolean;
+  readonly catchUpLimit?: number;
+  readonly catchUpMaxAge?: string;
+  readonly active?: boolean;
 }
 
 type Overlaid<Fields> = Fields & { readonly environments?: Readonly<Record<string, Partial<Fields>>> };

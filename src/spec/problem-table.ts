@@ -101,7 +101,7 @@ export const problemTable = {
   INTERVAL_INVALID: { meaning: "An interval is not an ISO 8601 duration.", remedy: "Write `PT15M`, `PT6H` or `P1D`." },
   RRULE_INVALID: { meaning: "A recurrence rule is not one, or never fires.", remedy: "See RFC 5545, section 3.3.10." },
   TIMEZONE_UNKNOWN: { meaning: "There is no such time zone.", remedy: "Use an IANA name such as `Europe/Berlin`." },
-  ANCHOR_INVALID: { meaning: "An anchor is not a point in time.", remedy: "Write `2026-01-01T00:00:00Z`." },
+  TIME_INVALID: { meaning: "A point in time is not one.", remedy: "Write `2026-01-01T00:00:00Z`." },
   SCHEDULE_DUPLICATE: { meaning: "Two schedules of a job have one name.", remedy: "Rename one of them." },
   PARAMETER_SCHEMA: { meaning: "The schema of a job's parameters is not one.", remedy: "Write JSON Schema 2020-12." },
   PARAMETER_PATTERN: {

@@ -116,8 +116,15 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
       anchor: schedule.anchor ?? null,
       timezone: schedule.timezone ?? "UTC",
       parameters: { ...values, ...schedule.parameters },
-      catchUp: schedule.catchUp ?? "latest",
-      paused: schedule.paused ?? false,
+      startAt: schedule.startAt ?? null,
+      endAt: schedule.endAt ?? null,
+      jitterSeconds: duration(schedule.jitter, 0),
+      catchUp: {
+        policy: schedule.catchUp ?? "latest",
+        limit: schedule.catchUpLimit ?? 100,
+        maxAgeSeconds: duration(schedule.catchUpMaxAge, weekSeconds),
+      },
+      isActive: schedule.active ?? true,
     })),
     concurrency: {
       limit: spec.concurrency === undefined ? null : (spec.concurrency.limit ?? 1),
@@ -132,11 +139,13 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
   };
 }
 
+const weekSeconds = 7 * 86_400;
+
 type Schedule = NonNullable<JobFields["schedules"]>[number];
 type When = ResolvedJob["schedules"][number]["when"];
 
 function resolveWhen(schedule: Schedule): When {
-  if (schedule.cron !== undefined) return { by: "cron", cron: schedule.cron };
+  if (schedule.cron !== undefined) return { by: "cron", cron: schedule.cron, isDayOr: schedule.dayOr ?? true };
   if (schedule.rrule !== undefined) return { by: "rrule", rrule: schedule.rrule };
   const intervalSeconds = parseIsoDuration(schedule.interval ?? "");
   if (intervalSeconds === undefined) throw new TypeError(`schedule ${schedule.name} was not checked`);

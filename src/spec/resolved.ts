@@ -125,7 +125,7 @@ export interface ResolvedSchedule {
   readonly name: string;
   readonly description: string;
   readonly when:
-    | { readonly by: "cron"; readonly cron: string }
+    | { readonly by: "cron"; readonly cron: string; readonly isDayOr: boolean }
     | { readonly by: "interval"; readonly intervalSeconds: number }
     | { readonly by: "rrule"; readonly rrule: string };
   /** RFC 3339, null where none was given: intervals then count from 1970-01-01T00:00:00Z. */
@@ -133,8 +133,13 @@ export interface ResolvedSchedule {
   readonly timezone: string;
   /** The job's values with the schedule's own over them. */
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly catchUp: CatchUp;
-  readonly paused: boolean;
+  /** RFC 3339; times outside start no runs. */
+  readonly startAt: string | null;
+  readonly endAt: string | null;
+  readonly jitterSeconds: number;
+  /** What becomes of times missed: of those younger than `maxAgeSeconds`, at most the `limit` newest. */
+  readonly catchUp: { readonly policy: CatchUp; readonly limit: number; readonly maxAgeSeconds: number };
+  readonly isActive: boolean;
 }
 
 export type ResolvedJob = ResolvedCommon & { readonly kind: "job" } & ResolvedWorkload & {

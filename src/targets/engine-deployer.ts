@@ -105,10 +105,12 @@ function statusAfter(workload: Workload, target: DeployerParts["target"]): Workl
 }
 
 /** For what has no process of its own to be asked: a site, or a deployment that is meant to be off. */
-function settledStatus(workload: Workload, target: Pick<Target, "notices">): WorkloadStatus {
+function settledStatus(workload: Workload, target: Pick<Target, "notices" | "executor">): WorkloadStatus {
   const { spec, pause } = workload;
   // Nothing runs of a kind that the target only checks: it says so itself.
-  if (spec.kind === "job") return { state: "stopped", reason: target.notices(workload).join("; ") };
+  if (spec.kind === "job" && !target.executor?.(workload)) {
+    return { state: "stopped", reason: target.notices(workload).join("; ") };
+  }
   if (spec.state === "running") return { state: "ready", reason: "" };
   if (!pause) return { state: spec.state, reason: `state: ${spec.state} in its file` };
   return { state: "paused", reason: pause.reason ? `paused by ${pause.by}: ${pause.reason}` : `paused by ${pause.by}` };

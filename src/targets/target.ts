@@ -5,6 +5,7 @@ import type { Step } from "../engine/step.ts";
 import type { Ahead, ObjectChange } from "../release/deployer.ts";
 import type { Rollouts } from "./rollout.ts";
 import type { LogFilter } from "./log-filter.ts";
+import type { RunExecutor } from "./run-executor.ts";
 import type { Sleeper } from "./sleep/keeper.ts";
 import type { LogLine, Workload, WorkloadStatus } from "./workload.ts";
 
@@ -57,6 +58,8 @@ export interface Target {
   guard?(workload: Workload): Guard | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
+  /** What starts a job's runs. Absent or null: jobs are checked here, and not run. */
+  executor?(job: Pick<Workload, "target">): RunExecutor | null;
   /** Absent: nothing of it sleeps. */
   readonly sleeper?: Sleeper;
   /** Why applying the workload failed, in the user's words; null where the error says it best. */

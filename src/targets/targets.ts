@@ -47,6 +47,7 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
       Object.hasOwn(targets, workload.target)
         ? ofWorkload(workload).notices(workload)
         : [unknown(workload.target, Object.keys(targets))],
+    executor: (job) => (Object.hasOwn(targets, job.target) ? targets[job.target] : undefined)?.executor?.(job) ?? null,
     status(stack) {
       for (const [name, target] of Object.entries(targets)) {
         const status = isElsewhere(name, stack) ? null : target.status(stack);

@@ -56,11 +56,11 @@ export function idleOf({ spec, pause }: Workload): Pick<RouteArgs, "idle"> {
 const hostOf = (environment: string, subdomain: string): string =>
   environment === "production" ? subdomain : `${environment}--${subdomain}`;
 
-export const makeSource = (workload: WorkloadOf<"service" | "worker" | "site">): Source =>
+export const makeSource = (workload: WorkloadOf<"service" | "worker" | "site" | "job">): Source =>
   new Source(workload.spec.name, sourceArgs(workload));
 
 /** `workingDir` and files are part of a source only where something is built or written in it. */
-export function sourceArgs(workload: WorkloadOf<"service" | "worker" | "site">): SourceArgs {
+export function sourceArgs(workload: WorkloadOf<"service" | "worker" | "site" | "job">): SourceArgs {
   const { spec, stack } = workload;
   const files = spec.kind === "site" ? {} : spec.files;
   const isAsInGit = spec.build === null && Object.keys(files).length === 0;

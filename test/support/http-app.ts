@@ -7,6 +7,7 @@ import { silentLog } from "../../src/core/log.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { makeHttpApp } from "../../src/http/app.ts";
 import { makeFakeRelease, type FakeRelease, type World } from "./fake-release.ts";
+import { makeFakeRuns } from "./fake-runs.ts";
 import { sampleWorld } from "./sample-world.ts";
 
 export const publicUrl = "http://localhost:8080";
@@ -54,6 +55,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
   const log = makeFakeLog(sampleLog());
   const dependencies: HttpDependencies = {
     release,
+    runs: makeFakeRuns(),
     access: fakeAccess(url),
     // Viewers may see the ranker, and nothing else.
     accessRule: async ({ deployment }) =>

@@ -1,20 +1,17 @@
-import { execFile } from "node:child_process";
-import { mkdir, realpath, writeFile } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
-import { promisify } from "node:util";
+import { realpath } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import { WaybillError } from "../../core/errors.ts";
 import { deploymentSchema } from "../../spec/schema/deployment.ts";
 import { answer, type CommandContext } from "../command.ts";
 import { findLogin } from "../kept-login.ts";
 import { firstFile } from "../init/first-file.ts";
 import { openFolder } from "../init/folder.ts";
-
-const run = promisify(execFile);
+import { repositoryRoot, writeNew } from "../new-file.ts";
 
 /** Looks at the folder and writes the first deployment file of what it sees. Nothing that exists is overwritten. */
 export async function init(context: CommandContext): Promise<void> {
   const folder = await realpath(context.terminal.cwd);
-  const root = await rootOf(folder);
+  const root = await repositoryRoot(folder);
   const sourcePath =
     relative(root ?? folder, folder)
       .split(sep)
@@ -49,22 +46,3 @@ const nextSteps = (isNew: boolean, name: string, url: string): readonly string[]
   "git push waybill HEAD:main",
   `(Git asks for a password: a token, made at ${url}/account)`,
 ];
-
-/** The repository's root; null outside of one. */
-async function rootOf(folder: string): Promise<string | null> {
-  const { stdout } = await run("git", ["rev-parse", "--show-toplevel"], { cwd: folder }).catch(() => ({ stdout: "" }));
-  const root = stdout.trimEnd();
-  return root === "" ? null : realpath(root);
-}
-
-/** False when there is such a file already. */
-async function writeNew(file: string, text: string): Promise<boolean> {
-  await mkdir(dirname(file), { recursive: true });
-  try {
-    await writeFile(file, text, { flag: "wx" });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  }
-}

@@ -2,7 +2,8 @@ import type { LogLine } from "../../targets/workload.ts";
 import type { CommandContext } from "../command.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { deploymentPath, findDeployment, type Choice } from "../repository-choice.ts";
-import { painter, printable, type Paint } from "../terminal.ts";
+import { painter, printable, type Paint, type Terminal } from "../terminal.ts";
+import type { Client } from "../client.ts";
 
 export interface LogsOptions extends Choice {
   readonly follow?: boolean;
@@ -26,13 +27,28 @@ export async function logs(context: CommandContext, name: string, options: LogsO
     ...(options.previous && { previous: "true" }),
     ...(options.pod !== undefined && { pod: options.pod }),
   });
-  const paint = painter(context.terminal);
-  for await (const text of client.lines(`${deploymentPath(found, "logs")}?${query.toString()}`)) {
+  const { terminal, json } = context;
+  const path = `${deploymentPath(found, "logs")}?${query.toString()}`;
+  await printLog({ client, terminal, print: terminal.out, isRaw: json }, path);
+}
+
+interface LogPrinter {
+  readonly client: Client;
+  readonly terminal: Terminal;
+  readonly print: (line: string) => void;
+  /** As lines of JSON. */
+  readonly isRaw?: boolean;
+}
+
+/** Prints the log that the path answers as NDJSON, as it comes. */
+export async function printLog({ client, terminal, print, isRaw = false }: LogPrinter, path: string): Promise<void> {
+  const paint = painter(terminal);
+  for await (const text of client.lines(path)) {
     // An empty line only keeps the connection alive.
     if (text === "") continue;
     const line = JSON.parse(text) as LogLine | { code: string; message: string };
     if ("code" in line) throw brokenOff(line);
-    context.terminal.out(context.json ? text : lineOf(line, paint));
+    print(isRaw ? text : lineOf(line, paint));
   }
 }
 

@@ -16,6 +16,18 @@ export function addServerCommands(program: Command, run: Run): void {
     .command("init")
     .description("look at this folder and write its first deployment file")
     .action((options: Json) => run(async (context) => (await import("../commands/init.ts")).init(context), options));
+  const imports = program.command("import").description("write deployment files of another product's files");
+  for (const [product, what] of Object.entries(products)) {
+    imports
+      .command(`${product} [files...]`)
+      .description(what)
+      .action((files: readonly string[], options: Json) =>
+        run(async (context) => {
+          const { importDeployments } = await import("../commands/import.ts");
+          await importDeployments(context, product as keyof typeof products, files);
+        }, options),
+      );
+  }
   program
     .command("validate [path]")
     .description("check deployment files, without a server")
@@ -44,3 +56,8 @@ const serverOptions = (command: Command): Command =>
     .option("-p, --port <number>", "where requests are answered", wholeNumber, 8080)
     .option("--config <file>", "settings (schemas/server.schema.json)")
     .option("--stop-workloads", "when the server stops, what it runs stops too");
+
+const products = {
+  prefect: "deployments of prefect.yaml or deployment.yaml, as jobs",
+  saturn: "recipes of Saturn Cloud's deployments and jobs",
+};

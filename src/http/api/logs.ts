@@ -18,6 +18,15 @@ const encoders = {
   ndjson: { mediaType: "application/x-ndjson", encode: (line: LogLine) => `${JSON.stringify(line)}\n` },
 } as const;
 
+export const logQuery = {
+  lines: {
+    type: "integer",
+    description: `How many of the last lines; ${defaultLines} by default, at most ${maxLines}.`,
+  },
+  follow: { type: "boolean", description: "Go on with what is said from now on." },
+  format: { type: "string", description: "text (by default), ndjson or events." },
+} as const satisfies Route["query"];
+
 export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
   {
     method: "GET",
@@ -26,32 +35,20 @@ export const logRoutes = (dependencies: HttpDependencies): readonly Route[] => [
     voice: "api",
     summary: "A deployment's log: plain text, NDJSON or server-sent events",
     query: {
-      lines: {
-        type: "integer",
-        description: `How many of the last lines; ${defaultLines} by default, at most ${maxLines}.`,
-      },
-      follow: { type: "boolean", description: "Go on with what is said from now on." },
+      ...logQuery,
       text: { type: "string", description: "Only lines that hold this text, letter for letter." },
       since: { type: "string", description: "Only lines said at this time (ISO 8601) or later." },
       previous: { type: "boolean", description: "What containers said before they were last started. In a cluster." },
       pod: { type: "string", description: "Only this pod's lines: its name, or how that ends. In a cluster." },
-      format: { type: "string", description: "text (by default), ndjson or events." },
     },
     answer: { status: 200, mediaType: "text/plain" },
     async handle(call) {
       const request = readLogRequest(call);
       const stack = stackOf(call);
       await visibleDeployment(dependencies, actorOf(call), stack);
-      const open = (signal: AbortSignal): AsyncIterable<LogLine> =>
-        dependencies.logs(stack, { ...request.log, signal: AbortSignal.any([signal, dependencies.signal]) });
-      if (request.format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
-      return streamResponse(call.request, open, {
-        ...encoders[request.format],
-        encodeError: (code, message) =>
-          request.format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
-        // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
-        heartbeat: request.log.follow && request.format === "ndjson" ? "\n" : null,
-      });
+      return logResponse(call, request, (signal) =>
+        dependencies.logs(stack, { ...request.log, signal: AbortSignal.any([signal, dependencies.signal]) }),
+      );
     },
   },
 ];
@@ -61,7 +58,23 @@ interface ReadLogRequest {
   readonly format: "text" | "ndjson" | "events";
 }
 
-function readLogRequest({ url }: Call): ReadLogRequest {
+/** A log in the form that was asked for, as it comes. */
+export function logResponse(
+  call: Call,
+  { format, log }: ReadLogRequest,
+  open: (signal: AbortSignal) => AsyncIterable<LogLine>,
+): Response {
+  if (format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
+  return streamResponse(call.request, open, {
+    ...encoders[format],
+    encodeError: (code, message) =>
+      format === "ndjson" ? `${JSON.stringify({ code, message })}\n` : `${code} ${message}\n`,
+    // Clients and proxies give up on a body that is silent for minutes; readers of NDJSON skip empty lines.
+    heartbeat: log.follow && format === "ndjson" ? "\n" : null,
+  });
+}
+
+export function readLogRequest({ url }: Call): ReadLogRequest {
   const format = url.searchParams.get("format") ?? "text";
   if (format !== "text" && format !== "ndjson" && format !== "events") {
     throw new WaybillError(

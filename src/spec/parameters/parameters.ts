@@ -7,6 +7,7 @@ import { explain } from "../schema/explain.ts";
 import type { StepBudget } from "./pattern.ts";
 import { compilePattern, PatternTooSlow } from "./pattern.ts";
 import type { SchemaCost } from "./schema-limits.ts";
+import { referenceProblems, secretNames, withoutSecrets } from "./references.ts";
 import { measureSchema } from "./schema-limits.ts";
 
 /** Finds what is wrong with a schema of parameters, or else with values under it. Paths start at the one or the other. */
@@ -21,7 +22,7 @@ const maxRemembered = 500;
 
 type Compiled =
   | { readonly findings: readonly Finding[] }
-  | { readonly validate: ValidateFunction; readonly cost: SchemaCost };
+  | { readonly validate: ValidateFunction; readonly cost: SchemaCost; readonly secrets: readonly string[] };
 
 interface Compiler {
   readonly ajv: Ajv2020;
@@ -67,10 +68,12 @@ function compile({ ajv, budget }: Compiler, schema: unknown): Compiled {
   }
   const measured = measureSchema(schema);
   if ("findings" in measured) return measured;
+  const secrets = secretNames(schema);
+  const checked = withoutSecrets(schema, secrets);
   try {
     // Compiling checks the schema itself, by patterns too.
     budget.steps = maxPatternSteps;
-    return { validate: ajv.compile(schema), cost: measured.cost };
+    return { validate: ajv.compile(checked), cost: measured.cost, secrets };
   } catch (error) {
     const reason = messageOf(error)
       .replace(/^strict mode: /, "")
@@ -78,7 +81,7 @@ function compile({ ajv, budget }: Compiler, schema: unknown): Compiled {
     return fault(`the schema of parameters is not JSON Schema 2020-12: ${reason}`);
   } finally {
     // It would keep every schema that it has seen.
-    ajv.removeSchema(schema);
+    ajv.removeSchema(checked);
   }
 }
 
@@ -110,7 +113,8 @@ function makeCompiler(): Compiler {
 
 function problemsUnder(compiled: Compiled, values: unknown, budget: StepBudget): readonly Finding[] {
   if ("findings" in compiled) return compiled.findings;
-  const { validate, cost } = compiled;
+  const { validate, cost, secrets } = compiled;
+  const misplaced = referenceProblems(secrets, values);
   const refuse = (message: string): Finding[] => [{ path: [], at: "value", code: "PARAMETER_INVALID", message }];
   const count = countValues(values, maxWork);
   if (cost.expanded * count + cost.pairwise * count * count > maxWork) {
@@ -118,14 +122,14 @@ function problemsUnder(compiled: Compiled, values: unknown, budget: StepBudget):
   }
   budget.steps = maxPatternSteps;
   try {
-    if (validate(values)) return [];
+    if (validate(values)) return misplaced;
   } catch (error) {
     if (error instanceof RangeError) return refuse("the values are nested too deep for this schema");
     if (error instanceof PatternTooSlow) return refuse("a value is too long to be matched with its pattern");
     throw error;
   }
   const found = explain(validate.errors ?? [], values, { name: "the set of parameters" });
-  return found.map((finding) => ({ ...finding, code: "PARAMETER_INVALID" }));
+  return [...misplaced, ...found.map((finding) => ({ ...finding, code: "PARAMETER_INVALID" as const }))];
 }
 
 function countValues(root: unknown, limit: number): number {

@@ -1,5 +1,5 @@
-import { Cron } from "croner";
-import { recurrenceFault } from "./recurrence.ts";
+import { cronFault } from "../schedule/cron.ts";
+import { recurrenceFault } from "../schedule/recurrence.ts";
 import { didYouMean } from "./nearest.ts";
 
 /** Answers about times, remembered: a thousand jobs have a dozen schedules between them. Each answer is a fault or undefined. */
@@ -28,37 +28,6 @@ function remembered(ask: (text: string) => string | undefined): (text: string) =
     answers.set(text, answer);
     return answer;
   };
-}
-
-const nicknames = ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-// Any fixed point will do: whether an expression ever fires must not depend on today.
-const searchFrom = new Date("2024-01-01T00:00:00Z");
-
-function cronFault(expression: string): string | undefined {
-  const text = expression.trim();
-  if (text.startsWith("@")) {
-    return nicknames.includes(text)
-      ? undefined
-      : `${JSON.stringify(text)} is not one of ${nicknames.join(", ")}.${didYouMean(text, nicknames)}`;
-  }
-  const fields = text.split(/\s+/);
-  if (fields.length !== 5) {
-    const count = `${fields.length} ${fields.length === 1 ? "field" : "fields"}`;
-    return `${JSON.stringify(text)} has ${count}; minute, hour, day of month, month and day of week are wanted`;
-  }
-  try {
-    const cron = new Cron(text, { mode: "5-part", paused: true, timezone: "UTC" });
-    if (cron.nextRun(searchFrom) === null) return `${JSON.stringify(text)} never fires: there is no such day`;
-    return undefined;
-  } catch (error) {
-    return `${JSON.stringify(text)} is not a cron expression: ${reasonOf(error)}`;
-  }
-}
-
-/** The library's words without its name. */
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^(?:CronPattern|Cron): /, "").replace(/\.$/, "");
 }
 
 const zonePattern = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,3}$/;

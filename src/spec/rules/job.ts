@@ -32,7 +32,7 @@ function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at:
   } else if (given.length > 1) {
     report(at, "FIELD_CONFLICT", `${formatPath(at)} has ${given.join(" and ")}: keep one, or make two schedules`);
   }
-  const { cron, interval, rrule, anchor, timezone } = schedule;
+  const { cron, interval, rrule, timezone } = schedule;
   const say = (key: string, code: Finding["code"], fault: string | undefined): void => {
     if (fault !== undefined) report([...at, key], code, `${formatPath([...at, key])} ${fault}`);
   };
@@ -45,15 +45,18 @@ function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at:
     say("rrule", "RRULE_INVALID", fault && `is not a recurrence rule: ${fault}`);
   }
   if (timezone !== undefined) say("timezone", "TIMEZONE_UNKNOWN", calendar.zoneFault(timezone));
-  if (anchor !== undefined) say("anchor", "ANCHOR_INVALID", anchorFault(anchor));
+  for (const key of ["anchor", "startAt", "endAt"] as const) {
+    const time = schedule[key];
+    if (time !== undefined) say(key, "TIME_INVALID", timeFault(time));
+  }
 }
 
 // RFC 3339, section 5.6, with an offset: without one it would mean another time on each machine.
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 
-function anchorFault(anchor: string): string | undefined {
-  if (instant.test(anchor) && !Number.isNaN(Date.parse(anchor))) return undefined;
-  return `${JSON.stringify(anchor.slice(0, 80))} is not a point in time such as 2026-01-01T00:00:00Z`;
+function timeFault(time: string): string | undefined {
+  if (instant.test(time) && !Number.isNaN(Date.parse(time))) return undefined;
+  return `${JSON.stringify(time.slice(0, 80))} is not a point in time such as 2026-01-01T00:00:00Z`;
 }
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {

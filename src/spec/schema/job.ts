@@ -9,34 +9,55 @@ const schedule = object(
     name: field("Its name within the job.", ["nightly"], text("name")),
     description: field("What it is for.", ["After the warehouse is filled"], { type: "string", maxLength: 2000 }),
     cron: field(
-      "When: five fields of a cron expression, or @hourly, @daily, @weekly, @monthly, @yearly.",
+      "When: five fields of a cron expression, six with seconds before them, or @hourly, @daily, @weekly, @monthly, @yearly.",
       ["0 2 * * *"],
-      {
-        ...text("visible"),
-        maxLength: 200,
-      },
+      { ...text("visible"), maxLength: 200 },
+    ),
+    dayOr: field(
+      "Where `cron` has a day of the month and a day of the week: either will do (the default), or both must fit.",
+      [false],
+      { type: "boolean" },
     ),
     interval: field("When: every so often, as an ISO 8601 duration.", ["PT15M"], text("isoDuration")),
-    rrule: field("When: a recurrence rule of RFC 5545, section 3.3.10.", ["FREQ=MONTHLY;BYMONTHDAY=-1"], {
-      ...text("visible"),
-      maxLength: 500,
-    }),
+    rrule: field(
+      "When: a recurrence rule of RFC 5545, section 3.3.10; or lines with RRULE:, RDATE:, EXRULE: and EXDATE: before them.",
+      ["FREQ=MONTHLY;BYMONTHDAY=-1"],
+      { type: "string", minLength: 1, maxLength: 4000 },
+    ),
     anchor: field(
       "The point in time that `interval` and `rrule` count from; 1970-01-01T00:00:00Z by default.",
       ["2026-01-01T00:00:00Z"],
       { type: "string" },
     ),
-    timezone: field("The IANA time zone of `cron` and `rrule`; UTC by default.", ["Europe/Berlin"], {
-      type: "string",
-      maxLength: 100,
-    }),
+    timezone: field(
+      "The IANA time zone of `cron`, of `rrule` and of intervals from a day on; UTC by default.",
+      ["Europe/Berlin"],
+      { type: "string", maxLength: 100 },
+    ),
+    startAt: field("Starts no run before this point in time.", ["2026-01-01T00:00:00Z"], { type: "string" }),
+    endAt: field("Starts no run after this point in time.", ["2026-12-31T23:59:59Z"], { type: "string" }),
+    jitter: field(
+      "Starts each run up to so much later, the same for the same time; 0s by default.",
+      ["5m"],
+      text("duration"),
+    ),
     parameters: field("Laid over the job's `parameters.values` for its runs.", [{ epochs: 10 }], values),
     catchUp: field(
-      "Times missed while the server was down: run for the `latest` (the default), for `all`, or for `none`.",
+      "Times missed while the server was down: run for the `latest` (the default), for `all`, or `skip` them.",
       ["latest"],
-      { enum: ["latest", "all", "none"] },
+      { enum: ["latest", "all", "skip"] },
     ),
-    paused: field("Starts no runs; false by default.", [true], { type: "boolean" }),
+    catchUpLimit: field("With `all`: for so many of them, the newest; 100 by default.", [10], {
+      type: "integer",
+      minimum: 1,
+      maximum: 1000,
+    }),
+    catchUpMaxAge: field(
+      "Times longer ago than this are not caught up with; 7d by default.",
+      ["24h"],
+      text("duration"),
+    ),
+    active: field("Starts runs; true by default.", [false], { type: "boolean" }),
   },
   ["name"],
 );

@@ -11,6 +11,7 @@ import { appliedWorkload } from "./0010-applied-workload.ts";
 import { drift } from "./0011-drift.ts";
 import { replicas } from "./0012-replicas.ts";
 import { parkedRoutes } from "./0014-parked-routes.ts";
+import { runs } from "./0020-runs.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   drift,
   replicas,
   parkedRoutes,
+  runs,
 ];

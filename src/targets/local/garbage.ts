@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
+import type { LocalRuns } from "./runs/executor.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
 import type { Trees } from "./trees.ts";
 
@@ -19,11 +20,12 @@ export interface GarbageCollector {
 export interface GarbageParts {
   readonly trees: Trees;
   readonly supervisor: Supervisor;
+  readonly runs: Pick<LocalRuns, "treesInUse">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function makeGarbageCollector({ trees, supervisor, clock, log }: GarbageParts): GarbageCollector {
+export function makeGarbageCollector({ trees, supervisor, runs, clock, log }: GarbageParts): GarbageCollector {
   let isWaiting = false;
   let last: Promise<void> = Promise.resolve();
   const round = async (): Promise<void> => {
@@ -31,7 +33,7 @@ export function makeGarbageCollector({ trees, supervisor, clock, log }: GarbageP
     try {
       const limits = { kept: keptRevisions, before: new Date(clock.now().getTime() - keptMs) };
       supervisor.forgetAllBut(limits);
-      await trees.removeUnused(limits);
+      await trees.removeUnused({ ...limits, inUse: runs.treesInUse() });
     } catch (error) {
       log.warn({ error: messageOf(error) }, "old source trees cannot be removed");
     }

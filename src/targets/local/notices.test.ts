@@ -30,9 +30,7 @@ routes: [{subdomain: web-admin, port: 9000}]
     "secret tls-ca: on this machine /etc/ca.pem is found at $WAYBILL_SECRET_FILE_TLS_CA",
     "port 9000: on this machine the program must listen on $PORT_9000 instead",
   ]);
-  assert.deepEqual(notices(workloadOf("kind: job\ncommand: x\n", { source })), [
-    "jobs are checked but not run yet by this server",
-  ]);
+  assert.deepEqual(notices(workloadOf("kind: job\ncommand: x\n", { source })), []);
 });
 
 test("what the local target cannot run is refused", () => {

@@ -4,7 +4,6 @@ import { secretFileVariable } from "./processes/environment.ts";
 
 /** What stands in the file and cannot be done on this target: applying it is refused with these words. */
 export function refusals({ spec, source }: Workload): readonly string[] {
-  if (spec.kind === "job") return [];
   if (spec.source.from === "image") {
     return ["source.image needs a container runtime, and the local target runs programs from source"];
   }
@@ -19,8 +18,10 @@ export function refusals({ spec, source }: Workload): readonly string[] {
 /** What is accepted but done otherwise than the file says, in the user's words. */
 export function notices(workload: Workload): readonly string[] {
   const { spec } = workload;
-  if (spec.kind === "job") return ["jobs are checked but not run yet by this server"];
   if (spec.kind === "site") return refusals(workload);
+  if (spec.kind === "job") {
+    return [...refusals(workload), ...sizeNotices(spec.size), ...secretNotices(spec.secrets)];
+  }
   return [
     ...refusals(workload),
     ...sizeNotices(spec.size),

@@ -5,11 +5,13 @@ import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Provider } from "../../engine/provider.ts";
+import { program as jobProgram } from "../../../templates/local/job.ts";
 import { program as serviceProgram } from "../../../templates/local/service.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import { program as workerProgram } from "../../../templates/local/worker.ts";
 import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
+import type { RunExecutor } from "../run-executor.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type StackLogRequest } from "./logs/stack-logs.ts";
@@ -18,6 +20,7 @@ import { makeHeadStart } from "./head-start.ts";
 import { notices, refusals } from "./notices.ts";
 import { searchPath } from "./processes/environment.ts";
 import { Supervisor, type StatusChange } from "./processes/supervisor.ts";
+import { makeLocalRuns } from "./runs/executor.ts";
 import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
 import { makeLocalSleeper } from "./sleeper.ts";
@@ -51,6 +54,8 @@ export interface LocalTarget {
   /** How the stack's process is; null where none runs (a site, a job, paused, stopped). */
   status(stack: StackName): WorkloadStatus | null;
   readonly sleeper: Sleeper;
+  /** What starts jobs' runs. */
+  executor(): RunExecutor;
   /** Answers how to stop listening. */
   onStatus(listener: (change: StatusChange) => void): () => void;
   /** Oldest first; with `follow`, until the signal aborts. */
@@ -80,8 +85,9 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     log,
     spawn,
   });
+  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn });
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
-  const garbage = makeGarbageCollector({ trees, supervisor, clock, log });
+  const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
     "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart }),
@@ -96,6 +102,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     },
     status: (stack) => supervisor.status(stack),
     sleeper: makeLocalSleeper(supervisor),
+    executor: () => runs,
     onStatus: (listener) => supervisor.onStatus(listener),
     logs: (stack, request) => readLogs({ supervisor, trees, clock }, stack, request),
     async adopt() {
@@ -106,12 +113,12 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     retired: () => supervisor.retired(),
     async detach() {
       await headStart.close();
-      await supervisor.detach();
+      await Promise.all([supervisor.detach(), runs.detach()]);
       await garbage.settled();
     },
     async stopAll() {
       await headStart.close();
-      await supervisor.stopAll();
+      await Promise.all([supervisor.stopAll(), runs.stopAll()]);
       await garbage.settled();
     },
   };
@@ -130,7 +137,7 @@ function chooseProgram(workload: Workload): () => Promise<Record<string, unknown
     case "site":
       return siteProgram({ ...workload, spec });
     case "job":
-      return () => Promise.resolve({});
+      return jobProgram({ ...workload, spec });
     default:
       return spec satisfies never;
   }

@@ -62,6 +62,13 @@ interface Pointer {
   readonly stacks: readonly string[];
 }
 
+interface Unneeded {
+  readonly kept: number;
+  readonly before: Date;
+  /** Keys of trees that something runs from, besides their users. */
+  readonly inUse?: ReadonlySet<string>;
+}
+
 /** The tree's own id where its files are as Git has them, otherwise a digest of all that goes into them. */
 export function treeKey({ tree, workingDir, build, files, env }: TreeRequest): string {
   if (build === null && Object.keys(files).length === 0) return tree;
@@ -126,11 +133,12 @@ export class Trees {
   }
 
   /** Removes trees without a user, but for each stack's newest: going back to those takes no build. */
-  async removeUnused({ kept, before }: { kept: number; before: Date }): Promise<void> {
+  async removeUnused({ kept, before, inUse = new Set() }: Unneeded): Promise<void> {
     const unused = this.#keys()
       .flatMap((key) => {
         const pointer = this.#pointer(key);
-        return pointer && pointer.users.length === 0 && !this.#work.has(key) ? [{ key, ...pointer }] : [];
+        const isFree = pointer?.users.length === 0 && !inUse.has(key) && !this.#work.has(key);
+        return isFree ? [{ key, ...pointer }] : [];
       })
       .sort((a, b) => b.usedAt.localeCompare(a.usedAt));
     const counts = new Map<string, number>();

@@ -3,7 +3,7 @@ import { delimiter, dirname, join, normalize, resolve, sep } from "node:path";
 import { WaybillError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { SecretReader, SecretUse } from "../../workload.ts";
-import { markerName, type InstanceFolder, type InstanceRecord } from "./instance.ts";
+import { markerName, type InstanceFolder, type InstanceRecord, type InstanceSpec } from "./instance.ts";
 
 /** Where programs are found: the server's own PATH, and the Node that runs the server behind it. */
 export function searchPath(): string {
@@ -12,8 +12,13 @@ export function searchPath(): string {
   return inherited.split(delimiter).includes(own) ? inherited : `${inherited}${delimiter}${own}`;
 }
 
+/** What an environment is made for: an instance, or a run. */
+export interface Subject extends Pick<InstanceRecord, "id" | "ports"> {
+  readonly spec: Pick<InstanceSpec, "stack" | "source" | "workingDir" | "env" | "secrets">;
+}
+
 /** The folder that a program starts in; throws SOURCE_MISSING. `sourceFolder` answers null for a tree that is not kept. */
-export function workingFolder({ spec }: InstanceRecord, sourceFolder: (key: string) => string | null): string {
+export function workingFolder({ spec }: Subject, sourceFolder: (key: string) => string | null): string {
   const { source, workingDir } = spec;
   const tree = sourceFolder(source);
   if (tree === null) throw new WaybillError("SOURCE_MISSING", `the files of tree ${source} are not kept any more`);
@@ -32,8 +37,8 @@ export const secretFileVariable = (name: string): string =>
  * business of a workload. Makes the private folders and writes the secret files.
  */
 export function prepareEnvironment(
-  record: InstanceRecord,
-  folder: InstanceFolder,
+  record: Subject,
+  folder: Pick<InstanceFolder, "private">,
   values: SecretValues,
 ): Readonly<Record<string, string>> {
   const { spec } = record;
@@ -60,7 +65,7 @@ export function prepareEnvironment(
 }
 
 /** `PORT` is the main port; a further `port: 9000` of the file is found in `PORT_9000`. */
-function portEnvironment({ ports }: InstanceRecord): Record<string, string> {
+function portEnvironment({ ports }: Subject): Record<string, string> {
   const [main] = ports;
   return {
     ...(main && { PORT: String(main.actual) }),
@@ -71,7 +76,7 @@ function portEnvironment({ ports }: InstanceRecord): Record<string, string> {
 /** By name. */
 export type SecretValues = ReadonlyMap<string, Secret>;
 
-export async function revealSecrets({ spec }: InstanceRecord, secrets: SecretReader): Promise<SecretValues> {
+export async function revealSecrets({ spec }: Subject, secrets: SecretReader): Promise<SecretValues> {
   const values = new Map<string, Secret>();
   for (const { name, version } of spec.secrets) {
     values.set(name, await secrets.reveal(spec.stack, name, version));
@@ -79,7 +84,7 @@ export async function revealSecrets({ spec }: InstanceRecord, secrets: SecretRea
   return values;
 }
 
-function secretEnvironment({ spec }: InstanceRecord, folder: string, values: SecretValues): Record<string, string> {
+function secretEnvironment({ spec }: Subject, folder: string, values: SecretValues): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const use of spec.secrets) {
     const value = values.get(use.name)?.reveal() ?? "";

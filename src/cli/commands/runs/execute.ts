@@ -1,0 +1,116 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { messageOf, WaybillError } from "../../../core/errors.ts";
+import { pipesOf, spawnHere } from "../../../core/spawn.ts";
+import { withParameters } from "../../../runs/parameters/command.ts";
+import { parameterEnvironment, parameterVariable } from "../../../runs/parameters/environment.ts";
+import { runParameters, secretParameters } from "../../../runs/parameters/values.ts";
+import type { ParameterValues } from "../../../runs/run.ts";
+import { defaultContext } from "../../../spec/context.ts";
+import { formatProblem } from "../../../spec/problem.ts";
+import { checkRepository } from "../../../spec/repository.ts";
+import { resolve as resolveSpec } from "../../../spec/resolve.ts";
+import type { ResolvedJob } from "../../../spec/resolved.ts";
+import { answer, type CommandContext } from "../../command.ts";
+import { defaultEnvironment } from "../../repository-choice.ts";
+import { readParameters, type ParameterOptions } from "./parameters.ts";
+
+export interface ExecuteOptions extends ParameterOptions {
+  readonly job?: string;
+  readonly environment?: string;
+}
+
+/**
+ * Runs a job of a file in this folder: the working tree as it is, nothing built, its secrets from this shell's variables.
+ * Answers 0 when its command did.
+ */
+export async function execute(context: CommandContext, file: string, options: ExecuteOptions): Promise<number> {
+  const { terminal } = context;
+  const path = resolve(terminal.cwd, file);
+  const job = await readJob(path, options);
+  const values = runParameters(job, { schedule: null, values: await readParameters(terminal, options) });
+  const folder = await mkdtemp(join(tmpdir(), "waybill-execute-"));
+  try {
+    const result = join(folder, "result.json");
+    const env = { ...environmentOf(job, values, terminal.env), WAYBILL_RESULT: result, WAYBILL_OUTPUT: folder };
+    const root = basename(dirname(path)) === "deployments" ? dirname(dirname(path)) : terminal.cwd;
+    const status = await runCommand(context, { job, values, env, cwd: folderOf(job, root) });
+    const left: unknown = await readFile(result, "utf8").then(JSON.parse, () => null);
+    answer(context, { exitStatus: status, result: left }, left === null ? [] : [JSON.stringify(left)]);
+    return status === 0 ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function readJob(path: string, { job: wanted, environment = defaultEnvironment }: ExecuteOptions) {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new WaybillError("REQUEST_INVALID", `${path} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+  const { deployments, problems } = checkRepository([{ path: `deployments/${basename(path)}`, bytes }], defaultContext);
+  if (problems.length > 0) throw new WaybillError("SPEC_INVALID", problems.map(formatProblem).join("\n"));
+  const jobs = deployments.filter(({ kind, name }) => kind === "job" && (wanted === undefined || name === wanted));
+  const [first, second] = jobs;
+  if (!first) throw new WaybillError("NOT_FOUND", `${path} has no job${wanted === undefined ? "" : ` ${wanted}`}`);
+  if (second)
+    throw new WaybillError("USAGE", `${path} has several jobs: give --job ${jobs.map(({ name }) => name).join(" | ")}`);
+  const spec = resolveSpec(first, environment, defaultContext);
+  if (spec.kind === "job" && spec.command !== null) return { ...spec, command: spec.command };
+  throw new WaybillError("REQUEST_INVALID", `${path}: ${spec.name} has no command of its own that could be run here`);
+}
+
+function folderOf(job: ResolvedJob, root: string): string {
+  return resolve(root, job.source.from === "repository" ? job.source.path : ".", job.workingDir);
+}
+
+function environmentOf(job: ResolvedJob, values: ParameterValues, shell: Readonly<Record<string, string | undefined>>) {
+  const references = secretParameters(job, values);
+  const wanted = [
+    ...job.secrets.flatMap((secret) => ("env" in secret ? [secret.env] : [])),
+    ...[...references.keys()].map(parameterVariable),
+  ];
+  const missing = wanted.filter((name) => shell[name] === undefined);
+  if (missing.length > 0) {
+    throw new WaybillError(
+      "SECRET_MISSING",
+      `${missing.join(", ")}: secrets are taken from variables here: set them first`,
+    );
+  }
+  const own = Object.fromEntries(["PATH", "HOME", ...wanted].map((name) => [name, shell[name] ?? ""]));
+  return {
+    LANG: "C.UTF-8",
+    PYTHONUNBUFFERED: "1",
+    ...own,
+    ...job.env,
+    ...parameterEnvironment(values, new Set(references.keys())),
+  };
+}
+
+interface Execution {
+  readonly job: ResolvedJob & { readonly command: string };
+  readonly values: ParameterValues;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** The exit status; 128 where a signal ended it. What it says goes on as it comes. */
+async function runCommand({ terminal, json }: CommandContext, { job, values, env, cwd }: Execution): Promise<number> {
+  const command = withParameters(job.command, new Set(Object.keys(values)));
+  const text = job.startScript === null ? command : `${job.startScript}\n${command}`;
+  const child = spawnHere("/bin/sh", ["-ec", text], {
+    cwd,
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+    signal: terminal.signal,
+  });
+  const { stdin, stdout, stderr } = pipesOf(child);
+  stdin.end();
+  createInterface({ input: stdout }).on("line", json ? terminal.err : terminal.out);
+  createInterface({ input: stderr }).on("line", terminal.err);
+  return new Promise((done, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => done(status ?? 128));
+  });
+}

@@ -1,0 +1,43 @@
+import type { RunStatus } from "../run.ts";
+import type { Job, NewRun } from "../store.ts";
+import type { SlotBook } from "./slot-book.ts";
+import { verdictOn } from "./verdict.ts";
+
+export type Candidate = Omit<NewRun, "history" | "attempt"> & { readonly job: Job };
+
+interface Surroundings {
+  readonly now: Date;
+  readonly book: Pick<SlotBook, "full">;
+  /** Runs of its job are due and wait. */
+  readonly isQueued: boolean;
+}
+
+/** Prefect's own patience before it calls a run late. */
+export const lateMs = 15_000;
+
+/** How a run begins that is accepted now: `Pending` where it is to be started, ended where it is dropped, else waiting. */
+export function admitted({ job, ...run }: Candidate, { now, book, isQueued }: Surroundings): NewRun {
+  const status = (state: RunStatus["state"], reason = "", waitingFor: string | null = null): RunStatus => ({
+    state,
+    since: now,
+    reason,
+    waitingFor,
+  });
+  if (run.dueAt > now) return { ...run, history: [status("Scheduled", "", "its time")], attempt: 0 };
+  const isLate = now.getTime() - run.dueAt.getTime() > lateMs;
+  const first = isLate ? status("Late", "its time passed while nobody looked") : status("Scheduled");
+  const verdict = verdictOn(job, book, !isQueued);
+  switch (verdict.kind) {
+    case "start":
+      return { ...run, history: [first, status("Pending")], attempt: 1 };
+    case "drop":
+      return { ...run, history: [first, status("Cancelled", verdict.reason)], attempt: 0 };
+    case "wait":
+      return { ...run, history: [first, status("AwaitingConcurrencySlot", "", verdict.for)], attempt: 0 };
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** Where it is after those steps. */
+export const beginningOf = ({ history }: NewRun): RunStatus["state"] => (history.at(-1) ?? history[0]).state;

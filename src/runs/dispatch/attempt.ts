@@ -1,0 +1,196 @@
+import type { Clock } from "../../core/clock.ts";
+import { asWaybillError, WaybillError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../targets/run-executor.ts";
+import type { Revision, Run, RunStatus } from "../run.ts";
+import { isEnded } from "../state.ts";
+import type { RunChange, RunStore } from "../store.ts";
+import { afterEnd, outcomeOf, retrying } from "./outcome.ts";
+
+export interface AttemptParts {
+  readonly store: Pick<RunStore, "run" | "step">;
+  /** Null where the target runs no jobs, or is there no more. */
+  readonly executorOf: (target: string) => RunExecutor | null;
+  readonly orderOf: (run: Run, revision: Revision) => Promise<RunOrder>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Told of every step that was taken. */
+  readonly onStep: (run: Run) => void;
+}
+
+/** One run from `Pending` on, until nothing of it runs any more. */
+export interface Attempt {
+  /** Resolves with the run as it then is; null when the server stops before: the run goes on, and is adopted. */
+  readonly done: Promise<Run | null>;
+  /** Ends its program; the run is to be in `Cancelling` before. */
+  cancel(because: string): void;
+}
+
+interface Course {
+  readonly run: Run;
+  readonly revision: Revision;
+  /** Aborted when the server stops. */
+  readonly closing: AbortSignal;
+  readonly cancelled: AbortController;
+}
+
+/** `adopting`: another server may have started it. */
+export function beginAttempt(
+  parts: AttemptParts,
+  { run, revision, closing, adopting }: Omit<Course, "cancelled"> & { readonly adopting: boolean },
+): Attempt {
+  const cancelled = new AbortController();
+  const course = { run, revision, closing, cancelled };
+  const take = adopting ? adopt(parts, course) : start(parts, course);
+  const done = take
+    .then((started) => (started ? follow(parts, course, started) : parts.store.run(run.id)))
+    .catch((error: unknown) => {
+      if (closing.aborted) return null;
+      return fail(parts, course, asWaybillError(error));
+    });
+  return { done, cancel: (because) => cancelled.abort(new WaybillError("CONFLICT", because)) };
+}
+
+function executorFor({ executorOf }: AttemptParts, { revision: { workload } }: Course): RunExecutor {
+  const executor = executorOf(workload.target);
+  if (executor) return executor;
+  throw new WaybillError("TARGET_UNSUPPORTED", `target ${workload.target} runs no jobs, or is there no more`);
+}
+
+async function start(parts: AttemptParts, course: Course): Promise<StartedRun> {
+  const { run, revision, closing, cancelled } = course;
+  const order = await parts.orderOf(run, revision);
+  return executorFor(parts, course).start(order, {
+    signal: AbortSignal.any([closing, cancelled.signal]),
+    onProgress: (message) => parts.log.debug({ run: run.id, message }, "run is being prepared"),
+  });
+}
+
+/** Null: it was settled without anything that runs. */
+async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | null> {
+  const { run, revision } = course;
+  const adopted = await executorFor(parts, course).adopt(await parts.orderOf(run, revision));
+  if (adopted.kind === "started") return adopted.started;
+  const { state } = run.status;
+  if (state === "Pending") {
+    const again = statusOf(parts, "Pending", "the server ended before its program was started; it is started now");
+    const next = await step(parts, run, { status: again, attempt: run.attempt + 1 });
+    return next && start(parts, { ...course, run: next });
+  }
+  const lost = "its program is gone, and nobody saw how it ended";
+  await step(parts, run, {
+    status: state === "Cancelling" ? statusOf(parts, "Cancelled", run.status.reason) : statusOf(parts, "Crashed", lost),
+    endedAt: parts.clock.now(),
+  });
+  return null;
+}
+
+async function follow(parts: AttemptParts, course: Course, started: StartedRun): Promise<Run | null> {
+  const { run, closing, cancelled } = course;
+  const { startedAt } = started;
+  const before = await current(parts, run);
+  const isPending = before.status.state === "Pending";
+  const running = isPending ? await step(parts, before, { status: statusOf(parts, "Running", ""), startedAt }) : before;
+  const stop = (): void => void started.stop(cancelReason(cancelled.signal));
+  if (cancelled.signal.aborted || running?.status.state === "Cancelling") stop();
+  else cancelled.signal.addEventListener("abort", stop, { once: true });
+  const { end, timedOutAfterSeconds } = await awaitEnd(parts, course, started);
+  closing.throwIfAborted();
+  return settle(parts, course, { end, timedOutAfterSeconds });
+}
+
+const cancelReason = (signal: AbortSignal): string =>
+  signal.reason instanceof WaybillError ? signal.reason.message : "cancelled";
+
+interface Ended {
+  readonly end: RunEnd;
+  readonly timedOutAfterSeconds: number | null;
+}
+
+/** A run's time counts from its program's start, over restarts of the server too. */
+async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun): Promise<Ended> {
+  const { revision, closing } = course;
+  const { timeoutSeconds } = revision.workload.spec;
+  const ended = started.ended(closing);
+  if (timeoutSeconds === null) return { end: await ended, timedOutAfterSeconds: null };
+  const over = new AbortController();
+  const leftMs = timeoutSeconds * 1_000 - (parts.clock.now().getTime() - started.startedAt.getTime());
+  const time = sleepLong(parts.clock, leftMs, AbortSignal.any([closing, over.signal]));
+  const isTimedOut = await Promise.race([
+    ended.then(() => false),
+    time.then(
+      () => true,
+      () => false,
+    ),
+  ]).finally(() => over.abort());
+  if (isTimedOut) await started.stop(`it takes longer than its timeout of ${timeoutSeconds} s`);
+  return { end: await ended, timedOutAfterSeconds: isTimedOut ? timeoutSeconds : null };
+}
+
+// Longer timers fire at once (setTimeout keeps 31 bits).
+const longestTimerMs = 2 ** 31 - 1;
+
+async function sleepLong(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  for (let leftMs = ms; leftMs > 0; leftMs -= longestTimerMs) {
+    await clock.sleep(Math.min(leftMs, longestTimerMs), signal);
+  }
+}
+
+/** Writes how it ended. Somebody may have cancelled it between any two looks. */
+async function settle(parts: AttemptParts, { run, revision }: Course, ended: Ended): Promise<Run> {
+  const { end } = ended;
+  const { retries } = revision.workload.spec;
+  for (;;) {
+    const now = await current(parts, run);
+    if (isEnded(now.status.state)) return now;
+    const change: RunChange =
+      now.status.state === "Cancelling"
+        ? { status: statusOf(parts, "Cancelled", now.status.reason), endedAt: end.endedAt, outcome: outcomeOf(end) }
+        : afterEnd({ ...ended, run: now, retries, now: parts.clock.now(), random: parts.random });
+    const settled = await step(parts, now, change);
+    if (settled) return settled;
+  }
+}
+
+/** What could not be started: nothing of it runs. */
+async function fail(parts: AttemptParts, { run, revision, cancelled }: Course, error: WaybillError): Promise<Run> {
+  const { retries } = revision.workload.spec;
+  for (;;) {
+    const now = await current(parts, run);
+    if (isEnded(now.status.state) || now.status.state === "Retrying") return now;
+    const isCancelled = now.status.state === "Cancelling";
+    if (!isCancelled) parts.log.info({ run: run.id, code: error.code, reason: error.message }, "run was not started");
+    const failed = statusOf(parts, error.verdict === "bug" ? "Crashed" : "Failed", `not started: ${error.message}`);
+    const isTriedAgain = error.verdict !== "bug" && now.retries < retries.limit && !cancelled.signal.aborted;
+    const ended = {
+      status: isCancelled ? statusOf(parts, "Cancelled", now.status.reason) : failed,
+      endedAt: parts.clock.now(),
+    };
+    const change =
+      isTriedAgain && !isCancelled
+        ? retrying({ run: now, retries, now: parts.clock.now(), random: parts.random }, failed)
+        : ended;
+    const settled = await step(parts, now, change);
+    if (settled) return settled;
+  }
+}
+
+async function current({ store }: AttemptParts, run: Run): Promise<Run> {
+  const found = await store.run(run.id);
+  if (found) return found;
+  throw new WaybillError("NOT_FOUND", `run ${run.id} was removed`);
+}
+
+async function step({ store, onStep }: AttemptParts, run: Run, change: RunChange): Promise<Run | null> {
+  const stepped = await store.step(run.id, run.status.state, change);
+  if (stepped) onStep(stepped);
+  return stepped;
+}
+
+const statusOf = ({ clock }: AttemptParts, state: RunStatus["state"], reason: string): RunStatus => ({
+  state,
+  since: clock.now(),
+  reason,
+  waitingFor: null,
+});

@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import type { ResolvedSchedule } from "../../spec/resolved.ts";
+import type { Run } from "../run.ts";
+import type { Schedules } from "../schedules/schedules.ts";
+import type { Job, RunStore, ScheduleMark } from "../store.ts";
+import type { Candidate } from "./admission.ts";
+import { makeAlarm } from "./alarm.ts";
+
+interface CalendarParts {
+  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept">;
+  readonly schedules: Schedules;
+  readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
+  readonly newId: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Entry {
+  readonly job: Job;
+  readonly schedule: ResolvedSchedule;
+  readonly digest: string;
+  /** Its times up to here were fired or passed over. */
+  until: Date;
+  /** Infinity where it fires no more. */
+  nextMs: number;
+}
+
+const maxAtOnce = 2_000;
+const retryMs = 5_000;
+
+/** Fires schedules: each time of each of them becomes a run once. */
+export class Calendar {
+  readonly #parts: CalendarParts;
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #alarm;
+
+  constructor(parts: CalendarParts) {
+    this.#parts = parts;
+    this.#alarm = makeAlarm(parts.clock);
+  }
+
+  /** Takes a job's schedules as they are now; null: the job is gone. */
+  async take(stack: StackName, job: Job | null): Promise<void> {
+    const { store, clock } = this.#parts;
+    const kept = new Map((await store.marks(stack)).map((mark) => [mark.schedule, mark]));
+    const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
+    const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
+      const digest = digestOf(schedule);
+      const mark = kept.get(schedule.name);
+      return { job: of, schedule, digest, until: mark?.digest === digest ? mark.until : clock.now(), nextMs: 0 };
+    });
+    const fresh = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
+    // What was paused or is gone has no mark: when it comes back it fires from then on.
+    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
+    if (fresh.length > 0)
+      await store.accept(
+        [],
+        fresh.map((entry) => markOf(entry, entry.until)),
+      );
+    if (entries.length === 0) return void this.#entries.delete(stackKey(stack));
+    this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
+    for (const entry of entries) this.#plan(entry);
+  }
+
+  /** Fires until the signal aborts. */
+  run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts;
+    const ring = (): Promise<void> =>
+      this.#fire().catch((error: unknown) => {
+        log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
+        this.#alarm.expect("", new Date(clock.now().getTime() + retryMs));
+      });
+    return this.#alarm.run(ring, signal);
+  }
+
+  #all(): readonly Entry[] {
+    return [...this.#entries.values()].flatMap((ofJob) => [...ofJob.values()]);
+  }
+
+  #plan(entry: Entry): void {
+    const [next] = this.#parts.schedules.upcoming(entry.schedule, entry.until, 1);
+    entry.nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY;
+    if (next) this.#alarm.expect("", next);
+  }
+
+  async #fire(): Promise<void> {
+    const now = this.#parts.clock.now();
+    const due = this.#all().filter(({ nextMs }) => nextMs <= now.getTime());
+    for (let first = 0; first < due.length; first += maxAtOnce) {
+      await this.#fireSome(due.slice(first, first + maxAtOnce), now);
+    }
+    const nextMs = this.#all().reduce((least, entry) => Math.min(least, entry.nextMs), Number.POSITIVE_INFINITY);
+    if (nextMs < Number.POSITIVE_INFINITY) this.#alarm.expect("", new Date(nextMs));
+  }
+
+  async #fireSome(due: readonly Entry[], now: Date): Promise<void> {
+    const { schedules, accept, log } = this.#parts;
+    const fired = due.map((entry) => ({ entry, ...schedules.due(entry.schedule, { after: entry.until, until: now }) }));
+    await accept(
+      fired.flatMap(({ entry, times }) => times.map((time) => this.#candidateOf(entry, time))),
+      due.map((entry) => markOf(entry, now)),
+    );
+    for (const { entry, missed } of fired) {
+      const told = { job: stackKey(entry.job.stack), schedule: entry.schedule.name, missed };
+      if (missed > 0) log.info(told, "times of a schedule were missed and are not made up for");
+      entry.until = now;
+      this.#plan(entry);
+    }
+  }
+
+  #candidateOf({ job, schedule }: Entry, time: Date): Candidate {
+    const { schedules, newId, clock } = this.#parts;
+    const key = `${stackKey(job.stack)}/${schedule.name}/${time.toISOString()}`;
+    return {
+      id: newId(),
+      stack: job.stack,
+      name: "",
+      job,
+      revision: job,
+      origin: { by: "schedule", schedule: schedule.name, time },
+      parameters: schedule.parameters,
+      dueAt: new Date(time.getTime() + schedules.jitterMs(schedule, key)),
+      acceptedAt: clock.now(),
+      callback: null,
+    };
+  }
+}
+
+const markOf = ({ job, schedule, digest }: Entry, until: Date): ScheduleMark => ({
+  stack: job.stack,
+  schedule: schedule.name,
+  digest,
+  until,
+});
+
+/** Those that fire: neither the file nor a person says otherwise. */
+export function activeSchedules({ workload: { spec }, pause, schedulePauses }: Job): readonly ResolvedSchedule[] {
+  if (spec.state !== "running" || pause !== null) return [];
+  return spec.schedules.filter(({ name, isActive }) => isActive && !schedulePauses.has(name));
+}
+
+/** Of all that says when it fires: a change of anything else leaves it where it is. */
+function digestOf(schedule: ResolvedSchedule): string {
+  const { parameters: _parameters, description: _description, catchUp: _catchUp, ...when } = schedule;
+  return createHash("sha256").update(JSON.stringify(when)).digest("hex").slice(0, 16);
+}

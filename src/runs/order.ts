@@ -1,0 +1,41 @@
+import { WaybillError } from "../core/errors.ts";
+import type { RunOrder } from "../targets/run-executor.ts";
+import { withParameters } from "./parameters/command.ts";
+import { parameterEnvironment, parameterVariable } from "./parameters/environment.ts";
+import { secretParameters } from "./parameters/values.ts";
+import type { Revision, Run } from "./run.ts";
+
+/** The current version of each secret that an environment sees. */
+export interface SecretVersions {
+  versions(scope: { readonly repository: string; readonly environment: string }): Promise<ReadonlyMap<string, number>>;
+}
+
+/** What a target is told to start. Throws SECRET_MISSING where a parameter's secret is gone. */
+export async function orderOf(secrets: SecretVersions, run: Run, { workload }: Revision): Promise<RunOrder> {
+  const { spec } = workload;
+  const references = secretParameters(spec, run.parameters);
+  const versions = references.size > 0 ? await secrets.versions(run.stack) : new Map<string, number>();
+  const names = new Set(Object.keys(run.parameters));
+  return {
+    run: run.id,
+    attempt: run.attempt,
+    workload,
+    command: spec.command === null ? null : withParameters(spec.command, names),
+    env: {
+      ...parameterEnvironment(run.parameters, new Set(references.keys())),
+      ...(run.name !== "" && { WAYBILL_RUN_NAME: run.name }),
+      ...(run.origin.by === "schedule" && {
+        WAYBILL_SCHEDULE: run.origin.schedule,
+        WAYBILL_SCHEDULED_FOR: run.origin.time.toISOString(),
+      }),
+    },
+    secrets: [...references].map(([parameter, name]) => {
+      const version = versions.get(name);
+      if (version !== undefined) return { name, version, env: parameterVariable(parameter) };
+      throw new WaybillError(
+        "SECRET_MISSING",
+        `parameter ${parameter}: secret ${name} does not exist: waybill secret set ${name}`,
+      );
+    }),
+  };
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import { makeFeed } from "../core/feed.ts";
+import type { Log } from "../core/log.ts";
+import { stackKey, type StackName } from "../core/stack.ts";
+import type { RunExecutor } from "../targets/run-executor.ts";
+import { Calendar } from "./dispatch/calendar.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { makeHistory } from "./history.ts";
+import { makeJobBook } from "./job-book.ts";
+import { orderOf, type SecretVersions } from "./order.ts";
+import type { Run } from "./run.ts";
+import type { Runs } from "./runs.ts";
+import type { Schedules } from "./schedules/schedules.ts";
+import { makeService } from "./service.ts";
+import type { RunStore } from "./store.ts";
+
+export interface RunsRoomParts {
+  readonly store: RunStore;
+  readonly schedules: Schedules;
+  /** By target's name; null where it runs no jobs. */
+  readonly executorOf: (target: string) => RunExecutor | null;
+  readonly secrets: SecretVersions;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The runs room, wired. */
+export interface RunsRoom {
+  readonly runs: Runs;
+  /** Takes over what runs, and fires schedules, until it is closed. */
+  begin(): Promise<void>;
+  /** Something about a deployment was said: it may be a job that is new, changed, paused or gone. */
+  deploymentChanged(stack: StackName): void;
+  /** Programs run on. */
+  close(): Promise<void>;
+}
+
+export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
+  const { store, schedules, clock, log } = parts;
+  const changes = makeFeed<Run>();
+  const jobs = makeJobBook(store);
+  const closing = new AbortController();
+  const newId = (): string => runId(clock.now());
+  const dispatcher = new Dispatcher({
+    store,
+    executorOf: parts.executorOf,
+    orderOf: (run, revision) => orderOf(parts.secrets, run, revision),
+    jobOf: (stack) => jobs.find(stack),
+    changes,
+    clock,
+    random: Math.random,
+    log,
+  });
+  const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
+  const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
+  const history = makeHistory({ store, executorOf: parts.executorOf, log });
+  const background = makeBackground(log);
+
+  async function takeJob(stack: StackName): Promise<void> {
+    const before = jobs.find(stack);
+    const job = await jobs.reload(stack);
+    if (!job && !before) return;
+    await calendar.take(stack, job);
+    await dispatcher.look(stack);
+  }
+
+  changes.listen((run) => background.add(history.note(run), "old runs cannot be removed"));
+  return {
+    runs: makeService({
+      store,
+      schedules,
+      jobs,
+      dispatcher,
+      takeJob,
+      changes,
+      newId,
+      executorOf: parts.executorOf,
+      clock,
+    }),
+    async begin() {
+      await jobs.load();
+      await dispatcher.begin();
+      for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
+      background.add(calendar.run(closing.signal), "schedules are fired no more");
+    },
+    deploymentChanged(stack) {
+      if (!closing.signal.aborted) background.add(takeJob(stack), `job ${stackKey(stack)} cannot be read`);
+    },
+    async close() {
+      closing.abort(new Error("the server is stopping"));
+      await dispatcher.close();
+      await background.settled();
+    },
+  };
+}
+
+/** What nobody awaits until the end; its failures are told. */
+function makeBackground(log: Log) {
+  const acts = new Set<Promise<void>>();
+  return {
+    add(act: Promise<void>, failure: string): void {
+      const settled = act
+        .catch((error: unknown) => log.error({ error: messageOf(error) }, failure))
+        .finally(() => acts.delete(settled));
+      acts.add(settled);
+    },
+    async settled(): Promise<void> {
+      while (acts.size > 0) await Promise.all(acts);
+    },
+  };
+}
+
+/** Fifteen characters or so, of which the first eight sort by time. */
+function runId(now: Date): string {
+  return (
+    now.getTime().toString(36) +
+    BigInt(`0x${randomBytes(4).toString("hex")}`)
+      .toString(36)
+      .padStart(7, "0")
+  );
+}

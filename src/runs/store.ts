@@ -1,0 +1,100 @@
+import type { StackName } from "../core/stack.ts";
+import type { PauseView } from "../release/views.ts";
+import type { Callback, ParameterValues, Revision, Run, RunOrigin, RunOutcome, RunStatus } from "./run.ts";
+import type { RunState } from "./state.ts";
+
+/** A job as it is deployed now: what its next run runs. */
+export interface Job extends Revision {
+  readonly stack: StackName;
+  /** Set while a person's pause of the whole job is in force. */
+  readonly pause: PauseView | null;
+  /** By schedule's name: a person's pauses of single schedules. They survive deploys. */
+  readonly schedulePauses: ReadonlyMap<string, PauseView>;
+}
+
+/** A run to be accepted, at the end of the steps that `history` lists: there is at least one. */
+export interface NewRun {
+  readonly id: string;
+  readonly stack: StackName;
+  readonly name: string;
+  readonly revision: Revision;
+  readonly origin: RunOrigin;
+  readonly parameters: ParameterValues;
+  readonly dueAt: Date;
+  readonly acceptedAt: Date;
+  readonly history: readonly [RunStatus, ...RunStatus[]];
+  readonly attempt: number;
+  readonly callback: string | null;
+}
+
+/** A step to another state, with what is known from then on. */
+export interface RunChange {
+  readonly status: RunStatus;
+  readonly dueAt?: Date;
+  readonly attempt?: number;
+  readonly retries?: number;
+  readonly startedAt?: Date | null;
+  readonly endedAt?: Date | null;
+  readonly outcome?: RunOutcome | null;
+}
+
+export interface RunFilter {
+  readonly repository?: string;
+  readonly environment?: string;
+  readonly job?: string;
+  readonly states?: readonly RunState[];
+}
+
+/** How far a schedule was looked at: times up to `until` were fired or passed over. */
+export interface ScheduleMark {
+  readonly stack: StackName;
+  readonly schedule: string;
+  /** Of the schedule's times: another rule is looked at from its deploy on. */
+  readonly digest: string;
+  readonly until: Date;
+}
+
+/** What is kept of runs. Losing it loses their history, and nothing of what should be deployed. */
+export interface RunStore {
+  jobs(): Promise<readonly Job[]>;
+  job(stack: StackName): Promise<Job | null>;
+  saveSchedulePause(stack: StackName, schedule: string, pause: PauseView | null): Promise<void>;
+
+  /**
+   * Accepts runs, and moves the marks of the schedules that they come from, in one transaction. Answers those that are
+   * new: a schedule's time that was accepted before is left out.
+   */
+  accept(runs: readonly NewRun[], marks?: readonly ScheduleMark[]): Promise<readonly Run[]>;
+  /** Of one job, or of all. */
+  marks(stack?: StackName): Promise<readonly ScheduleMark[]>;
+  /** Forgets how far a job's schedules were looked at, but for those named. */
+  keepMarks(stack: StackName, schedules: readonly string[]): Promise<void>;
+
+  run(id: string): Promise<Run | null>;
+  /** What a run runs. */
+  revision(id: string): Promise<Revision | null>;
+  /** Newest first; `before` is an ordinal for the next page. */
+  runs(filter: RunFilter, page: { readonly before?: number; readonly limit: number }): Promise<readonly Run[]>;
+  /**
+   * Takes the step if the run is still in `from`; null when it is not. The same state again is a new reason. Throws a
+   * BUG for a step that is not legal.
+   */
+  step(id: string, from: RunState, change: RunChange): Promise<Run | null>;
+  settleCallback(id: string, callback: Pick<Callback, "settled" | "reason">): Promise<void>;
+
+  /** Those that hold slots, in the order in which they were accepted. */
+  live(): Promise<readonly Run[]>;
+  /** A job's first waiting runs, in the order in which they are to start, due or not. */
+  heads(stack: StackName, limit: number): Promise<readonly Run[]>;
+  /** The jobs with waiting runs, and when the first of each is due. */
+  queues(): Promise<readonly Queue[]>;
+  /** Takes all waiting runs of a job that are in `from` and due before `dueBefore` to another state; answers how many. */
+  stepAll(stack: StackName, from: readonly RunState[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
+  /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
+  prune(stack: StackName, kept: number): Promise<readonly string[]>;
+}
+
+export interface Queue {
+  readonly stack: StackName;
+  readonly firstDueAt: Date;
+}

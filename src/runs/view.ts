@@ -1,0 +1,107 @@
+import type { OutputFile } from "../targets/run-executor.ts";
+import type { ParameterValues, Run } from "./run.ts";
+import type { RunDetail, ScheduleDetail, UpcomingRun } from "./runs.ts";
+import type { RunState } from "./state.ts";
+
+/** What the API, the dashboard and the command line show of a run: plain data, times as ISO 8601 in UTC. */
+export interface RunView {
+  readonly id: string;
+  readonly repository: string;
+  readonly environment: string;
+  readonly job: string;
+  readonly name: string;
+  readonly state: RunState;
+  readonly since: string;
+  readonly reason: string;
+  readonly waitingFor: string | null;
+  readonly scheduledFor: string;
+  readonly acceptedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly durationMs: number | null;
+  readonly parameters: ParameterValues;
+  /** Null for a person's. */
+  readonly schedule: string | null;
+  /** Null for a schedule's. */
+  readonly actor: string | null;
+  readonly rerunOf: string | null;
+  readonly snapshot: number | null;
+  readonly commit: string;
+  readonly attempt: number;
+  readonly retries: number;
+  readonly exitStatus: number | null;
+  readonly signal: string | null;
+  readonly peakMemoryBytes: number | null;
+  readonly result: unknown;
+  readonly files: readonly OutputFile[];
+  readonly callback: { readonly url: string; readonly settled: string | null; readonly reason: string } | null;
+  readonly history: readonly { readonly state: RunState; readonly since: string; readonly reason: string }[];
+}
+
+export interface ScheduleView {
+  readonly name: string;
+  readonly active: boolean;
+  readonly pause: ScheduleDetail["pause"];
+  readonly next: string | null;
+}
+
+export interface UpcomingView {
+  readonly schedule: string;
+  readonly at: string;
+  readonly parameters: ParameterValues;
+}
+
+const iso = (time: Date | null): string | null => time?.toISOString() ?? null;
+
+export function runView({ run, waitingFor }: RunDetail): RunView {
+  const { stack, status, origin, outcome, startedAt, endedAt } = run;
+  return {
+    id: run.id,
+    repository: stack.repository,
+    environment: stack.environment,
+    job: stack.deployment,
+    name: run.name,
+    state: status.state,
+    since: status.since.toISOString(),
+    reason: status.reason,
+    waitingFor,
+    scheduledFor: (origin.by === "schedule" ? origin.time : run.dueAt).toISOString(),
+    acceptedAt: run.acceptedAt.toISOString(),
+    startedAt: iso(startedAt),
+    endedAt: iso(endedAt),
+    durationMs: durationMs(run),
+    parameters: run.parameters,
+    schedule: origin.by === "schedule" ? origin.schedule : null,
+    actor: origin.by === "person" ? origin.name : null,
+    rerunOf: origin.by === "person" ? origin.rerunOf : null,
+    snapshot: run.revision.snapshot,
+    commit: run.revision.commit,
+    attempt: run.attempt,
+    retries: run.retries,
+    exitStatus: outcome?.exitStatus ?? null,
+    signal: outcome?.signal ?? null,
+    peakMemoryBytes: outcome?.peakMemoryBytes ?? null,
+    result: outcome?.result ?? null,
+    files: outcome?.files ?? [],
+    callback: run.callback,
+    history: run.history.map(({ state, since, reason }) => ({ state, since: since.toISOString(), reason })),
+  };
+}
+
+function durationMs({ startedAt, endedAt }: Run): number | null {
+  if (!startedAt || !endedAt || endedAt < startedAt) return null;
+  return endedAt.getTime() - startedAt.getTime();
+}
+
+export const scheduleView = ({ name, isActive, pause, next }: ScheduleDetail): ScheduleView => ({
+  name,
+  active: isActive,
+  pause,
+  next: iso(next),
+});
+
+export const upcomingView = ({ schedule, at, parameters }: UpcomingRun): UpcomingView => ({
+  schedule,
+  at: at.toISOString(),
+  parameters,
+});

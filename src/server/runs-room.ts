@@ -1,0 +1,53 @@
+import { systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { StackName } from "../core/stack.ts";
+import type { Release } from "../release/release.ts";
+import { makeRunsRoom } from "../runs/room.ts";
+import type { Runs } from "../runs/runs.ts";
+import { makeSchedules } from "../runs/schedules/times.ts";
+import type { Database } from "../store/database.ts";
+import { makeRunStore } from "../store/runs/run-store.ts";
+import type { Secrets } from "../targets/secrets.ts";
+import type { Target } from "../targets/target.ts";
+import type { Closers } from "./closers.ts";
+
+interface RunsParts {
+  readonly db: Database;
+  readonly target: Target;
+  readonly secrets: Secrets;
+  readonly release: Pick<Release, "events">;
+  readonly log: Log;
+  readonly closers: Closers;
+}
+
+/** Takes over the runs that outlived the last server, and goes on with jobs' schedules. */
+export async function openRuns({ db, target, secrets, release, log, closers }: RunsParts): Promise<Runs> {
+  const room = makeRunsRoom({
+    store: makeRunStore(db),
+    schedules: makeSchedules(),
+    executorOf: (name) => target.executor?.({ target: name }) ?? null,
+    secrets,
+    clock: systemClock,
+    log,
+  });
+  const ended = new AbortController();
+  // Followed from before jobs are read: what is deployed meanwhile is read again.
+  const following = follow(release.events(ended.signal), (stack) => room.deploymentChanged(stack));
+  closers.add(async () => {
+    ended.abort(new Error("the server is stopping"));
+    await following;
+    await room.close();
+  });
+  await room.begin();
+  return room.runs;
+}
+
+type Events = ReturnType<Release["events"]>;
+
+async function follow(events: Events, onDeployment: (stack: StackName) => void): Promise<void> {
+  for await (const { type, repository, environment, deployment } of events) {
+    if (type === "deployment" && environment !== null && deployment !== null) {
+      onDeployment({ repository, environment, deployment });
+    }
+  }
+}

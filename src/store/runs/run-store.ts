@@ -1,0 +1,14 @@
+import type { RunStore } from "../../runs/store.ts";
+import type { Database } from "../database.ts";
+import { acceptQueries, markQueries } from "./accept.ts";
+import { jobQueries } from "./jobs.ts";
+import { queueQueries } from "./queues.ts";
+import { runQueries } from "./runs.ts";
+
+export const makeRunStore = (db: Database): RunStore => ({
+  ...jobQueries(db),
+  ...acceptQueries(db),
+  ...markQueries(db),
+  ...runQueries(db),
+  ...queueQueries(db),
+});

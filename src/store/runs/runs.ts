@@ -1,0 +1,100 @@
+import { sql } from "kysely";
+import { WaybillError } from "../../core/errors.ts";
+import type { RunChange, RunFilter, RunStore } from "../../runs/store.ts";
+import { endedStates, mayStep, type RunState } from "../../runs/state.ts";
+import type { Database } from "../database.ts";
+import { runOf } from "./row.ts";
+
+export function runQueries(db: Database) {
+  return {
+    async run(id) {
+      const row = await withRevision(db).where("runs.id", "=", id).executeTakeFirst();
+      return row ? runOf(row) : null;
+    },
+    async revision(id) {
+      const row = await db
+        .selectFrom("runs")
+        .innerJoin("run_revisions", "run_revisions.digest", "runs.revision")
+        .select(["workload", "snapshot", "commit"])
+        .where("runs.id", "=", id)
+        .executeTakeFirst();
+      return row ?? null;
+    },
+    async runs(filter, { before, limit }) {
+      const rows = await filtered(db, filter)
+        .$if(before !== undefined, (query) => query.where("runs.ordinal", "<", before ?? 0))
+        .orderBy("runs.ordinal", "desc")
+        .limit(limit)
+        .execute();
+      return rows.map(runOf);
+    },
+    async step(id, from, change) {
+      refuseIllegal(id, from, change.status.state);
+      const row = await db
+        .updateTable("runs")
+        .from("run_revisions")
+        .whereRef("run_revisions.digest", "=", "runs.revision")
+        .set({ state: change.status.state, history: appended(change.status), ...columnsOf(change) })
+        .where("runs.id", "=", id)
+        .where("runs.state", "=", from)
+        .returningAll("runs")
+        .returning(["run_revisions.snapshot", "run_revisions.commit"])
+        .executeTakeFirst();
+      return row ? runOf(row) : null;
+    },
+    async settleCallback(id, { settled, reason }) {
+      await db
+        .updateTable("runs")
+        .set({ callback_settled: settled, callback_reason: reason })
+        .where("id", "=", id)
+        .execute();
+    },
+    async prune({ repository, environment, deployment }, kept) {
+      const old = db
+        .selectFrom("runs")
+        .select("id")
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .where("job", "=", deployment)
+        .where("state", "in", endedStates)
+        .orderBy("ordinal", "desc")
+        .offset(kept);
+      const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
+      return rows.map(({ id }) => id);
+    },
+  } satisfies Partial<RunStore>;
+}
+
+export const withRevision = (db: Database) =>
+  db
+    .selectFrom("runs")
+    .innerJoin("run_revisions", "run_revisions.digest", "runs.revision")
+    .selectAll("runs")
+    .select(["run_revisions.snapshot", "run_revisions.commit"]);
+
+function filtered(db: Database, { repository, environment, job, states }: RunFilter) {
+  let query = withRevision(db);
+  if (repository !== undefined) query = query.where("runs.repository", "=", repository);
+  if (environment !== undefined) query = query.where("runs.environment", "=", environment);
+  if (job !== undefined) query = query.where("runs.job", "=", job);
+  if (states !== undefined) query = query.where("runs.state", "in", states);
+  return query;
+}
+
+export function refuseIllegal(id: string, from: RunState, to: RunState): void {
+  if (from === to || mayStep(from, to)) return;
+  throw new WaybillError("BUG", `run ${id} was to go from ${from} to ${to}, which is no step of a run`);
+}
+
+export const appended = (status: RunChange["status"]) => sql<string>`history || ${JSON.stringify([status])}::jsonb`;
+
+function columnsOf({ dueAt, attempt, retries, startedAt, endedAt, outcome }: RunChange) {
+  return {
+    ...(dueAt !== undefined && { due_at: dueAt }),
+    ...(attempt !== undefined && { attempt }),
+    ...(retries !== undefined && { retries }),
+    ...(startedAt !== undefined && { started_at: startedAt }),
+    ...(endedAt !== undefined && { ended_at: endedAt }),
+    ...(outcome !== undefined && { outcome: outcome && JSON.stringify(outcome) }),
+  };
+}

@@ -1,0 +1,43 @@
+import type { RunEnd } from "../../run-executor.ts";
+import { lastLines } from "../logs/log-file.ts";
+import type { Exit } from "../processes/launch.ts";
+
+const tailLines = 20;
+
+type Words = Pick<RunEnd, "crash" | "reason">;
+
+interface Ended {
+  readonly exit: Exit;
+  readonly durationMs: number;
+  readonly wasMemory: boolean;
+  readonly log: string;
+  readonly logStart: number;
+}
+
+/** How a start ended, in the user's words; with the end of its log when it did not go well. */
+export function describeEnd({ exit, durationMs, wasMemory, log, logStart }: Ended): Words {
+  const { stage, status, signal } = exit;
+  if (stage === "command" && status === 0) return { crash: null, reason: "" };
+  const after = `after ${Number((durationMs / 1_000).toFixed(durationMs < 10_000 ? 1 : 0))} s`;
+  const tail = tailOf(log, logStart);
+  const crash = crashOf(exit, wasMemory);
+  if (crash !== null) return { crash, reason: `${crash} ${after}${tail}` };
+  if (stage === "start script") return { crash: null, reason: `the start script failed with status ${status}${tail}` };
+  if (status === 126) return { crash: null, reason: "the command cannot be run (status 126): is the file executable?" };
+  if (status === 127) return { crash: null, reason: `the command was not found (status 127)${tail}` };
+  return { crash: null, reason: `exited with status ${status ?? signal} ${after}${tail}` };
+}
+
+function crashOf({ stage, status, signal }: Exit, wasMemory: boolean): string | null {
+  if (signal === "SIGKILL" && wasMemory) return "killed for memory: this machine ran out of it";
+  if (signal !== null) return `killed by ${signal}`;
+  if (stage === null && status === null) return "its program is gone, and nobody saw how it ended";
+  return null;
+}
+
+function tailOf(log: string, from: number): string {
+  const lines = lastLines(log, { from, count: tailLines });
+  if (lines.length === 0) return "";
+  const heading = lines.length === 1 ? "last line" : `last ${lines.length} lines`;
+  return `\n${heading}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

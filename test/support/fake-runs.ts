@@ -1,0 +1,80 @@
+import { WaybillError } from "../../src/core/errors.ts";
+import { makeFeed } from "../../src/core/feed.ts";
+import type { Run } from "../../src/runs/run.ts";
+import type { Runs, ScheduleDetail } from "../../src/runs/runs.ts";
+import type { RunState } from "../../src/runs/state.ts";
+
+/** One run of the job `ranker` and one schedule, in memory: what is done to them is as it would be, and runs nothing. */
+export function makeFakeRuns(): Runs {
+  const changes = makeFeed<Run>();
+  let run = sampleRun();
+  let pause: ScheduleDetail["pause"] = null;
+  const find = (id: string): Run => {
+    if (id === run.id) return run;
+    throw new WaybillError("NOT_FOUND", `there is no run ${id}`);
+  };
+  const step = (id: string, state: RunState): Promise<Run> => {
+    run = { ...find(id), status: { ...run.status, state } };
+    return Promise.resolve(run);
+  };
+  const schedules = (): readonly ScheduleDetail[] => [
+    { name: "nightly", isActive: true, pause, next: new Date("2026-03-05T02:00:00Z") },
+  ];
+  return {
+    job: () => {
+      throw new WaybillError("NOT_FOUND", "there is no job");
+    },
+    start({ parameters, name }) {
+      run = { ...run, parameters, name };
+      return Promise.resolve(run);
+    },
+    run: async (id) => ({ run: find(id), waitingFor: null }),
+    runs: async ({ job }) => (job === undefined || job === "ranker" ? [{ run, waitingFor: null }] : []),
+    cancel: async (id) => step(id, "Cancelled"),
+    retry: async (id) => step(id, "Scheduled"),
+    rerun: async (id) => find(id),
+    async *logs(id) {
+      yield { at: find(id).acceptedAt.toISOString(), stream: "stdout", text: "epoch 1" };
+    },
+    async openFile(id, path) {
+      find(id);
+      const body = new Blob([path]);
+      return { bytes: body.size, body: body.stream() };
+    },
+    schedules,
+    async pauseSchedule({ actor, reason }) {
+      pause = { by: actor.name, reason, at: "2026-03-04T10:15:00.000Z" };
+      return schedules();
+    },
+    async resumeSchedule() {
+      pause = null;
+      return schedules();
+    },
+    upcoming: () => [{ schedule: "nightly", at: new Date("2026-03-05T02:00:00Z"), parameters: { epochs: 10 } }],
+    changes,
+  };
+}
+
+function sampleRun(): Run {
+  const at = new Date("2026-03-04T10:15:00Z");
+  const status = { state: "Running" as const, since: at, reason: "", waitingFor: null };
+  return {
+    id: "t1",
+    ordinal: 1,
+    stack: { repository: "shop", environment: "production", deployment: "ranker" },
+    name: "",
+    revision: { snapshot: 7, commit: "1".repeat(40) },
+    origin: { by: "person", name: "jon", rerunOf: null },
+    parameters: { epochs: 3 },
+    acceptedAt: at,
+    dueAt: at,
+    status,
+    history: [status],
+    attempt: 1,
+    retries: 0,
+    startedAt: at,
+    endedAt: null,
+    outcome: null,
+    callback: null,
+  };
+}

@@ -1,0 +1,160 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { silentLog, type Log } from "../../src/core/log.ts";
+import type { TreeSha } from "../../src/core/names.ts";
+import type { StackName } from "../../src/core/stack.ts";
+import type { Identity } from "../../src/core/identity.ts";
+import { makeRunsRoom, type RunsRoom } from "../../src/runs/room.ts";
+import type { RunStore } from "../../src/runs/store.ts";
+import { makeSchedules } from "../../src/runs/schedules/times.ts";
+import type { Database } from "../../src/store/database.ts";
+import { makeRunStore } from "../../src/store/runs/run-store.ts";
+import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../src/targets/run-executor.ts";
+import { realClock } from "./local-target.ts";
+import { workloadOf } from "./workloads.ts";
+
+export const anna: Identity = { name: "anna", kind: "user", role: "admin", groups: [] };
+
+export const jobStack = (deployment: string): StackName => ({
+  repository: "shop",
+  environment: "production",
+  deployment,
+});
+
+/** A job as if its deploy had just been applied: `yaml` is what its file says beyond kind and name. */
+export async function deployJob(
+  db: Database,
+  name: string,
+  yaml: string,
+  source: TreeSha | null = null,
+): Promise<StackName> {
+  const workload = workloadOf(
+    `kind: job\nname: ${name}\n${yaml.includes("command:") ? "" : `command: ./${name}\n`}${yaml}`,
+    { source },
+  );
+  const stack = jobStack(name);
+  const repository = { name: stack.repository, url: null, default_branch: "main", problem: null };
+  await db
+    .insertInto("repositories")
+    .values(repository)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  const digest = JSON.stringify(workload.spec);
+  const text = JSON.stringify({ ...workload, stack });
+  const row = {
+    kind: "job" as const,
+    workload: text,
+    applied_workload: text,
+    desired_digest: digest,
+    applied_digest: digest,
+    failed_digest: null,
+    hosts: [],
+    snapshot: 1,
+    commit: "1".repeat(40),
+    blocked: null,
+    state: "ready" as const,
+    reason: "",
+    url: null,
+  };
+  await db
+    .insertInto("deployments")
+    .values({ repository: stack.repository, environment: stack.environment, name, ...row })
+    .onConflict((conflict) => conflict.columns(["repository", "environment", "name"]).doUpdateSet(row))
+    .execute();
+  return stack;
+}
+
+export interface FakeExecutor extends RunExecutor {
+  /** `RUN attempt N`, in the order of their starts. */
+  readonly starts: string[];
+  /** Ids of the runs whose programs run. */
+  running(): readonly string[];
+  /** The program ends with this exit status. */
+  end(run: string, exitStatus: number): void;
+}
+
+/** Programs that run until a test ends them. They outlive whoever started them, as real ones do. */
+export function makeFakeExecutor(): FakeExecutor {
+  const programs = new Map<string, { readonly startedAt: Date; readonly ended: PromiseWithResolvers<RunEnd> }>();
+  const ended = new Set<string>();
+  const starts: string[] = [];
+  const keyOf = ({ run, attempt }: Pick<RunOrder, "run" | "attempt">): string => `${run} attempt ${attempt}`;
+  const endOf = (exitStatus: number | null): RunEnd => ({
+    exitStatus,
+    signal: exitStatus === null ? "SIGTERM" : null,
+    crash: exitStatus === null ? "killed by SIGTERM" : null,
+    reason: exitStatus === 0 ? "" : `exited with status ${exitStatus}`,
+    endedAt: new Date(),
+    peakMemoryBytes: null,
+    result: null,
+    resultFault: null,
+    files: [],
+  });
+  const finish = (key: string, exitStatus: number | null): void => {
+    if (ended.has(key)) return;
+    ended.add(key);
+    programs.get(key)?.ended.resolve(endOf(exitStatus));
+  };
+  const started = (key: string): StartedRun => {
+    const program = programs.get(key);
+    if (!program) throw new TypeError(`${key} was never started`);
+    return {
+      startedAt: program.startedAt,
+      ended: (signal) =>
+        Promise.race([
+          program.ended.promise,
+          new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
+        ]),
+      stop: () => Promise.resolve(finish(key, null)),
+    };
+  };
+  const running = (): readonly string[] => [...programs.keys()].filter((key) => !ended.has(key));
+  return {
+    starts,
+    running: () => running().map((key) => key.split(" ")[0] ?? ""),
+    end(run, exitStatus) {
+      for (const key of running()) if (key.startsWith(`${run} `)) finish(key, exitStatus);
+    },
+    async start(order, { signal }) {
+      signal.throwIfAborted();
+      const key = keyOf(order);
+      if (programs.has(key)) throw new TypeError(`${key} was started twice`);
+      programs.set(key, { startedAt: new Date(), ended: Promise.withResolvers() });
+      starts.push(key);
+      return started(key);
+    },
+    async adopt(order) {
+      const key = keyOf(order);
+      return programs.has(key) ? { kind: "started", started: started(key) } : { kind: "never started" };
+    },
+    async *logs() {
+      // It says nothing.
+    },
+    openFile: () => Promise.resolve(null),
+    forget: () => Promise.resolve(),
+  };
+}
+
+interface RoomOptions {
+  readonly db: Database;
+  readonly executor: RunExecutor;
+  readonly store?: RunStore;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+export function makeTestRoom({
+  db,
+  executor,
+  store = makeRunStore(db),
+  clock = realClock,
+  log = silentLog,
+}: RoomOptions): RunsRoom {
+  return makeRunsRoom({
+    store,
+    schedules: makeSchedules(),
+    executorOf: () => executor,
+    secrets: { versions: async () => new Map([["api-key", 1]]) },
+    clock,
+    log,
+  });
+}
