@@ -112,6 +112,7 @@ export function makeDriver(parts: DriverParts): Driver {
     workers.has(stackKey(stack)) ? idle.wait(stackKey(stack)) : Promise.resolve();
 
   function start(stack: StackName, given: Partial<Worker>): void {
+    if (closing.signal.aborted) return;
     const worker = { ...newWorker(), ...given };
     workers.set(stackKey(stack), worker);
     worker.done = work(stack, worker);
@@ -119,7 +120,6 @@ export function makeDriver(parts: DriverParts): Driver {
 
   return {
     wake(stack, desiredDigest) {
-      if (closing.signal.aborted) return;
       const running = workers.get(stackKey(stack));
       if (!running) return start(stack, { digest: desiredDigest });
       running.isDirty = true;
@@ -127,7 +127,6 @@ export function makeDriver(parts: DriverParts): Driver {
       running.digest = desiredDigest;
     },
     restore(stack) {
-      if (closing.signal.aborted) return;
       const running = workers.get(stackKey(stack));
       if (!running) return start(stack, { isRestoring: true });
       running.isDirty = true;

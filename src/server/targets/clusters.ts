@@ -57,9 +57,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   closers.add(() => provider.close());
   const stopping = new AbortController();
   const renewing: Promise<void>[] = [];
-  const reaches = new Map<string, { cluster: Cluster; sourceUrl: string; host: string }>();
+  const reaches = new Map<string, WatchedCluster & { sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
-  const watched: Record<string, WatchedCluster> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
     const programs = await loadPrograms(settings.templates ?? {});
@@ -80,9 +79,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     });
     closers.add(() => target.close());
     targets[name] = target;
-    watched[name] = { cluster, drift: settings.drift ?? "show" };
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, sourceUrl, host });
+    reaches.set(name, { cluster, sourceUrl, host, drift: settings.drift ?? "show" });
     renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {
@@ -97,7 +95,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   });
   return {
     targets,
-    watched,
+    watched: Object.fromEntries(reaches),
     providers: { kubernetes: provider },
     resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
     sources: makeSourceEndpoint({ archives, urls }),

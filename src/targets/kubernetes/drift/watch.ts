@@ -5,13 +5,12 @@ import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { Engine } from "../../../engine/engine.ts";
 import { foundationStack } from "../../foundations.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { makeInformer, type Informer } from "../cluster/informer.ts";
-import type { Change } from "../cluster/mirror.ts";
 import type { KindName, KubeObject } from "../cluster/object.ts";
-import { labels, manager, stackOf } from "../names.ts";
-import { appliedObjects, findDrift, type Applied, type Drift } from "./find-drift.ts";
+import { labels, stackOf } from "../names.ts";
+import { appliedObjects, findDrift, type Drift } from "./find-drift.ts";
 import { makeLooks } from "./looks.ts";
-import { isSuspicious, tracesOf, type Traces } from "./traces.ts";
+import { makeObjectWatches } from "./object-watches.ts";
+import { isSuspicious } from "./traces.ts";
 
 export interface DriftWatchDependencies {
   /** The target's name in the server's settings. */
@@ -39,53 +38,31 @@ export interface DriftWatch {
   close(): Promise<void>;
 }
 
-/** Of Waybill's own templates. Those of other programs are watched once a stack with such an object was looked at. */
-const ownKinds: readonly KindName[] = [
-  { apiVersion: "apps/v1", kind: "Deployment" },
-  ...["Service", "Secret", "ConfigMap", "Namespace", "ResourceQuota", "LimitRange", "ServiceAccount"].map((kind) => ({
-    apiVersion: "v1",
-    kind,
-  })),
-  { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy" },
-  { apiVersion: "policy/v1", kind: "PodDisruptionBudget" },
-  { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler" },
-];
-
 export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch {
   const { target, cluster, stacks, clock, log, onLooked } = dependencies;
   const found = new Map<string, readonly Drift[]>();
-  const informers = new Map<string, Informer<Traces>>();
   const looks = makeLooks({ clock, log }, async (stack, signal) => {
-    const drift = await driftOf(dependencies, stack, { signal, onKind: follow });
+    const drift = await driftOf(dependencies, stack, { signal, onKind: (kind) => watches.follow(kind) });
     if (drift === null) return "again";
     if (drift.length === 0) found.delete(stackKey(stack));
     else found.set(stackKey(stack), drift);
     onLooked(stack, drift);
     return "done";
   });
-  function follow({ apiVersion, kind }: KindName): void {
-    const key = `${apiVersion} ${kind}`;
-    if (informers.has(key) || looks.signal.aborted) return;
-    const labelSelector = `${labels.manager}=${manager}`;
-    const onChange = (change: Change<Traces>): void => {
-      const stack = ownerOf(change.object, target);
-      if (stack === null) return;
-      const isKnown = found.has(stackKey(stack));
-      if (change.type === "removed" || isKnown || isSuspicious(change.object, change.before)) looks.soon(stack);
-    };
-    const options = { apiVersion, kind, labelSelector, clock, log, trim: tracesOf, onChange };
-    informers.set(key, makeInformer<Traces>(cluster, options));
-  }
+  const watches = makeObjectWatches({ cluster, clock, log }, (change) => {
+    const stack = ownerOf(change.object, target);
+    if (stack === null) return;
+    const isKnown = found.has(stackKey(stack));
+    const before = change.type === "set" ? change.before : null;
+    if (change.type === "removed" || isKnown || isSuspicious(change.object, before)) looks.soon(stack);
+  });
   async function lookAtMissing(): Promise<void> {
-    await Promise.all([...informers.values()].map(({ ready }) => ready));
+    await watches.ready();
     for (const stack of await stacks.list()) {
       const resources = (await stacks.export(stack))?.deployment.resources ?? [];
-      const isMissing = ({ reference: { apiVersion, kind, name, namespace } }: Applied): boolean =>
-        informers.get(`${apiVersion} ${kind}`)?.get(name, namespace) === undefined;
-      if (appliedObjects(resources, target).some(isMissing)) looks.soon(stack);
+      if (!appliedObjects(resources, target).every(({ reference }) => watches.has(reference))) looks.soon(stack);
     }
   }
-  for (const kind of ownKinds) follow(kind);
   const first = lookAtMissing().catch((error: unknown) => {
     if (looks.signal.aborted) return;
     log.warn({ target, error: messageOf(error) }, "what went while no server ran is not known");
@@ -95,7 +72,7 @@ export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch
     look: (stack) => looks.soon(stack),
     async close() {
       const ended = looks.close();
-      await Promise.all([...informers.values()].map((informer) => informer.close()));
+      await watches.close();
       await Promise.all([first, ended]);
     },
   };

@@ -19,6 +19,8 @@ export interface Facts {
   readonly pods: readonly PodObject[];
   /** Warnings about these pods, in any order. */
   readonly events: readonly EventObject[];
+  /** What a pod that waits for a place lacks, and who has it; absent or null where only the scheduler says so. */
+  readonly shortage?: (pod: PodObject) => string | null;
 }
 
 /** How a revision is, in the user's words. Pure. */
@@ -60,10 +62,10 @@ export interface Trouble {
 }
 
 /** Why the replicas that do not answer do not; null where there is only to wait. */
-export function troubleOf({ kind, deployment, pods, events }: Facts): Trouble | null {
+export function troubleOf({ deployment, pods, ...around }: Facts): Trouble | null {
   const found = pods
     .filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined)
-    .map((pod) => podTrouble(pod, { kind, events }))
+    .map((pod) => podTrouble(pod, around))
     .filter((trouble) => trouble !== null);
   return found.find(({ isFinal }) => isFinal) ?? found[0] ?? deploymentTrouble(deployment);
 }
@@ -83,17 +85,15 @@ function deploymentTrouble({ status }: DeploymentObject): Trouble | null {
   return final(`admission refused: ${said}`);
 }
 
-interface Around {
-  readonly kind: Facts["kind"];
-  readonly events: readonly EventObject[];
-}
+type Around = Pick<Facts, "kind" | "events" | "shortage">;
 
 /** Why one pod does not answer, or does not end. */
-export function podTrouble(pod: PodObject, { kind, events }: Around): Trouble | null {
+export function podTrouble(pod: PodObject, { kind, events, shortage }: Around): Trouble | null {
   const { status, spec } = pod;
   if (status?.reason === "Evicted") return wait(`evicted: ${status.message ?? "its node ran out of something"}`);
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
-  if (scheduled?.reason === "Unschedulable") return wait(describeUnschedulable(scheduled.message ?? ""));
+  if (scheduled?.reason === "Unschedulable")
+    return wait(shortage?.(pod) ?? describeUnschedulable(scheduled.message ?? ""));
   const own = events.filter(({ involvedObject }) => involvedObject?.uid === pod.metadata.uid).toSorted(byTime);
   const probe = own.findLast(({ reason }) => reason === "Unhealthy");
   const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];

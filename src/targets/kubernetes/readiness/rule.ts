@@ -32,6 +32,7 @@ export interface Condition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 /** A part of an object, taken to be of the shape that its kind has; empty where it is absent. */

@@ -9,6 +9,7 @@ import {
   partOf,
   ready,
   waiting,
+  type Condition,
   type Judgement,
   type Rule,
   type View,
@@ -42,6 +43,17 @@ function waitingForPods(view: View, progress: string): Judgement {
   const { reasons, isFinal, againInMs } = troubleOf(currentPods(view), view.nowMs);
   if (isFinal) return failed(...reasons);
   return { state: "waiting", reasons: [progress, ...reasons], ...(againInMs !== undefined && { againInMs }) };
+}
+
+// A policy may be made after what it is to admit, or a Secret's mount be corrected: longer than that is for good.
+const refusedMs = 15_000;
+
+/** Room in a quota may come; what a policy does not admit today, it does not admit tomorrow. */
+function refused({ message, reason = "", lastTransitionTime = "" }: Condition, nowMs: number): Judgement {
+  const said = `pods are refused: ${message ?? reason}`;
+  const leftMs = Date.parse(lastTransitionTime) + refusedMs - nowMs;
+  if (/exceeded quota/.test(said) || Number.isNaN(leftMs)) return waiting(said);
+  return leftMs > 0 ? { state: "waiting", reasons: [said], againInMs: leftMs } : failed(said);
 }
 
 interface PodTemplate {
@@ -80,7 +92,7 @@ export const deployment: Rule = {
       return failed(progressing.message ?? "its progress deadline has passed", ...reasons);
     }
     const refusal = conditionOf(object, "ReplicaFailure");
-    if (refusal?.status === "True") return waiting(`pods are refused: ${refusal.message ?? refusal.reason ?? ""}`);
+    if (refusal?.status === "True") return refused(refusal, view.nowMs);
     if (updatedReplicas < wanted) return waitingForPods(view, `${updatedReplicas} of ${wanted} pods are made`);
     if (replicas > updatedReplicas) return waiting(`${replicas - updatedReplicas} old pods still have to go`);
     if (availableReplicas >= updatedReplicas) return ready;
