@@ -62,5 +62,7 @@ export const runs: Migration = {
       pause jsonb not null,
       primary key (repository, environment, job, schedule)
     );
+
+    select fence(array['run_revisions', 'runs', 'schedule_marks', 'schedule_pauses']);
   `,
 };
