@@ -19,8 +19,9 @@ interface LeaseRow {
 }
 
 const connectTimeoutMs = 3_000;
-const queryTimeoutMs = 8_000;
-const endTimeoutMs = 5_000;
+// A renewal that hangs is tried again in time.
+const queryTimeoutMs = 3_000;
+const endTimeoutMs = 2_000;
 const forLeaseTime = `clock_timestamp() + interval '${leaseMs} milliseconds'`;
 
 /** A new name for a server's life. The tables know it by its beginning (migration 0012). */
