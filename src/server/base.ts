@@ -24,6 +24,7 @@ import type { ServeOptions } from "./options.ts";
 import { isDead, placeOfProcess } from "./replicas/place.ts";
 import type { Replica } from "./replicas/replica.ts";
 import { takeAlone } from "./replicas/turn.ts";
+import { drainTimeoutMs } from "./settings.ts";
 
 /** What every room stands on: the database, the repositories, the entrance. */
 export interface Base {
@@ -54,6 +55,7 @@ interface BaseParts {
 
 export async function openBase(parts: BaseParts): Promise<Base> {
   const { options, settings, folder, log, spawn, closers } = parts;
+  const drainMs = drainTimeoutMs(process.env);
   const { url: databaseUrl, isOurs } = await findDatabase(folder, closers);
   const holder = newHolder();
   const database = await openDatabase(urlAs(holder, databaseUrl));
@@ -90,7 +92,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     isOneOfSeveral: parts.replica !== null,
     ...listenHost(settings),
   });
-  closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
+  closers.add(() => (options.stopWorkloads ? gateway.stop(drainMs) : gateway.release()));
   const { db } = database;
   const traffic =
     parts.replica === null
