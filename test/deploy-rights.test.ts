@@ -10,7 +10,7 @@ import { startApiProxy, type Answered } from "./support/api-proxy.ts";
 import { installRights } from "./support/cluster-install.ts";
 import { kubectl, kubectlSkip } from "./support/kubectl.ts";
 import { rightsFor, rightsIn, type Right, type Rule } from "./support/rights.ts";
-import { service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
+import { service, site, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // A server with the account of deploy/rights, and all that it asks of the cluster from the first push to the last removal.
 
@@ -99,7 +99,8 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     await push({ "web/main.js": webProgram("two"), "deployments/web.yaml": web("") });
     assert.equal((await served.get("web")).body, "two");
     await shop.git("rm", "--quiet", "deployments/web.yaml", "deployments/queue.yaml");
-    await push({ "README.md": "nothing is left" });
+    // An environment is never left without any by a push alone.
+    await push({ "deployments/docs.yaml": site("docs"), "docs/index.html": "words" });
     await until(
       "the namespace goes",
       async () => !/Active/.test(await kubectl("get", "namespace", namespace, "--ignore-not-found")),
