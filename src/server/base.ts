@@ -15,7 +15,7 @@ import type { RemoteKeys } from "../release/connect.ts";
 import type { ServerSettings } from "../spec/server-settings.ts";
 import { openDatabase, type Database } from "../store/database.ts";
 import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
-import { makeLeaseBook, newHolder, urlAs } from "../store/replicas/lease-book.ts";
+import { makeLeaseBook, newHolder } from "../store/replicas/lease-book.ts";
 import { makeQuestionBook } from "../store/replicas/questions.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
 import type { Closers } from "./closers.ts";
@@ -58,7 +58,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
   const drainMs = drainTimeoutMs(process.env);
   const { url: databaseUrl, isOurs } = await findDatabase(folder, closers);
   const holder = newHolder();
-  const database = await openDatabase(urlAs(holder, databaseUrl));
+  const database = await openDatabase(databaseUrl, { name: holder });
   closers.add(() => database.close());
   // A database within the folder had no other server than the folder had.
   const leases = makeLeaseBook({
