@@ -9,7 +9,7 @@ import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { startApiProxy, type Answered } from "./support/api-proxy.ts";
 import { installRights } from "./support/cluster-install.ts";
 import { kubectl, kubectlSkip } from "./support/kubectl.ts";
-import { rightsFor, rightsIn, type Right, type Rule } from "./support/rights.ts";
+import { rightsFor, rightsIn, type Rule } from "./support/rights.ts";
 import { service, site, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // A server with the account of deploy/rights, and all that it asks of the cluster from the first push to the last removal.
@@ -20,9 +20,6 @@ const namespace = namespaceOf({ repository: name, environment: "production" });
 const limitMs = 150_000;
 const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
 const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
-
-/** What this file does not have the server do, and where it does. */
-const elsewhere: Readonly<Record<Right, string>> = {};
 
 const web = (more: string): string =>
   service("web", `size: {cpu: 0.05, memory: 128Mi}\nstopTimeout: 1s\n${more}`) +
@@ -116,7 +113,7 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     const missing = [...used].filter((right) => !given.has(right));
     const unused = [...given].filter((right) => !used.has(right));
     assert.deepEqual(missing.sort(), [], "used, but no role has it");
-    assert.deepEqual(unused.sort(), Object.keys(elsewhere).sort(), "a role has it, but nothing here uses it");
+    assert.deepEqual(unused.sort(), [], "a role has it, but nothing here uses it");
   });
 
   test("no right can be turned into another", async () => {
