@@ -18,7 +18,7 @@ import { median, ratioLine } from "./support.ts";
 
 const rounds = Number(process.env["ROUNDS"] ?? 5);
 const count = Number(process.env["COUNT"] ?? 200);
-const cliStacks = 32;
+const cliStacks = Number(process.env["CLI_STACKS"] ?? 32);
 const cliAtOnce = 16;
 const [minRateToKubectl, minRateToCli] = [0.8, 3];
 
@@ -34,7 +34,14 @@ async function timed(task: () => Promise<unknown>): Promise<number> {
 /** As the template of test/support/cluster-fleet.ts makes it. */
 function manifestOf(name: string, level: string) {
   const labels = { app: name };
-  const containers = [{ name: "main", image: "local/pause:1", env: [{ name: "LEVEL", value: level }] }];
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"] },
+    runAsNonRoot: true,
+    seccompProfile: { type: "RuntimeDefault" },
+  };
+  const env = [{ name: "LEVEL", value: level }];
+  const containers = [{ name: "main", image: "local/pause:1", env, securityContext }];
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",

@@ -140,8 +140,8 @@ async function serve(gateway: Gateway, { settings, database, reach, actions }: S
         void end(handedOverDrainMs);
         return { pid };
       },
-      stop: async () => {
-        void end(stopDrainMs);
+      stop: async ({ drainMs = stopDrainMs }) => {
+        void end(Number(drainMs));
         return {};
       },
     },

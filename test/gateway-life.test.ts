@@ -84,6 +84,20 @@ test("the old gateway finishes what it has under way, and is asked whether an ad
   await upgraded.release();
 });
 
+test("a gateway that ends with its server lets what is under way finish, for as long as it is told", async () => {
+  await using gateway = await startGateway();
+  let isBegun = false;
+  const { port } = await gateway.upstream((_, response) => {
+    isBegun = true;
+    setTimeout(() => response.end("late"), 3_000);
+  });
+  await gateway.route({ port });
+  const answer = gateway.ask({});
+  await until(() => isBegun, "the request is under way");
+  await gateway.handle.stop(20_000);
+  assert.equal((await answer).body, "late");
+});
+
 test("an address is idle only once its route has moved, and the move is in force when it says so", async () => {
   await using gateway = await startGateway();
   const answering = (name: string) => gateway.upstream((_, response) => setTimeout(() => response.end(name), 20));

@@ -172,7 +172,7 @@ describe("what others change is put back where that is set", { skip: clusterSkip
         note = (await drift())[0]?.note ?? "";
         return note !== "";
       },
-      limitMs,
+      2 * limitMs,
     );
     assert.match(note, /^put back 2 times, and kubectl-\S+ changes it again/);
     assert.equal(changes, 3);
@@ -183,9 +183,9 @@ describe("what others change is put back where that is set", { skip: clusterSkip
     const state = async () =>
       ((await world.served.json(["status"])) as { deployments: { state: string }[] }).deployments[0]?.state;
     await until("it sleeps", async () => (await state()) === "sleeping", limitMs);
+    await until("nothing runs", async () => (await world.running("web")) === 0, limitMs);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    assert.equal(await state(), "sleeping");
-    assert.equal(await world.running("web"), 0);
+    assert.deepEqual([await state(), await world.running("web")], ["sleeping", 0]);
     const cluster = world.cluster;
     const selection = { apiVersion: "apps/v1", kind: "Deployment", namespace: world.namespace };
     const { items } = await cluster.list(selection, patience());

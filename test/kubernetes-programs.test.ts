@@ -154,23 +154,31 @@ describe("programs of a cluster", { skip: clusterSkip(), timeout: 600_000 }, () 
 
   test("a Python program and a worker run; what the quota has no room for waits, until it is raised", async () => {
     const { served } = world;
+    const { cluster, namespace } = world;
+    const outside = { apiVersion: "v1", kind: "Secret", metadata: { name: "outside", namespace } };
+    await cluster.apply({ ...outside, stringData: { "to.ken": "known" } }, { signal: patience() });
     const python = `import http.server, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200); self.end_headers(); self.wfile.write(b"python " + os.environ["WHO"].encode())
+        self.send_response(200); self.end_headers(); self.wfile.write(("python " + os.environ["TOKEN"] + " " + open("/etc/outside").read()).encode())
 print("serving")
 http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
 `;
-    const said = await pushed({
+    await pushed({
       "deployments/web.yaml": service("web", small),
-      "deployments/py.yaml": service("py", `${small}env: {WHO: too}\n`).replace("node main.js", "python main.py"),
+      "deployments/py.yaml": service(
+        "py",
+        `${small}secrets: [{name: outside, key: to.ken, env: TOKEN}, {name: outside, key: to.ken, file: /etc/outside}]\n`,
+      ).replace("node main.js", "python main.py"),
       "py/main.py": python,
       "deployments/queue.yaml": `apiVersion: waybill/v1\nkind: worker\nsource: {path: queue}\ncommand: node main.js\n${small}`,
       "queue/main.js": "console.log('working'); setInterval(() => undefined, 1000);",
     });
-    assert.match(said, /py +ready/);
-    assert.match(said, /queue +ready/);
-    assert.equal((await served.get("py")).body, "python too");
+    // The last one may have to wait until another's second replica is gone.
+    for (const name of ["py", "queue"]) {
+      await until(`${name} is ready`, async () => (await statusOf(world, name)).state === "ready", limitMs);
+    }
+    assert.equal((await served.get("py")).body, "python known known");
     await until("its line comes", async () => /serving/.test((await served.cli(["logs", "py"])).out), limitMs);
     const { stderr } = await world.shop.push({
       "deployments/more.yaml": service("web", `${small}replicas: 2\n`),

@@ -159,6 +159,27 @@ test("a pause leaves the host and its reason; a worker has no host", async () =>
   assert.deepEqual(other.taken(), ["create web-11111111-source", "create web-11111111"]);
 });
 
+test("a secret with a key is one that others have put there", async () => {
+  using harness = makeHarness();
+  const secrets =
+    "secrets: [{name: shop-db, key: pass.word, env: DB}, {name: shop-db, key: pass.word, file: /etc/db}]\n";
+  await harness.up(workloadOf(`kind: worker\ncommand: node main.js\n${secrets}`, { source }), { secrets: new Map() });
+  const { spec } = harness.made("Deployment") as unknown as { spec: { template: { spec: Properties } } };
+  const [main] = spec.template.spec["containers"] as readonly [{ env: readonly Properties[]; volumeMounts: unknown }];
+  const variable = main.env.find(({ name }) => name === "DB");
+  assert.deepEqual(variable?.["valueFrom"], { secretKeyRef: { name: "shop-db", key: "pass.word" } });
+  const volumes = spec.template.spec["volumes"] as readonly Properties[];
+  const volume = volumes.find(({ secret }) => secret !== undefined);
+  assert.deepEqual(volume?.["secret"], { secretName: "shop-db" });
+  assert.deepEqual((main.volumeMounts as readonly Properties[]).at(-1), {
+    name: volume?.["name"],
+    mountPath: "/etc/db",
+    subPath: "pass.word",
+    readOnly: true,
+  });
+  assert.deepEqual(harness.taken(), ["create web-11111111-source", "create web-11111111"]);
+});
+
 test("an environment is a namespace that lets in its own pods and the gateway", async () => {
   using harness = makeHarness();
   const place = {

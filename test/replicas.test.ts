@@ -146,6 +146,18 @@ describe("two servers", { timeout: 400_000, concurrency: 1 }, () => {
     assert.deepEqual(await answers(by === one ? two : one, ["idle"]), new Set(["awake"]));
   });
 
+  test("what Git takes for a server that is gone is found all the same", async () => {
+    const work = await world.clone("late", one);
+    await work.write({ "deployments/late.yaml": site("late"), "late/index.html": "before" });
+    await work.commit("before");
+    await work.git("push", "--quiet", "origin", "main");
+    await work.write({ "late/index.html": "after" });
+    const commit = await work.commit("after");
+    await work.git("push", "--quiet", "origin", "main:elsewhere");
+    await work.git("--git-dir", join(world.data, "repositories/late.git"), "update-ref", "refs/heads/main", commit);
+    await until("it is live", async () => (await world.get(two, "late")).body === "after", limitMs);
+  });
+
   test("a webhook that both get is followed once", async () => {
     const remote = await remoteOf(world, "docs");
     const { webhook } = (await api(world, one, { name: "docs", url: `file://${remote.path}` })) as {

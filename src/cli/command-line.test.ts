@@ -86,6 +86,7 @@ test("status --json has exactly the fields that scripts count on", async () => {
     "snapshot",
     "commit",
     "url",
+    "drift",
   ]);
 });
 

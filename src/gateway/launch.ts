@@ -27,8 +27,8 @@ export interface GatewayHandle {
   leads(endpoint: Endpoint, timeoutMs?: number): Promise<void>;
   /** Leaves the gateway running: it outlives the server. */
   release(): Promise<void>;
-  /** Ends the gateway, too: requests under way have a moment to finish. */
-  stop(): Promise<void>;
+  /** Ends the gateway, too: requests under way have `drainMs` to finish. */
+  stop(drainMs?: number): Promise<void>;
 }
 
 export interface GatewayOptions {
@@ -53,7 +53,8 @@ const watchMs = 1_000;
 // A hung gateway is found after so many looks, and given up when its patience is over, too.
 const looksToAsk = 5;
 const takeoverTimeoutMs = 40_000;
-const stopTimeoutMs = 10_000;
+const defaultDrainMs = 2_000;
+const stopTimeoutMs = 8_000;
 const leadTimeoutMs = 15_000;
 const leadCheckMs = 50;
 
@@ -99,9 +100,9 @@ export async function ensureGateway(given: GatewayOptions): Promise<GatewayHandl
     pid: () => state.pid,
     leads: (endpoint, timeoutMs = leadTimeoutMs) => untilLeading(() => state, { dataFolder, endpoint, timeoutMs }),
     release,
-    async stop() {
+    async stop(drainMs) {
       await release();
-      await stopGateways(dataFolder);
+      await stopGateways(dataFolder, drainMs);
     },
   };
 }
@@ -141,8 +142,8 @@ async function untilLeading(current: () => GatewayState, { dataFolder, endpoint,
 }
 
 /** Ends every gateway of the data folder. */
-export async function stopGateways(dataFolder: string): Promise<void> {
-  await Promise.all((await liveGateways(dataFolder)).map((state) => stopGateway(dataFolder, state)));
+export async function stopGateways(dataFolder: string, drainMs?: number): Promise<void> {
+  await Promise.all((await liveGateways(dataFolder)).map((state) => stopGateway(dataFolder, state, drainMs)));
 }
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
@@ -218,9 +219,9 @@ async function liveGateways(dataFolder: string): Promise<readonly (GatewayState 
   return found.flat();
 }
 
-async function stopGateway(dataFolder: string, state: GatewayState): Promise<void> {
-  await call(state, "stop").catch(() => undefined);
-  const endsAtMs = Date.now() + stopTimeoutMs;
+async function stopGateway(dataFolder: string, state: GatewayState, drainMs = defaultDrainMs): Promise<void> {
+  await call(state, "stop", { drainMs }).catch(() => undefined);
+  const endsAtMs = Date.now() + drainMs + stopTimeoutMs;
   while (isAlive(state.pid) && Date.now() < endsAtMs) await sleep(20);
   // It answered the handshake with this id a moment ago, so the id is still its own.
   if (isAlive(state.pid)) process.kill(state.pid, "SIGKILL");

@@ -15,7 +15,7 @@ import type { RemoteKeys } from "../release/connect.ts";
 import type { ServerSettings } from "../spec/server-settings.ts";
 import { openDatabase, type Database } from "../store/database.ts";
 import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
-import { makeLeaseBook, newHolder, urlAs } from "../store/replicas/lease-book.ts";
+import { makeLeaseBook, newHolder } from "../store/replicas/lease-book.ts";
 import { makeQuestionBook } from "../store/replicas/questions.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
 import type { Closers } from "./closers.ts";
@@ -24,6 +24,7 @@ import type { ServeOptions } from "./options.ts";
 import { isDead, placeOfProcess } from "./replicas/place.ts";
 import type { Replica } from "./replicas/replica.ts";
 import { takeAlone } from "./replicas/turn.ts";
+import { drainTimeoutMs } from "./settings.ts";
 
 /** What every room stands on: the database, the repositories, the entrance. */
 export interface Base {
@@ -54,9 +55,10 @@ interface BaseParts {
 
 export async function openBase(parts: BaseParts): Promise<Base> {
   const { options, settings, folder, log, spawn, closers } = parts;
+  const drainMs = drainTimeoutMs(process.env);
   const { url: databaseUrl, isOurs } = await findDatabase(folder, closers);
   const holder = newHolder();
-  const database = await openDatabase(urlAs(holder, databaseUrl));
+  const database = await openDatabase(databaseUrl, { name: holder });
   closers.add(() => database.close());
   // A database within the folder had no other server than the folder had.
   const leases = makeLeaseBook({
@@ -90,7 +92,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     isOneOfSeveral: parts.replica !== null,
     ...listenHost(settings),
   });
-  closers.add(() => (options.stopWorkloads ? gateway.stop() : gateway.release()));
+  closers.add(() => (options.stopWorkloads ? gateway.stop(drainMs) : gateway.release()));
   const { db } = database;
   const traffic =
     parts.replica === null

@@ -20,7 +20,7 @@ import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { makeRefMemory } from "./replicas/ref-memory.ts";
-import { listenFor, type Replica } from "./replicas/replica.ts";
+import { listenFor, notListening, type Replica } from "./replicas/replica.ts";
 import { pollIntervalMs } from "./settings.ts";
 import type { makeReleaseRoom } from "./release-room.ts";
 import type { Sources } from "./targets/targets.ts";
@@ -108,8 +108,10 @@ async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances)
     signal: stopping.signal,
   });
   // On a port of its own: the gateway is the only one that people reach.
-  const { hostname, port } = listenFor(process.env);
-  const listening = await listen(app, { port, hostname });
+  const { hostname, port, isReachable } = listenFor(process.env);
+  const listening = await listen(app, { port, hostname }).catch((error: unknown) => {
+    throw isReachable ? notListening(error) : error;
+  });
   closers.add(() => listening.close());
   closers.add(() => stopping.abort(new Error("the server is stopping")));
   const endpoint = { hostname, port: listening.port };

@@ -31,13 +31,34 @@ const minPollIntervalMs = 100;
 const maxPollIntervalMs = 24 * 60 * 60 * 1_000;
 
 /** How long to wait between looks at a repository hosted elsewhere; its webhook does not wait. */
-export function pollIntervalMs(environment: NodeJS.ProcessEnv): number {
-  const text = environment["WAYBILL_POLL_INTERVAL"];
-  if (text === undefined || text === "") return defaultPollIntervalMs;
-  const intervalMs = (parseDuration(text) ?? 0) * 1_000;
-  if (intervalMs >= minPollIntervalMs && intervalMs <= maxPollIntervalMs) return intervalMs;
-  throw new WaybillError(
-    "SETTINGS_INVALID",
-    `WAYBILL_POLL_INTERVAL is "${text}", but must be a duration from 100ms to 24h, such as 30s`,
-  );
+export const pollIntervalMs = (environment: NodeJS.ProcessEnv): number =>
+  durationMs(environment, {
+    variable: "WAYBILL_POLL_INTERVAL",
+    defaultMs: defaultPollIntervalMs,
+    range: { minMs: minPollIntervalMs, maxMs: maxPollIntervalMs, words: "from 100ms to 24h, such as 30s" },
+  });
+
+const defaultDrainMs = 2_000;
+const maxDrainMs = 60 * 60 * 1_000;
+
+/** How long requests under way have to finish when the gateway ends with the server. */
+export const drainTimeoutMs = (environment: NodeJS.ProcessEnv): number =>
+  durationMs(environment, {
+    variable: "WAYBILL_DRAIN_TIMEOUT",
+    defaultMs: defaultDrainMs,
+    range: { minMs: 0, maxMs: maxDrainMs, words: "of 1h at most, such as 30s" },
+  });
+
+interface DurationSetting {
+  readonly variable: string;
+  readonly defaultMs: number;
+  readonly range: { readonly minMs: number; readonly maxMs: number; readonly words: string };
+}
+
+function durationMs(environment: NodeJS.ProcessEnv, { variable, defaultMs, range }: DurationSetting): number {
+  const text = environment[variable];
+  if (text === undefined || text === "") return defaultMs;
+  const ms = (parseDuration(text) ?? -1) * 1_000;
+  if (ms >= range.minMs && ms <= range.maxMs) return ms;
+  throw new WaybillError("SETTINGS_INVALID", `${variable} is "${text}", but must be a duration ${range.words}`);
 }

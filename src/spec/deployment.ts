@@ -63,6 +63,7 @@ export interface FileSpec {
 
 export interface SecretSpec {
   readonly name: string;
+  readonly key?: string;
   readonly env?: string;
   readonly file?: string;
 }

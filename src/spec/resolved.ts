@@ -53,9 +53,11 @@ export interface ResolvedWorkload {
   readonly stopTimeoutSeconds: number;
 }
 
-export type ResolvedSecret =
-  | { readonly name: string; readonly env: string }
-  | { readonly name: string; readonly file: string };
+/** With a key: of a Secret in the environment's namespace of its cluster, of which Waybill keeps no value. */
+export type ResolvedSecret = { readonly name: string; readonly key?: string } & (
+  | { readonly env: string }
+  | { readonly file: string }
+);
 
 export interface ResolvedAccess {
   readonly visibility: Visibility;

@@ -12,6 +12,23 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
+interface DatabaseOptions {
+  readonly maxConnections?: number;
+  /** What all connections are called. */
+  readonly name?: string;
+}
+
+/** What an address asks for itself wins over other settings: the name is put into both. */
+export function connectionAs(
+  name: string,
+  url: string,
+): { readonly connectionString: string; readonly application_name: string } {
+  if (!URL.canParse(url)) return { connectionString: url, application_name: name };
+  const named = new URL(url);
+  named.searchParams.set("application_name", name);
+  return { connectionString: named.href, application_name: name };
+}
+
 // One advisory lock for migrations, so that two servers starting at once take turns. The number is arbitrary.
 const migrationLock = 7_426_711;
 
@@ -19,8 +36,12 @@ const migrationLock = 7_426_711;
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
 /** Connects, brings the tables up to date, and answers the handle. `close` ends every connection. */
-export async function openDatabase(url: string, { maxConnections = 10 } = {}): Promise<OpenDatabase> {
-  const pool = new pg.Pool({ connectionString: url, max: maxConnections });
+export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<OpenDatabase> {
+  const { maxConnections = 10, name } = options;
+  const pool = new pg.Pool({
+    ...(name === undefined ? { connectionString: url } : connectionAs(name, url)),
+    max: maxConnections,
+  });
   // An idle connection that the server ends must not end this process; the next query reconnects.
   pool.on("error", () => undefined);
   // Nor one in use, between two of its queries.

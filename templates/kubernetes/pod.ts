@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import type { input } from "@pulumi/kubernetes/types/index.js";
 import { secretFileVariable } from "../../src/targets/local/processes/environment.ts";
@@ -51,9 +52,7 @@ export function podSpec(pod: Pod): PodSpec {
       { name: "tmp", emptyDir: {} },
       ...(place.source === null ? [] : [{ name: "source", emptyDir: {} }]),
       ...(inputs.files ? [{ name: "files", configMap: { name: inputs.files.metadata.name } }] : []),
-      ...(inputs.secret && spec.secrets.some((secret) => "file" in secret)
-        ? [{ name: "secrets", secret: { secretName: inputs.secret.metadata.name } }]
-        : []),
+      ...secretVolumes(pod),
     ],
   };
 }
@@ -136,7 +135,7 @@ function* environment({ workload, place, inputs }: Pod): Generator<EnvVar> {
   }).map(([name, value]) => ({ name, value: literal(value) }));
   for (const use of spec.secrets) {
     if ("file" in use) yield { name: secretFileVariable(use.name), value: literal(use.file) };
-    else yield { name: use.env, valueFrom: { secretKeyRef: { name: inputs.secret?.metadata.name, key: use.name } } };
+    else yield { name: use.env, valueFrom: { secretKeyRef: secretKey(use, inputs) } };
   }
   if (spec.kind === "service") {
     yield { name: "PORT", value: String(spec.port) };
@@ -159,8 +158,27 @@ function* mounts({ workload, place }: Pod): Generator<Mount> {
   }
   for (const use of workload.spec.secrets) {
     if (!("file" in use)) continue;
-    yield { name: "secrets", mountPath: posix.resolve("/", use.file), subPath: use.name, readOnly: true };
+    const name = use.key === undefined ? "secrets" : volumeOf(use.name);
+    yield { name, mountPath: posix.resolve("/", use.file), subPath: use.key ?? use.name, readOnly: true };
   }
+}
+
+type SecretUse = Running["spec"]["secrets"][number];
+
+/** One of ours holds all values by their names; with a key, it is one that others have put there. */
+const secretKey = ({ name, key }: SecretUse, { secret }: Inputs): input.core.v1.SecretKeySelector =>
+  key === undefined ? { ...(secret && { name: secret.metadata.name }), key: name } : { name, key };
+
+const volumeOf = (secret: string): string => `secret-${createHash("sha256").update(secret).digest("hex").slice(0, 10)}`;
+
+function secretVolumes({ workload, inputs }: Pod): input.core.v1.Volume[] {
+  const files = workload.spec.secrets.filter((use) => "file" in use);
+  const others = new Set(files.filter(({ key }) => key !== undefined).map(({ name }) => name));
+  const own = files.some(({ key }) => key === undefined) ? inputs.secret : null;
+  return [
+    ...(own ? [{ name: "secrets", secret: { secretName: own.metadata.name } }] : []),
+    ...[...others].map((secretName) => ({ name: volumeOf(secretName), secret: { secretName } })),
+  ];
 }
 
 type Service = Extract<Running["spec"], { kind: "service" }>;

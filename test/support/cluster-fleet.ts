@@ -26,7 +26,14 @@ import { clusterProvider } from "waybill/templates/kubernetes/parts";
 export const program = ({ spec }, place) => async () => {
   const { name } = spec;
   const labels = { app: name };
-  const containers = [{ name: "main", image: "local/pause:1", env: [{ name: "LEVEL", value: spec.env.LEVEL }] }];
+  const env = [{ name: "LEVEL", value: spec.env.LEVEL }];
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"] },
+    runAsNonRoot: true,
+    seccompProfile: { type: "RuntimeDefault" },
+  };
+  const containers = [{ name: "main", image: "local/pause:1", env, securityContext }];
   new Deployment(
     name,
     {

@@ -117,26 +117,32 @@ export interface Rights extends AsyncDisposable {
   readonly kubeconfig: string;
 }
 
-/** The account of deploy/rights alone, for a server that runs elsewhere. */
-export async function installRights({
-  name,
-  folder,
-}: {
+interface RightsOptions {
   readonly name: string;
   readonly folder: string;
-}): Promise<Rights> {
+  /** In these namespaces, which are made for it. Absent: in all, and it makes them. */
+  readonly given?: readonly string[];
+}
+
+/** The account of deploy/rights alone, for a server that runs elsewhere. */
+export async function installRights({ name, folder, given }: RightsOptions): Promise<Rights> {
   const overlay = join(folder, "rights");
   await mkdir(overlay);
   const content = {
     kind: "Kustomization",
     namespace: name,
     nameSuffix: `-${name}`,
-    resources: [relative(overlay, join(packageRoot, "deploy/rights/cluster"))],
-    patches: [guardPatch(name)],
+    resources: [relative(overlay, join(packageRoot, `deploy/rights/${given ? "account" : "cluster"}`))],
+    patches: given ? [] : [guardPatch(name)],
   };
   await writeFile(join(overlay, "kustomization.yaml"), JSON.stringify(content));
   await kubectl("create", "namespace", name);
   await kubectl("apply", "--server-side", "-k", overlay);
+  for (const space of given ?? []) {
+    await kubectl("create", "namespace", space);
+    const [role, who] = [`--clusterrole=waybill-environment-${name}`, `--serviceaccount=${name}:waybill-${name}`];
+    await kubectl("-n", space, "create", "rolebinding", "waybill", role, who);
+  }
   const made = JSON.parse(await kubectl("get", "-k", overlay, "-o", "json")) as {
     readonly items: readonly (KubeObject & { readonly rules: readonly Rule[] })[];
   };

@@ -61,7 +61,6 @@ function kustomization(folder: string, { name, databaseUrl, token, servers }: In
   const requests = { cpu: "50m", memory: "256Mi" };
   const forServer: readonly object[] = [
     { op: "add", path: `${container}/imagePullPolicy`, value: "IfNotPresent" },
-    { op: "add", path: `${container}/env/-`, value: { name: "WAYBILL_HOST", value: "0.0.0.0" } },
     { op: "replace", path: `${container}/resources/requests`, value: requests },
   ];
   const isOne = servers === 1;

@@ -38,7 +38,13 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
       port: await freePort(),
       token,
       stopWorkloads: false,
-      env: { DATABASE_URL: database.url, WAYBILL_REPLICA: name, WAYBILL_ALLOW_FILE_URLS: "true", ...env },
+      env: {
+        DATABASE_URL: database.url,
+        WAYBILL_REPLICA: name,
+        WAYBILL_ALLOW_FILE_URLS: "true",
+        WAYBILL_POLL_INTERVAL: "1s",
+        ...env,
+      },
       ...(config !== undefined && { config }),
     });
     started.push(server);

@@ -1,6 +1,7 @@
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { Identity } from "../../core/identity.ts";
 import type { EnvironmentView, SnapshotView } from "../../release/views.ts";
+import { DriftList } from "./card.tsx";
 import { History } from "./history.tsx";
 import { Layout } from "./layout.tsx";
 import { Moment } from "./moment.tsx";
@@ -72,6 +73,7 @@ export function EnvironmentPage({ visitor, environment, snapshots, now }: Enviro
         <p class="lead">
           {environment.branch === null ? "Promoted to by hand." : `Follows the branch ${environment.branch}.`}
         </p>
+        <DriftList drift={environment.drift} now={now} />
         <HoldBanner environment={environment} mayAct here={here} now={now} />
         {!environment.hold && <HoldForm path={here} />}
       </div>

@@ -5,6 +5,7 @@ import type { Deployer, Preview } from "../deployer.ts";
 import type { Change } from "../plan.ts";
 import type { EnvironmentRef } from "../release.ts";
 import type { Definition } from "./definition.ts";
+import { inStoredOrder } from "./stored-order.ts";
 import { desiredOf, nothingAround, type Surroundings } from "./workloads.ts";
 
 /** A plan's changes with what their target says of them. */
@@ -45,7 +46,8 @@ export function makePreviews({ deployer, limitMs = defaultLimitMs }: PreviewPart
       around,
     );
     if (workload === null || (blocked !== null && around !== nothingAround)) return null;
-    return deployer.preview?.(workload) ?? null;
+    // What is applied was read from the database: the revisions that are asked about must be those.
+    return deployer.preview?.(inStoredOrder(workload)) ?? null;
   }
 
   return async (ref, { definitions, changes, surroundings }) => {

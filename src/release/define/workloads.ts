@@ -44,7 +44,7 @@ type Unversioned = Omit<SecretUse, "version">;
 function secretUses(spec: ResolvedDeployment): readonly Unversioned[] {
   if (spec.kind === "site") return [];
   const components = spec.kind === "service" ? Object.values(spec.components) : [];
-  const all = [spec, ...components].flatMap(({ secrets }) => secrets);
+  const all = [spec, ...components].flatMap(({ secrets }) => secrets).filter(({ key }) => key === undefined);
   const unique = new Map(all.map((secret) => [JSON.stringify(secret), secret]));
   return [...unique.values()];
 }

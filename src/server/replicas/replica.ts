@@ -1,4 +1,4 @@
-import { WaybillError } from "../../core/errors.ts";
+import { messageOf, WaybillError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import type { Endpoint } from "../../gateway/mirror.ts";
 import type { ServerSettings } from "../../spec/server-settings.ts";
@@ -36,6 +36,9 @@ export function listenFor(environment: NodeJS.ProcessEnv): Endpoint & { readonly
   }
   return { hostname: hostname.replaceAll(/[[\]]/g, ""), port: Number(port), isReachable: true };
 }
+
+export const notListening = (cause: unknown): WaybillError =>
+  invalid(`WAYBILL_ADVERTISE must be an address of this server's own, with a free port: ${messageOf(cause)}`);
 
 /**
  * The targets that files may name. Where gateways of other machines are to reach what runs, that is not this machine.

@@ -45,7 +45,11 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
   const watches = new Map<string, DriftWatch>();
   const rows = makeRows(() => clock.now());
   for (const [target, { cluster, drift: mode }] of Object.entries(clusters)) {
-    const restorer = makeRestorer((stack) => restores.publish({ stack, shared: foundationTarget(stack) !== null }));
+    const restorer = makeRestorer((stack) => {
+      // A new revision may have ended it meanwhile.
+      if ((watches.get(target)?.drifted(stack) ?? []).length === 0) return;
+      restores.publish({ stack, shared: foundationTarget(stack) !== null });
+    });
     const onLooked = (stack: StackName, drift: readonly Drift[]): void => {
       if (mode === "restore") restorer.plan(stack, drift, closing.signal);
       // A stack that moved may have objects on two of them.

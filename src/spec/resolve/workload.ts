@@ -29,9 +29,10 @@ export function resolveSource(source: SourceSpec = {}): ResolvedSource {
   return { from: "git", url: source.git.url ?? null, ref: source.git.ref ?? null, path };
 }
 
-function resolveSecret({ name, env, file }: SecretSpec): ResolvedSecret {
-  if (env !== undefined) return { name, env };
-  if (file !== undefined) return { name, file };
+function resolveSecret({ name, key, env, file }: SecretSpec): ResolvedSecret {
+  const own = { name, ...(key !== undefined && { key }) };
+  if (env !== undefined) return { ...own, env };
+  if (file !== undefined) return { ...own, file };
   throw new TypeError(`secret ${name} was not checked`);
 }
 

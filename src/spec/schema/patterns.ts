@@ -47,6 +47,11 @@ export const shapes = {
     code: "FIELD_VALUE",
     wanted: "a secret's name: a-z, 0-9, ., _ and -",
   },
+  secretKey: {
+    pattern: "^[-._a-zA-Z0-9]+$",
+    code: "FIELD_VALUE",
+    wanted: "a key of a Kubernetes Secret: letters, digits, -, _ and .",
+  },
   mode: { pattern: "^0?[0-7]{3}$", code: "FIELD_VALUE", wanted: 'a file mode in quotes, such as "0644" or "0755"' },
   urlPath: {
     pattern: "^/[^\\s?#]*$",

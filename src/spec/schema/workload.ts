@@ -85,6 +85,12 @@ const secret = field("A secret, handed over either as a variable or as a file.",
   ...object(
     {
       name: field("Its name, as in `waybill secret set NAME`.", ["ranker-db"], text("secret")),
+      key: field(
+        "Takes the value from a Secret that is already in the environment's namespace of its cluster: `name` is the " +
+          "Secret's, this is the key in it. Waybill then keeps no value.",
+        ["password"],
+        { ...text("secretKey"), maxLength: 253 },
+      ),
       env: field("The variable that holds its value.", ["DATABASE_URL"], text("variable")),
       file: field("The file that holds its value, absolute or from the working folder on.", ["/etc/ranker/ca.pem"], {
         ...text("visible"),

@@ -3,7 +3,8 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { testDatabase } from "../../../test/support/postgres.ts";
-import { makeLeaseBook, newHolder, urlAs } from "./lease-book.ts";
+import { connectionAs } from "../database.ts";
+import { makeLeaseBook, newHolder } from "./lease-book.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
 before(async () => {
@@ -16,7 +17,7 @@ const dead = new Set<string>();
 function server(place: string) {
   const holder = newHolder();
   const book = makeLeaseBook({ url: database.url, holder, place, isDead: (other) => dead.has(other) });
-  const pool = new pg.Pool({ connectionString: urlAs(holder, database.url), max: 1 });
+  const pool = new pg.Pool({ ...connectionAs(holder, database.url), max: 1 });
   pool.on("error", () => undefined);
   const write = (name: string): Promise<unknown> =>
     pool.query("insert into repositories (name, default_branch) values ($1, 'main')", [name]);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { WaybillError } from "../../core/errors.ts";
 import { leaseMs, type LeaseBook } from "../../core/lease.ts";
+import { connectionAs } from "../database.ts";
 
 interface LeaseBookOptions {
   readonly url: string;
@@ -19,20 +20,13 @@ interface LeaseRow {
 }
 
 const connectTimeoutMs = 3_000;
-const queryTimeoutMs = 8_000;
-const endTimeoutMs = 5_000;
+// A renewal that hangs is tried again in time.
+const queryTimeoutMs = 3_000;
+const endTimeoutMs = 2_000;
 const forLeaseTime = `clock_timestamp() + interval '${leaseMs} milliseconds'`;
 
 /** A new name for a server's life. The tables know it by its beginning (migration 0012). */
 export const newHolder = (): string => `waybill server ${randomUUID()}`;
-
-/** The address under which connections bear the name; PostgreSQL's own parameter wins over what the URL asked for. */
-export function urlAs(holder: string, url: string): string {
-  if (!URL.canParse(url)) return url;
-  const named = new URL(url);
-  named.searchParams.set("application_name", holder);
-  return named.href;
-}
 
 /** The lease in PostgreSQL. */
 export function makeLeaseBook({ url, holder, place, isDead }: LeaseBookOptions): LeaseBook {
@@ -80,8 +74,7 @@ function makeLine(url: string, holder: string) {
 
   async function connect(): Promise<pg.Client> {
     const client = new pg.Client({
-      connectionString: urlAs(holder, url),
-      application_name: holder,
+      ...connectionAs(holder, url),
       connectionTimeoutMillis: connectTimeoutMs,
       query_timeout: queryTimeoutMs,
       keepAlive: true,

@@ -23,7 +23,7 @@ function componentOf(
   const { environment, description, tags, state, rollout, access, routes } = spec;
   // Checked like one: it stands in host names.
   const common = { name: name as DeploymentName, environment, description, tags, state, rollout };
-  const names = new Set(part.secrets.map((use) => use.name));
+  const names = new Set(part.secrets.filter(({ key }) => key === undefined).map((use) => use.name));
   const own = {
     ...rest,
     source: sources[name] ?? null,

@@ -4,6 +4,7 @@ import { refusals as siteRefusals } from "../local/notices.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
 import type { Workload } from "../workload.ts";
 import { componentsOf, hasComponents } from "./components.ts";
+import { pullSecretName } from "./place.ts";
 import { imageOf } from "./runtimes.ts";
 import { sizeProblem } from "./sizes.ts";
 
@@ -15,7 +16,12 @@ export function refusals(workload: Workload, settings: Settings): readonly strin
   if (spec.kind === "job") return [];
   if (spec.kind === "site") return siteRefusals(workload);
   if (hasComponents(spec)) return componentRefusals({ ...workload, spec }, settings);
-  return [...sourceRefusals(workload, spec, settings), ...fileRefusals(spec), ...sizeRefusals(spec, settings)];
+  return [
+    ...sourceRefusals(workload, spec, settings),
+    ...secretRefusals(spec),
+    ...fileRefusals(spec),
+    ...sizeRefusals(spec, settings),
+  ];
 }
 
 /** What is accepted but done otherwise than the file says, in the user's words. */
@@ -58,6 +64,15 @@ function componentNotices({ components }: ResolvedService): readonly string[] {
       ? [`GPUs of ${unplanned.join(", ")}: room is not planned for components, both revisions must fit side by side`]
       : []),
   ];
+}
+
+// The pull secret is the administrator's, and what Waybill makes for a revision is nobody's to name.
+const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$/;
+
+function secretRefusals({ secrets }: Running): readonly string[] {
+  return secrets
+    .filter(({ name, key }) => key !== undefined && (name === pullSecretName || ownSecret.test(name)))
+    .map(({ name }) => `secret ${name}: with a key it is Waybill's own: name another`);
 }
 
 function fileRefusals({ source, files, workingDir }: Running): readonly string[] {

@@ -165,7 +165,9 @@ function podContent({ spec, secrets }: Running): unknown {
   const { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds } = spec;
   const ports = spec.kind === "service" ? spec.routes.map(({ port, protocol }) => ({ port, protocol })) : [];
   const serving = spec.kind === "service" ? { port: spec.port, health: spec.health, ports } : null;
-  return { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds, secrets, serving };
+  const others = spec.secrets.filter(({ key }) => key !== undefined);
+  const own = { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds, secrets, serving };
+  return others.length > 0 ? { ...own, others } : own;
 }
 
 /** A new revision starts with as many as the old one has come to, so that it bears what the old one bears. */

@@ -10,6 +10,8 @@ export function refusals({ spec, source }: Workload): readonly string[] {
   if (spec.kind === "service" && Object.keys(spec.components).length > 0) {
     return ["components are not run by the local target: make each a deployment of its own"];
   }
+  const other = spec.kind === "site" ? undefined : spec.secrets.find(({ key }) => key !== undefined);
+  if (other) return [`secret ${other.name}: its key names a Secret of a cluster, and the local target has none`];
   if (source === null) return ["its source tree is not known"];
   if (spec.kind !== "site" && spec.command === null) return ["a program from source needs a command"];
   return [];

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { treeSha } from "../../core/names.ts";
+import { workloadOf } from "../../../test/support/workloads.ts";
+import { notices, refusals } from "./notices.ts";
+
+const settings = { runtimes: { node: "node:24" }, gpus: [], sourceUrl: "http://server" };
+const source = treeSha("a".repeat(40));
+
+test("Waybill's own Secrets are nobody's to name; others with a key are", () => {
+  const given = workloadOf(
+    "kind: service\ncommand: node main.js\nsecrets:\n" +
+      "  - {name: shop-db, key: password, env: DB}\n  - {name: waybill-pull, key: .dockerconfigjson, env: PULL}\n" +
+      "  - {name: api-0a1b2c3d-secrets, key: db, file: /etc/db}\n",
+    { source },
+  );
+  assert.deepEqual(refusals(given, settings), [
+    "secret waybill-pull: with a key it is Waybill's own: name another",
+    "secret api-0a1b2c3d-secrets: with a key it is Waybill's own: name another",
+  ]);
+});
+
+test("each component's trouble is told with its name, and what components do not do", () => {
+  const given = workloadOf(
+    "kind: service\ncommand: node main.js\ncomponents:\n" +
+      "  web: {replicas: {min: 0}}\n  old: {source: {git: {ref: v1}}}\n  sums: {size: {cpu: 1, memory: 1Gi, gpu: {count: 1}}}\n",
+    { sources: { web: source, old: null, sums: source } },
+  );
+  assert.deepEqual(notices(given, settings), [
+    "component old: source.git is not fetched yet: use source.path, or source.image",
+    "components do not sleep: web runs one replica at least",
+    "GPUs of sums: room is not planned for components, both revisions must fit side by side",
+  ]);
+});
