@@ -42,6 +42,15 @@ export function runQueries(db: Database) {
         .executeTakeFirst();
       return row ? runOf(row) : null;
     },
+    async unsettledCallbacks() {
+      const rows = await withRevision(db)
+        .where("runs.callback_url", "is not", null)
+        .where("runs.callback_settled", "is", null)
+        .where("runs.state", "in", endedStates)
+        .orderBy("runs.ordinal")
+        .execute();
+      return rows.map(runOf);
+    },
     async settleCallback(id, { settled, reason }) {
       await db
         .updateTable("runs")
