@@ -73,19 +73,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({
-      store,
-      schedules,
-      jobs,
-      dispatcher,
-      takeJob,
-      changes,
-      callbacks,
-      secrets: parts.secrets,
-      newId,
-      executorOf: parts.executorOf,
-      clock,
-    }),
+    runs: makeService({ ...parts, jobs, dispatcher, takeJob, changes, callbacks, newId }),
     async begin() {
       await jobs.load();
       await dispatcher.begin();

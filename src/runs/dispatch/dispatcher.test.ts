@@ -45,7 +45,7 @@ async function becomes(world: World, run: Run, state: string): Promise<Run> {
     if ((await stateOf(world, run)) === state) return (await world.room.runs.run(run.id)).run;
     await sleep(10);
   }
-  assert.fail(`run ${run.id} is ${await stateOf(world, run)}, not ${state}`);
+  throw new assert.AssertionError({ message: `run ${run.id} is ${await stateOf(world, run)}, not ${state}` });
 }
 
 test("a run is started at once, and takes only legal steps to its end", async () => {

@@ -42,6 +42,24 @@ export function runQueries(db: Database) {
         .executeTakeFirst();
       return row ? runOf(row) : null;
     },
+    async prune({ repository, environment, deployment }, kept) {
+      const old = db
+        .selectFrom("runs")
+        .select("id")
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .where("job", "=", deployment)
+        .where("state", "in", endedStates)
+        .orderBy("ordinal", "desc")
+        .offset(kept);
+      const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
+      return rows.map(({ id }) => id);
+    },
+  } satisfies Partial<RunStore>;
+}
+
+export function callbackQueries(db: Database) {
+  return {
     async unsettledCallbacks() {
       const rows = await withRevision(db)
         .where("runs.callback_url", "is not", null)
@@ -57,19 +75,6 @@ export function runQueries(db: Database) {
         .set({ callback_settled: settled, callback_reason: reason })
         .where("id", "=", id)
         .execute();
-    },
-    async prune({ repository, environment, deployment }, kept) {
-      const old = db
-        .selectFrom("runs")
-        .select("id")
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("job", "=", deployment)
-        .where("state", "in", endedStates)
-        .orderBy("ordinal", "desc")
-        .offset(kept);
-      const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
-      return rows.map(({ id }) => id);
     },
   } satisfies Partial<RunStore>;
 }
