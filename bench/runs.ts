@@ -21,13 +21,14 @@ const round = (value: number): number => Number(value.toFixed(1));
 const queueLength = Number(process.argv[2] ?? 100_000);
 
 const postgres = await startTestPostgres();
-const { db, close } = await openDatabase(postgres.url);
+const database = await openDatabase(postgres.url);
+const { db } = database;
 const folder = mkdtempSync(join(tmpdir(), "waybill-bench-runs-"));
 try {
   await benchStarts(db);
   await benchQueue(db);
 } finally {
-  await close();
+  await database.close();
   await postgres.stop();
   removeTree(folder);
 }

@@ -47,7 +47,7 @@ const answers: readonly (readonly [method: string, path: string, body?: unknown]
   ["POST", `${ranker}/restart`],
   ["POST", `${production}/plan`, { files: [{ path: "deployments/web.yaml", content: "kind: service\n" }], trees: {} }],
   ["POST", `${ranker}/runs`, { parameters: { epochs: 5 }, name: "by hand" }],
-  ["GET", "/api/v1/runs?job=ranker"],
+  ["GET", "/api/v1/runs"],
   ["GET", "/api/v1/runs/t1"],
   ["POST", "/api/v1/runs/t1/cancel"],
   ["POST", "/api/v1/runs/t1/retry"],

@@ -7,9 +7,10 @@ import { stackKey, type StackName } from "../core/stack.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
 import { Calendar } from "./dispatch/calendar.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { makeCallbacks, type CallbackSecrets } from "./callbacks.ts";
 import { makeHistory } from "./history.ts";
 import { makeJobBook } from "./job-book.ts";
-import { orderOf, type SecretVersions } from "./order.ts";
+import { orderOf } from "./order.ts";
 import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
@@ -21,7 +22,7 @@ export interface RunsRoomParts {
   readonly schedules: Schedules;
   /** By target's name; null where it runs no jobs. */
   readonly executorOf: (target: string) => RunExecutor | null;
-  readonly secrets: SecretVersions;
+  readonly secrets: CallbackSecrets;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -57,6 +58,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
   const history = makeHistory({ store, executorOf: parts.executorOf, log });
   const background = makeBackground(log);
+  const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
 
   async function takeJob(stack: StackName): Promise<void> {
     const before = jobs.find(stack);
@@ -66,23 +68,17 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     await dispatcher.look(stack);
   }
 
-  changes.listen((run) => background.add(history.note(run), "old runs cannot be removed"));
+  changes.listen((run) => {
+    background.add(history.note(run), "old runs cannot be removed");
+    background.add(callbacks.deliver(run), "a callback cannot be delivered");
+  });
   return {
-    runs: makeService({
-      store,
-      schedules,
-      jobs,
-      dispatcher,
-      takeJob,
-      changes,
-      newId,
-      executorOf: parts.executorOf,
-      clock,
-    }),
+    runs: makeService({ ...parts, jobs, dispatcher, takeJob, changes, callbacks, newId }),
     async begin() {
       await jobs.load();
       await dispatcher.begin();
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
+      background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
     },
     deploymentChanged(stack) {

@@ -4,9 +4,11 @@ import type { Feed } from "../core/feed.ts";
 import type { StackName } from "../core/stack.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { Callbacks } from "./callbacks.ts";
 import type { JobBook } from "./job-book.ts";
+import type { SecretVersions } from "./order.ts";
 import { runLog } from "./log.ts";
-import { runParameters } from "./parameters/values.ts";
+import { runParameters, secretParameters } from "./parameters/values.ts";
 import type { ParameterValues, Run, RunOrigin } from "./run.ts";
 import type { RunDetail, Runs, ScheduleDetail, ScheduleRequest } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
@@ -22,6 +24,8 @@ interface ServiceParts {
   /** Reads a job again, and all that follows from it. */
   readonly takeJob: (stack: StackName) => Promise<void>;
   readonly changes: Feed<Run>;
+  readonly callbacks: Pick<Callbacks, "requireKey">;
+  readonly secrets: SecretVersions;
   readonly newId: () => string;
   readonly executorOf: (target: string) => RunExecutor | null;
   readonly clock: Clock;
@@ -89,6 +93,8 @@ async function start(
     throw new WaybillError("TARGET_UNSUPPORTED", `${spec.name}: target ${target} checks jobs and runs none`);
   }
   const values = runParameters(spec, { schedule: null, values: parameters });
+  if (callback !== null) await parts.callbacks.requireKey(job.stack);
+  await requireSecrets(parts.secrets, job, values);
   const now = parts.clock.now();
   const origin: RunOrigin = { by: "person", name: actor.name, rerunOf };
   const candidate = {
@@ -106,6 +112,24 @@ async function start(
   const [run] = await parts.dispatcher.accept([candidate]);
   if (run) return run;
   throw new WaybillError("BUG", `run ${candidate.id} was not accepted`);
+}
+
+/** Before it is accepted: a run that waits for hours should not end for want of a name. */
+async function requireSecrets(
+  secrets: SecretVersions,
+  { stack, workload }: Job,
+  values: ParameterValues,
+): Promise<void> {
+  const references = secretParameters(workload.spec, values);
+  if (references.size === 0) return;
+  const known = await secrets.versions(stack);
+  const [missing] = [...references].filter(([, name]) => !known.has(name));
+  if (!missing) return;
+  const [parameter, name] = missing;
+  throw new WaybillError(
+    "SECRET_MISSING",
+    `parameter ${parameter}: secret ${name} does not exist: waybill secret set ${name}`,
+  );
 }
 
 async function retry({ store, dispatcher, clock, changes }: ServiceParts, id: string, by: string): Promise<Run> {

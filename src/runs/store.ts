@@ -80,6 +80,8 @@ export interface RunStore {
    * BUG for a step that is not legal.
    */
   step(id: string, from: RunState, change: RunChange): Promise<Run | null>;
+  /** Ended runs whose callback was neither delivered nor given up, oldest first. */
+  unsettledCallbacks(): Promise<readonly Run[]>;
   settleCallback(id: string, callback: Pick<Callback, "settled" | "reason">): Promise<void>;
 
   /** Those that hold slots, in the order in which they were accepted. */

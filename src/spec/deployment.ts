@@ -123,9 +123,22 @@ export interface WorkerFields extends Common, WorkloadFields {
 export interface JobFields extends Common, WorkloadFields {
   readonly parameters?: ParametersSpec;
   readonly schedules?: readonly ScheduleSpec[];
-  readonly concurrency?: { readonly limit?: number; readonly whenFull?: WhenFull };
-  readonly retries?: { readonly limit?: number; readonly delay?: string; readonly backoff?: Backoff };
+  readonly concurrency?: ConcurrencySpec;
+  readonly retries?: RetriesSpec;
   readonly timeout?: string;
+}
+
+export interface ConcurrencySpec {
+  readonly limit?: number;
+  readonly whenFull?: WhenFull;
+  readonly shared?: Readonly<Record<string, number>>;
+}
+
+export interface RetriesSpec {
+  readonly limit?: number;
+  readonly delay?: string | readonly string[];
+  readonly backoff?: Backoff;
+  readonly jitter?: number;
 }
 
 export interface SiteFields extends Common {

@@ -3,7 +3,7 @@ import type { SpecContext } from "./context.ts";
 import type { DeploymentSpec, JobFields, JobSpec, ServiceSpec, SiteSpec, WorkerSpec } from "./deployment.ts";
 import { overlay } from "./overlay.ts";
 import { deploymentAccess, mergeAccess, resolveComponents, resolveReplicas, resolveServer } from "./resolve/server.ts";
-import { duration, resolveSource, resolveWorkload, textMap } from "./resolve/workload.ts";
+import { duration, resolveSource, resolveWorkload, sortedEntries, textMap } from "./resolve/workload.ts";
 import type {
   ResolvedDeployment,
   ResolvedJob,
@@ -126,20 +126,25 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
       },
       isActive: schedule.active ?? true,
     })),
-    concurrency: {
-      limit: spec.concurrency === undefined ? null : (spec.concurrency.limit ?? 1),
-      whenFull: spec.concurrency?.whenFull ?? "queue",
-    },
+    concurrency: resolveConcurrency(spec.concurrency),
     retries: {
       limit: spec.retries?.limit ?? 0,
-      delaySeconds: duration(spec.retries?.delay, 0),
+      delaysSeconds: [spec.retries?.delay ?? "0s"].flat().map((delay) => duration(delay, 0)),
       backoff: spec.retries?.backoff ?? "fixed",
+      jitter: spec.retries?.jitter ?? 0,
     },
     timeoutSeconds: spec.timeout === undefined ? null : duration(spec.timeout, 0),
   };
 }
 
 const weekSeconds = 7 * 86_400;
+
+function resolveConcurrency(concurrency: JobFields["concurrency"]): ResolvedJob["concurrency"] {
+  const { limit, whenFull = "queue", shared = {} } = concurrency ?? {};
+  // One by default, unless nothing was said, or only what is shared.
+  const ownByDefault = concurrency === undefined || concurrency.shared !== undefined ? null : 1;
+  return { limit: limit ?? ownByDefault, whenFull, shared: Object.fromEntries(sortedEntries(shared)) };
+}
 
 type Schedule = NonNullable<JobFields["schedules"]>[number];
 type When = ResolvedJob["schedules"][number]["when"];

@@ -151,8 +151,20 @@ export type ResolvedJob = ResolvedCommon & { readonly kind: "job" } & ResolvedWo
     };
     readonly schedules: readonly ResolvedSchedule[];
     /** `limit` null: as many runs at once as are started. */
-    readonly concurrency: { readonly limit: number | null; readonly whenFull: WhenFull };
-    readonly retries: { readonly limit: number; readonly delaySeconds: number; readonly backoff: Backoff };
+    readonly concurrency: {
+      readonly limit: number | null;
+      readonly whenFull: WhenFull;
+      /** Limits by name that the environment's jobs have in common, sorted by name. */
+      readonly shared: Readonly<Record<string, number>>;
+    };
+    readonly retries: {
+      readonly limit: number;
+      /** Before each retry; the last one is for all that follow. There is at least one. */
+      readonly delaysSeconds: readonly number[];
+      readonly backoff: Backoff;
+      /** Up to this part of a delay is added to it. */
+      readonly jitter: number;
+    };
     readonly timeoutSeconds: number | null;
   };
 

@@ -42,7 +42,8 @@ function watched(store: RunStore): RunStore {
   };
 }
 
-const { db, close } = await openDatabase(url);
+const database = await openDatabase(url);
+const { db } = database;
 const log: Log = { ...silentLog, debug: (_fields, message) => void (message.startsWith("run ") && effect(message)) };
 const source = makeFakeTrees();
 source.add({ README: "x" });
@@ -66,5 +67,5 @@ for (let open = true; open; await sleep(20)) {
 }
 await room.close();
 await executor.stopAll();
-await close();
+await database.close();
 writeFileSync(join(folder, "effects"), String(effects));

@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import type { TreeSha } from "../../src/core/names.ts";
+import { Secret } from "../../src/core/secret.ts";
 import type { StackName } from "../../src/core/stack.ts";
 import type { Identity } from "../../src/core/identity.ts";
 import { makeRunsRoom, type RunsRoom } from "../../src/runs/room.ts";
@@ -9,6 +10,7 @@ import { makeSchedules } from "../../src/runs/schedules/times.ts";
 import type { Database } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../src/targets/run-executor.ts";
+import { orAborted } from "../../src/targets/local/processes/launch.ts";
 import { realClock } from "./local-target.ts";
 import { workloadOf } from "./workloads.ts";
 
@@ -99,11 +101,7 @@ export function makeFakeExecutor(): FakeExecutor {
     if (!program) throw new TypeError(`${key} was never started`);
     return {
       startedAt: program.startedAt,
-      ended: (signal) =>
-        Promise.race([
-          program.ended.promise,
-          new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
-        ]),
+      ended: (signal) => orAborted(program.ended.promise, signal),
       stop: () => Promise.resolve(finish(key, null)),
     };
   };
@@ -153,7 +151,14 @@ export function makeTestRoom({
     store,
     schedules: makeSchedules(),
     executorOf: () => executor,
-    secrets: { versions: async () => new Map([["api-key", 1]]) },
+    secrets: {
+      versions: async () =>
+        new Map([
+          ["api-key", 1],
+          ["callback-key", 1],
+        ]),
+      reveal: async (_scope, name) => new Secret(`value of ${name}`),
+    },
     clock,
     log,
   });

@@ -45,7 +45,7 @@ async function becomes(world: World, run: Run, state: string): Promise<Run> {
     if ((await stateOf(world, run)) === state) return (await world.room.runs.run(run.id)).run;
     await sleep(10);
   }
-  assert.fail(`run ${run.id} is ${await stateOf(world, run)}, not ${state}`);
+  throw new assert.AssertionError({ message: `run ${run.id} is ${await stateOf(world, run)}, not ${state}` });
 }
 
 test("a run is started at once, and takes only legal steps to its end", async () => {
@@ -203,3 +203,23 @@ async function drain(
   const left = (await all()).filter(({ run }) => !isEnded(run.status.state));
   assert.fail(`left: ${left.map(({ run }) => `${run.id} ${run.status.state} ${isLive(run.status.state)}`).join(", ")}`);
 }
+
+test("jobs that share a limit take turns in the order in which they came", async () => {
+  const shared = "concurrency: {shared: {database: 1}}\n";
+  const [load, report] = [await deployJob(database.db, "load", shared), await deployJob(database.db, "report", shared)];
+  await withRoom(async (world) => {
+    const first = await start(world, load);
+    const second = await start(world, report);
+    const third = await start(world, load);
+    await becomes(world, first, "Running");
+    const { waitingFor } = await world.room.runs.run(second.id);
+    assert.equal(waitingFor, `a slot of limit database: 1 of 1 is held by run ${first.id}`);
+    world.executor.end(first.id, 0);
+    await becomes(world, second, "Running");
+    assert.equal(await stateOf(world, third), "AwaitingConcurrencySlot");
+    world.executor.end(second.id, 0);
+    await becomes(world, third, "Running");
+    world.executor.end(third.id, 0);
+    await becomes(world, third, "Completed");
+  });
+});

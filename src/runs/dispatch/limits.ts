@@ -14,9 +14,14 @@ const runsPerTarget = 200;
 
 /** What limits the runs of a job: its own first. */
 export function limitsOf({ stack, spec, target }: JobWorkload): readonly Limit[] {
-  const { limit } = spec.concurrency;
+  const { limit, shared } = spec.concurrency;
   const own = limit === null ? [] : [{ key: ownKey({ stack }), most: limit, what: `job ${stack.deployment}` }];
-  return [...own, { key: `target/${target}`, most: runsPerTarget, what: `target ${target}` }];
+  const named = Object.entries(shared).map(([name, most]) => ({
+    key: `shared/${stack.repository}/${stack.environment}/${name}`,
+    most,
+    what: `limit ${name}`,
+  }));
+  return [...own, ...named, { key: `target/${target}`, most: runsPerTarget, what: `target ${target}` }];
 }
 
 export const ownKey = ({ stack }: Pick<JobWorkload, "stack">): string => `job/${stackKey(stack)}`;

@@ -16,7 +16,7 @@ const end = (changes: Partial<RunEnd>): RunEnd => ({
   files: [],
   ...changes,
 });
-const none = { limit: 0, delaySeconds: 0, backoff: "fixed" } as const;
+const none = { limit: 0, delaysSeconds: [0], backoff: "fixed", jitter: 0 } as const;
 const facts = { run: { retries: 0 }, retries: none, timedOutAfterSeconds: null, now, random: () => 0 };
 
 test("how a program ended is how its run ended", () => {
@@ -39,7 +39,7 @@ test("how a program ended is how its run ended", () => {
 });
 
 test("what did not complete is tried again, as often as its file says", () => {
-  const retries = { limit: 2, delaySeconds: 30, backoff: "fixed" } as const;
+  const retries = { ...none, limit: 2, delaysSeconds: [30] };
   const failed = end({ exitStatus: 1, reason: "exited with status 1" });
   const first = afterEnd({ ...facts, end: failed, retries });
   assert.equal(first.status.state, "Retrying");
@@ -50,9 +50,14 @@ test("what did not complete is tried again, as often as its file says", () => {
   assert.equal(afterEnd({ ...facts, end: end({}), retries }).status.state, "Completed");
 });
 
-test("delays are fixed or double, and stay under a day", () => {
-  const delays = (backoff: "fixed" | "exponential") =>
-    [1, 2, 3, 40].map((retry) => retryDelayMs({ limit: 100, delaySeconds: 10, backoff }, retry, () => 0) / 1_000);
-  assert.deepEqual(delays("fixed"), [10, 10, 10, 10]);
-  assert.deepEqual(delays("exponential"), [10, 20, 40, 86_400]);
+test("delays are fixed, listed or double, stay under a day, and vary by chance", () => {
+  const delays = (delaysSeconds: readonly number[], backoff: "fixed" | "exponential", jitter = 0) =>
+    [1, 2, 3, 40].map(
+      (retry) => retryDelayMs({ limit: 100, delaysSeconds, backoff, jitter }, retry, () => 0.5) / 1_000,
+    );
+  assert.deepEqual(delays([10], "fixed"), [10, 10, 10, 10]);
+  assert.deepEqual(delays([10], "exponential"), [10, 20, 40, 86_400]);
+  assert.deepEqual(delays([1, 60], "fixed"), [1, 60, 60, 60]);
+  assert.deepEqual(delays([1, 60], "exponential"), [1, 60, 120, 86_400]);
+  assert.deepEqual(delays([10], "fixed", 0.2), [11, 11, 11, 11]);
 });

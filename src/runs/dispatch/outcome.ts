@@ -42,13 +42,13 @@ export function retrying({ run, retries, now, random }: RetryFacts, status: RunS
 }
 
 /** `retry` counts from 1. */
-export function retryDelayMs(
-  { delaySeconds, backoff }: ResolvedJob["retries"],
-  retry: number,
-  _random: () => number,
-): number {
-  const factor = backoff === "exponential" ? 2 ** Math.min(retry - 1, 30) : 1;
-  return Math.min(delaySeconds * factor, maxDelaySeconds) * 1_000;
+export function retryDelayMs(retries: ResolvedJob["retries"], retry: number, random: () => number): number {
+  const { delaysSeconds, backoff, jitter } = retries;
+  const delaySeconds = delaysSeconds[retry - 1] ?? delaysSeconds.at(-1) ?? 0;
+  // In a list each delay is said as it is, but for those after its end.
+  const doublings = backoff === "exponential" ? Math.max(0, retry - delaysSeconds.length) : 0;
+  const seconds = Math.min(delaySeconds * 2 ** Math.min(doublings, 30), maxDelaySeconds);
+  return Math.round(seconds * (1 + jitter * random()) * 1_000);
 }
 
 // A retry that comes after days is nobody's retry any more.

@@ -1,5 +1,5 @@
 import type { Schema } from "./build.ts";
-import { field, list, object } from "./build.ts";
+import { field, list, map, object } from "./build.ts";
 import { text } from "./patterns.ts";
 
 const values: Schema = { type: "object" };
@@ -96,6 +96,14 @@ export const jobFields: Readonly<Record<string, Schema>> = {
         ["queue"],
         { enum: ["queue", "skip", "cancel-running"] },
       ),
+      shared: field(
+        "Limits by name that this environment's jobs have in common: so many runs of all that name it. Without `limit`, only these.",
+        [{ database: 3 }],
+        {
+          ...map(field("At most so many.", [3], { type: "integer", minimum: 1, maximum: 10_000 }), text("name")),
+          maxProperties: 20,
+        },
+      ),
     }),
   ),
   retries: field(
@@ -103,7 +111,22 @@ export const jobFields: Readonly<Record<string, Schema>> = {
     [{ limit: 2, delay: "30s" }],
     object({
       limit: field("How often it is tried again; 0 by default.", [2], { type: "integer", minimum: 0, maximum: 100 }),
-      delay: field("How long to wait before; 0s by default.", ["30s"], text("duration")),
+      delay: field(
+        "How long to wait before; 0s by default. A list says it for each, and its last for the rest.",
+        ["30s"],
+        {
+          ...text("duration"),
+          type: ["string", "array"],
+          items: field("How long to wait before this one.", ["1m"], text("duration")),
+          minItems: 1,
+          maxItems: 100,
+        },
+      ),
+      jitter: field(
+        "Up to this part of the delay comes on top, by chance, so that many do not come back at once; 0 by default.",
+        [0.2],
+        { type: "number", minimum: 0, maximum: 10 },
+      ),
       backoff: field(
         "`fixed` (the default): always `delay`; `exponential`: twice as long each time.",
         ["exponential"],

@@ -3,12 +3,13 @@ import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
 import { jobQueries } from "./jobs.ts";
 import { queueQueries } from "./queues.ts";
-import { runQueries } from "./runs.ts";
+import { callbackQueries, runQueries } from "./runs.ts";
 
 export const makeRunStore = (db: Database): RunStore => ({
   ...jobQueries(db),
   ...acceptQueries(db),
   ...markQueries(db),
   ...runQueries(db),
+  ...callbackQueries(db),
   ...queueQueries(db),
 });

@@ -42,13 +42,6 @@ export function runQueries(db: Database) {
         .executeTakeFirst();
       return row ? runOf(row) : null;
     },
-    async settleCallback(id, { settled, reason }) {
-      await db
-        .updateTable("runs")
-        .set({ callback_settled: settled, callback_reason: reason })
-        .where("id", "=", id)
-        .execute();
-    },
     async prune({ repository, environment, deployment }, kept) {
       const old = db
         .selectFrom("runs")
@@ -61,6 +54,27 @@ export function runQueries(db: Database) {
         .offset(kept);
       const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
       return rows.map(({ id }) => id);
+    },
+  } satisfies Partial<RunStore>;
+}
+
+export function callbackQueries(db: Database) {
+  return {
+    async unsettledCallbacks() {
+      const rows = await withRevision(db)
+        .where("runs.callback_url", "is not", null)
+        .where("runs.callback_settled", "is", null)
+        .where("runs.state", "in", endedStates)
+        .orderBy("runs.ordinal")
+        .execute();
+      return rows.map(runOf);
+    },
+    async settleCallback(id, { settled, reason }) {
+      await db
+        .updateTable("runs")
+        .set({ callback_settled: settled, callback_reason: reason })
+        .where("id", "=", id)
+        .execute();
     },
   } satisfies Partial<RunStore>;
 }

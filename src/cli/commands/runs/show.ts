@@ -29,11 +29,8 @@ export const runFields = (run: RunView) => ({
   commit: run.commit,
 });
 
-const ended = new Set(["Completed", "Failed", "TimedOut", "Crashed", "Cancelled"]);
 const good = new Set(["Completed", "Running"]);
 const bad = new Set(["Failed", "TimedOut", "Crashed"]);
-
-export const isOver = ({ state }: RunView): boolean => ended.has(state);
 
 export function stateStyle(state: string): "green" | "red" | "yellow" {
   if (good.has(state)) return "green";

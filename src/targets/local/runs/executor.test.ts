@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../../../../test/support/local-target.ts";
+import { workloadOf } from "../../../../test/support/workloads.ts";
+import { silentLog } from "../../../core/log.ts";
+import { spawnHere } from "../../../core/spawn.ts";
+import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
+import { Trees } from "../trees.ts";
+import { makeLocalRuns, type LocalRuns } from "./executor.ts";
+
+const signal = AbortSignal.timeout(60_000);
+const options = { signal, onProgress: () => undefined };
+
+interface World extends AsyncDisposable {
+  readonly runs: LocalRuns;
+  order(command: string, changes?: Partial<RunOrder>): RunOrder;
+  start(order: RunOrder): Promise<StartedRun>;
+}
+
+function makeWorld(): World {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-run-"));
+  const source = makeFakeTrees();
+  const tree = source.add({ README: "x" });
+  const trees = new Trees({ folder: join(folder, "trees"), source, buildEnvironment: {} });
+  const secrets = fakeSecrets({ "api-key@1": "hunter2" });
+  const runs = makeLocalRuns({
+    folder: join(folder, "runs"),
+    trees,
+    secrets,
+    clock: realClock,
+    log: silentLog,
+    spawn: spawnHere,
+  });
+  const workload = workloadOf("kind: job\nname: job\ncommand: x\nstopTimeout: 1s\n", { source: tree });
+  return {
+    runs,
+    order: (command, changes) => ({ run: "r1", attempt: 1, workload, command, env: {}, secrets: [], ...changes }),
+    start: (order) => runs.start(order, options),
+    async [Symbol.asyncDispose]() {
+      await runs.stopAll();
+      removeTree(folder);
+    },
+  };
+}
+
+const endOf = async (world: World, command: string, changes?: Partial<RunOrder>): Promise<RunEnd> =>
+  (await world.start(world.order(command, changes))).ended(signal);
+
+test("a program's status, result, files and log are kept", async () => {
+  await using world = makeWorld();
+  const command = `echo hello; echo '[1]' > "$WAYBILL_RESULT"; mkdir "$WAYBILL_OUTPUT/a"; echo x > "$WAYBILL_OUTPUT/a/b"; ln -s /etc/passwd "$WAYBILL_OUTPUT/link"`;
+  const end = await endOf(world, command);
+  assert.deepEqual([end.exitStatus, end.reason, end.result], [0, "", [1]]);
+  assert.deepEqual(end.files, [{ path: "a/b", bytes: 2 }]);
+  assert.equal(await new Response((await world.runs.openFile("r1", "a/b"))?.body).text(), "x\n");
+  for (const path of ["link", "../result.json", "/etc/passwd", "a", "a/c", ""]) {
+    assert.equal(await world.runs.openFile("r1", path), null, path);
+  }
+  const lines = [];
+  for await (const { text } of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(text);
+  assert.deepEqual(lines, ["hello"]);
+  assert.equal(world.runs.treesInUse().size, 0);
+});
+
+test("how it went wrong is said, without its secrets", async () => {
+  await using world = makeWorld();
+  const secrets = [{ name: "api-key", version: 1, env: "WAYBILL_PARAM_KEY" }];
+  const failed = await endOf(world, 'echo "key $WAYBILL_PARAM_KEY"; exit 3', { secrets });
+  assert.match(failed.reason, /^exited with status 3 after [\d.]+ s\nlast line:\n {2}key \[redacted\]$/);
+  const killed = await endOf(world, "kill -KILL $$", { run: "r2" });
+  assert.deepEqual([killed.crash, killed.signal, killed.exitStatus], ["killed by SIGKILL", "SIGKILL", null]);
+  const missing = await endOf(world, "no-such-program", { run: "r3" });
+  assert.match(missing.reason, /^the command was not found \(status 127\)/);
+  const wordy = await endOf(world, 'echo not json > "$WAYBILL_RESULT"', { run: "r4" });
+  assert.match(wordy.resultFault ?? "", /^what it wrote to \$WAYBILL_RESULT is not kept: it is not JSON/);
+  const large = await endOf(world, 'head -c 1048577 /dev/zero > "$WAYBILL_RESULT"', { run: "r5" });
+  assert.match(large.resultFault ?? "", /1048577 bytes, and at most 1048576 are kept/);
+});
+
+test("stopping ends what ignores the polite signal, and what left the group", async () => {
+  await using world = makeWorld();
+  const order = world.order(`trap '' TERM; setsid sh -c 'sleep 60' & while :; do sleep 0.1; done`);
+  const started = await world.start(order);
+  await realClock.sleep(200);
+  await started.stop("cancelled by anna");
+  const end = await started.ended(signal);
+  assert.equal(end.exitStatus, null);
+  const lines = [];
+  for await (const { text } of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(text);
+  assert.ok(lines.includes("being ended: cancelled by anna"), lines.join("\n"));
+});
+
+test("a start is adopted for what it is: ended, or never begun and never to begin", async () => {
+  await using world = makeWorld();
+  const order = world.order("exit 4");
+  await (await world.start(order)).ended(signal);
+  const adopted = await world.runs.adopt(order);
+  assert.equal(adopted.kind === "started" && (await adopted.started.ended(signal)).exitStatus, 4);
+  const next = { ...order, attempt: 2 };
+  assert.equal((await world.runs.adopt(next)).kind, "never started");
+  const late = await world.start(next);
+  const end = await late.ended(signal);
+  assert.notEqual(end.exitStatus, 4, "its number is used up");
+});
