@@ -97,7 +97,9 @@ describe("an apply that is killed between two steps", { skip: clusterSkip(), tim
     assert.deepEqual(pending, []);
     const marks = known.filter((one) => one.delete ?? one.pendingReplacement ?? one.initErrors);
     assert.deepEqual(marks, []);
-    return live.map(({ kind, metadata, data }) => [kind, metadata.name.slice(prefix.length), data]).toSorted();
+    return live
+      .map(({ kind, metadata, data }) => JSON.stringify([kind, metadata.name.slice(prefix.length), data]))
+      .toSorted();
   }
 
   async function worldOf(prefix: string): Promise<World> {

@@ -150,7 +150,7 @@ describe("two teams on one cluster", { skip: clusterSkip(), timeout: 300_000 }, 
       );
     }
     const addressOf = async (namespace: string): Promise<string> =>
-      ((await objects("v1", "Pod", namespace))[0]?.["status"] as { podIP: string }).podIP;
+      ((await objects("v1", "Pod", namespace))[0]?.["status"] as { podIP?: string } | undefined)?.podIP ?? "";
     assert.equal(admitted.check(await addressOf(second.namespace)), false);
     const said = await ask("spy", "/fetch", `http://${await addressOf(first.namespace)}:8000/`);
     // Who enforces policies is the cluster's network: not every one does.

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { systemClock } from "../src/core/clock.ts";
@@ -28,14 +29,15 @@ const templateOf = ({ spec = {} }: Whole): Spec => (spec["template"] as Spec)["s
 
 describe("programs of a cluster", { skip: clusterSkip(), timeout: 600_000 }, () => {
   let world: ClusterWorld;
+  const pull = join(tmpdir(), `waybill-pull-${process.pid}.json`);
 
   before(async () => {
-    const pull = join("/tmp", `waybill-pull-${process.pid}.json`);
     await writeFile(pull, '{"auths":{"registry.example.org":{"auth":"dTpw"}}}');
     world = await clusterWorld(`    quota: {pods: "4"}\n    pullSecret: ${pull}\n`, { python: pythonImage });
   });
   after(async () => {
     await world?.close();
+    await rm(pull, { force: true });
   });
 
   const list = async (apiVersion: string, kind: string, deployment = ""): Promise<readonly Whole[]> => {

@@ -53,8 +53,9 @@ describe("secrets that a cluster repeats", { skip: clusterSkip(), timeout: 300_0
     const all = Object.values(forms);
     for (const message of [`data.url is wrong: ${all.join(" or ")}`, ...all.map(cut)]) {
       proxy.failWith(({ method }) => (method === "PATCH" ? { status: 422, reason: "Invalid", message } : null));
-      for (const run of [engine.up, engine.preview]) {
-        const error: unknown = await run(shop, program(), { config, onEvent }).then(
+      const options = { config, onEvent };
+      for (const run of [() => engine.up(shop, program(), options), () => engine.preview(shop, program(), options)]) {
+        const error: unknown = await run().then(
           () => assert.fail("it is not refused"),
           (thrown: unknown) => thrown,
         );
@@ -98,13 +99,17 @@ describe("secrets that a cluster repeats", { skip: clusterSkip(), timeout: 300_0
     await cluster.apply(policy, { signal: patience() });
     await cluster.apply(binding, { signal: patience() });
     try {
-      const refusal = (run: typeof engine.up | typeof engine.preview): Promise<string> =>
-        run(shop, program({ metadata: { name: "quoted", labels: { quoted: "" } } }), { config }).then(
+      const unwelcome = program({ metadata: { name: "quoted", labels: { quoted: "" } } });
+      const refusal = (run: Promise<unknown>): Promise<string> =>
+        run.then(
           () => "",
           (error: unknown) => inspect(error, { depth: 8 }),
         );
-      await until("the policy is in force", async () => (await refusal(engine.preview)) !== "");
-      const said = await refusal(engine.up);
+      await until(
+        "the policy is in force",
+        async () => (await refusal(engine.preview(shop, unwelcome, { config }))) !== "",
+      );
+      const said = await refusal(engine.up(shop, unwelcome, { config }));
       assert.match(said, /denied request: found \[redacted\] in quoted/);
       assertHidden(said, "a refusal");
     } finally {

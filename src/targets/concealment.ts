@@ -26,7 +26,7 @@ export function makeConcealment(secrets: SecretReader): Concealment {
       if (value !== null) redaction.learnText(value.reveal());
     };
     await Promise.all(uses.map(learn));
-    return redaction.clean;
+    return (text) => redaction.clean(text);
   }
   return {
     of: conceal,

@@ -61,13 +61,12 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
-    const programs = await loadPrograms(settings.templates ?? {});
     const { domain: host, scheme } = origin;
     const target = makeKubernetesTarget({
       name,
       settings,
       cluster,
-      programs,
+      programs: await loadPrograms(settings.templates ?? {}),
       secrets,
       urls,
       host,

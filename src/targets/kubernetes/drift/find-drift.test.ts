@@ -58,7 +58,7 @@ const own = (spec: FieldTree): ManagedFields => ({
 const all = { "f:replicas": {}, ...containerFields("f:name", "f:image", "f:resources") };
 const live = (properties: Properties, ...managedFields: readonly ManagedFields[]): KubeObject => {
   const { metadata, ...rest } = properties as unknown as KubeObject;
-  return { ...rest, metadata: { ...metadata, managedFields } } as KubeObject;
+  return { ...rest, metadata: { ...metadata, managedFields } };
 };
 const applied = (more: Partial<ResourceState> = {}): Applied => {
   const [first] = appliedObjects([resource(more)], "cluster");

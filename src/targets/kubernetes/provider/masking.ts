@@ -34,7 +34,7 @@ export function maskOf({ type, secretPaths }: Masked, ...known: readonly Propert
 /** The error of a call, fit to be read by anyone. */
 export function maskedError(error: unknown, mask: Redaction): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof ClusterError) return error.cleaned(mask.clean);
+  if (error instanceof ClusterError) return error.cleaned((text) => mask.clean(text));
   const message = mask.clean(error.message);
   if (message === error.message && mask.clean(error.stack ?? "") === error.stack) return error;
   // Without its cause: that repeats the text.

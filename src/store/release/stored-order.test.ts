@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { sql } from "kysely";
 import { testDatabase } from "../../../test/support/postgres.ts";
-import { inStoredOrder } from "./stored-order.ts";
+import { inStoredOrder } from "../../release/define/stored-order.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
 before(async () => {
