@@ -4,7 +4,7 @@ import { pino } from "pino";
 import type { Server as NetServer } from "node:net";
 import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
-import { listenForControl, makeDrained, makeQuiet } from "./gateway/control/server.ts";
+import { listenForControl, makeDrained, makeQuiet, makeTold } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
 import { keepBounded } from "./gateway/control/own-log.ts";
 import {
@@ -132,6 +132,7 @@ async function serve(gateway: Gateway, { settings, database, reach }: Serving): 
       },
       drained: makeDrained(gateway),
       quiet: makeQuiet(gateway),
+      told: makeTold(gateway),
       takeover: async ({ execPath, entry, settingsFile }) => {
         const files = { execPath: String(execPath), entry: String(entry), settingsFile: String(settingsFile) };
         const pid = await spawnGateway({ ...files, dataFolder, listener: gateway.server });

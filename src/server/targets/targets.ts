@@ -28,6 +28,7 @@ import type { Closers } from "../closers.ts";
 import type { DataFolder } from "../data-folder.ts";
 import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "../options.ts";
+import { makeToldDeployer } from "./told-deployer.ts";
 
 interface TargetsParts {
   readonly options: ServeOptions;
@@ -99,12 +100,13 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   const hasClusters = Object.keys(clusters.targets).length > 0;
   const foundations = makeFoundations({ engine, states: engines.states });
   const urlOf = (host: string): string => workloadUrl(base.origin, host);
-  const deployer = makeRolloutDeployer({
+  const inTurns = makeRolloutDeployer({
     deployer: makeEngineDeployer({ engine, target, ...(hasClusters && { foundations }), urlOf }),
     rollouts: new Map(
       Object.entries(clusters.targets).flatMap(([name, { rollouts }]) => (rollouts ? [[name, rollouts]] : [])),
     ),
   });
+  const deployer = makeToldDeployer({ deployer: inTurns, routes: parts.routes, gateway: base.gateway.traffic });
   const sleeperOf = ({ upstreams }: SleepPlace): Sleeper | null => {
     const pods = upstreams.find((upstream) => upstream.kind === "pods");
     return (pods ? clusters.targets[pods.target] : local)?.sleeper ?? null;
