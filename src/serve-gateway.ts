@@ -5,7 +5,7 @@ import type { Server as NetServer } from "node:net";
 import { systemClock as clock } from "./core/clock.ts";
 import { messageOf, WaybillError } from "./core/errors.ts";
 import { makeAnswer } from "./gateway/control/question.ts";
-import { listenForControl, makeDrained, makeQuiet, type Action } from "./gateway/control/server.ts";
+import { listenForControl, makeDrained, makeQuiet, makeTold, type Action } from "./gateway/control/server.ts";
 import { spawnGateway, type FromGateway, type ToGateway } from "./gateway/control/spawn.ts";
 import { keepBounded } from "./gateway/control/own-log.ts";
 import {
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     clock,
     log,
   });
-  const actions = { drained: makeDrained(gateway), quiet: makeQuiet(gateway) };
+  const actions = { drained: makeDrained(gateway), quiet: makeQuiet(gateway), told: makeTold(gateway) };
   const loaded = database.follow(gateway.mirror, settings.isOneOfSeveral ? makeAnswer(actions) : undefined);
   // Without a database it serves all the same: whoever asks is told to come back, and the port is not refused.
   await Promise.race([loaded, clock.sleep(firstLoadMs)]);

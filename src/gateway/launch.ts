@@ -6,7 +6,7 @@ import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Traffic } from "../targets/route.ts";
 import type { Quiet } from "../targets/sleep/keeper.ts";
-import { call, makeTraffic, statusOf } from "./control/client.ts";
+import { call, makeTraffic, statusOf, type News } from "./control/client.ts";
 import { settleSilence } from "./control/silence.ts";
 import { spawnGateway } from "./control/spawn.ts";
 import {
@@ -21,7 +21,7 @@ import {
 import type { Endpoint } from "./mirror.ts";
 
 export interface GatewayHandle {
-  readonly traffic: Traffic & Quiet;
+  readonly traffic: Traffic & Quiet & News;
   pid(): number;
   /** Resolves once what is for the server itself is sent to `endpoint`; throws GATEWAY_UNAVAILABLE after `timeoutMs`. */
   leads(endpoint: Endpoint, timeoutMs?: number): Promise<void>;

@@ -18,6 +18,11 @@ export interface GatewayStatus {
   readonly parked: number;
 }
 
+export interface News {
+  /** Resolves once every gateway goes by the stack's routes as they are now: `hosts`, and no others. Never rejects. */
+  told(stack: StackName, hosts: readonly string[]): Promise<void>;
+}
+
 export interface CallOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -28,7 +33,7 @@ const answerTimeoutMs = 3_000;
 /** Asks a gateway for something over its control channel; throws where it does not answer with success. */
 export function call<Answer>(
   { controlPort, controlSecret }: GatewayState,
-  action: "status" | "settings" | "drained" | "quiet" | "takeover" | "stop",
+  action: "status" | "settings" | "drained" | "quiet" | "told" | "takeover" | "stop",
   body: object = {},
   { timeoutMs = answerTimeoutMs, signal }: CallOptions = {},
 ): Promise<Answer> {
@@ -66,8 +71,15 @@ export const statusOf = (state: GatewayState, timeoutMs = answerTimeoutMs): Prom
   );
 
 /** Asks every gateway of the data folder: during an upgrade the old one still has requests under way. */
-export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log }): Traffic & Quiet {
+export function makeTraffic({ dataFolder, log }: { dataFolder: string; log: Log }): Traffic & Quiet & News {
   return {
+    async told(stack, hosts) {
+      const tell = (state: GatewayState): Promise<unknown> =>
+        call(state, "told", { ...stack, hosts }).catch((error: unknown) =>
+          log.debug({ pid: state.pid, error: messageOf(error) }, "a gateway was not told of changed routes"),
+        );
+      await Promise.all(readStates(dataFolder).map(tell));
+    },
     async quiet(stack, options) {
       const states = readStates(dataFolder);
       const counts = await Promise.all(states.map((state) => quietAt(state, stack, options)));

@@ -1,13 +1,15 @@
 import type { Clock } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Quiet } from "../../targets/sleep/keeper.ts";
 import type { Traffic } from "../../targets/route.ts";
+import type { News } from "./client.ts";
 import type { Action } from "./server.ts";
 
 /** What every gateway is asked, wherever it runs. */
 export interface Question {
   readonly id: number;
-  readonly action: "drained" | "quiet";
+  readonly action: "drained" | "quiet" | "told";
   readonly body: Record<string, unknown>;
 }
 
@@ -34,7 +36,7 @@ const lookMs = 50;
 const answerTimeMs = 3_000;
 
 /** A gateway that is there and does not say is taken to be busy. */
-export function makeAskedTraffic({ book, clock, log }: Parts): Traffic & Quiet {
+export function makeAskedTraffic({ book, clock, log }: Parts): Traffic & Quiet & News {
   async function count(question: Omit<Question, "id">, timeoutMs: number, signal: AbortSignal): Promise<number> {
     const id = await book.ask({ ...question, body: { ...question.body, timeoutMs } });
     const endsAtMs = performance.now() + timeoutMs + answerTimeMs;
@@ -54,13 +56,18 @@ export function makeAskedTraffic({ book, clock, log }: Parts): Traffic & Quiet {
     quiet: (stack, { timeoutMs, signal }) => count({ action: "quiet", body: { ...stack } }, timeoutMs, signal),
     drained: (upstream, { timeoutMs, signal }) =>
       count({ action: "drained", body: { ...upstream } }, timeoutMs, signal),
+    async told(stack, hosts) {
+      await count({ action: "told", body: { ...stack, hosts } }, 0, new AbortController().signal).catch(
+        (error: unknown) => log.debug({ error: messageOf(error) }, "gateways were not told of changed routes"),
+      );
+    },
   };
 }
 
 /** Answers as the control channel does. */
 export function makeAnswer(actions: Readonly<Record<Question["action"], Action>>): Answer {
   return async ({ action, body }, signal) => {
-    const { inFlight } = (await actions[action](body, signal)) as { readonly inFlight: number };
+    const { inFlight = 0 } = (await actions[action](body, signal)) as { readonly inFlight?: number };
     return inFlight;
   };
 }

@@ -122,6 +122,16 @@ export function makeQuiet({ mirror, activity }: { mirror: Mirror; activity: Acti
   };
 }
 
+/** Resolves once the deployment's routes are in force here as the database has them, or when that takes too long. */
+export function makeTold({ mirror }: { mirror: Mirror }): Action {
+  return async ({ repository, environment, deployment, hosts }) => {
+    const stack = { repository: String(repository), environment: String(environment), deployment: String(deployment) };
+    const held = mirror.routesOf(stack).map(({ host }) => host);
+    await refreshed(mirror, [...new Set([...held, ...(Array.isArray(hosts) ? hosts.map(String) : [])])]);
+    return {};
+  };
+}
+
 async function refreshed(mirror: Mirror, hosts: readonly string[]): Promise<void> {
   if (hosts.length === 0) return;
   const tooLong = new Promise<void>((resolve) => setTimeout(resolve, refreshTimeoutMs).unref());

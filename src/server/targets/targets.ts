@@ -34,6 +34,7 @@ import type { DataFolder } from "../data-folder.ts";
 import type { OpenDrift, WatchedCluster } from "./drift.ts";
 import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "../options.ts";
+import { makeToldDeployer } from "./told-deployer.ts";
 
 interface TargetsParts {
   readonly options: ServeOptions;
@@ -125,7 +126,8 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
     ground: (workload, { signal }) =>
       foundations.under(target.foundation?.(workload) ?? null, { signal }, () => Promise.resolve()),
   });
-  const deployer = makeConcealment(parts.secrets).deployer(rollouts);
+  const told = makeToldDeployer({ deployer: rollouts, routes: parts.routes, gateway: base.traffic });
+  const deployer = makeConcealment(parts.secrets).deployer(told);
   const sleeperOf = ({ upstreams }: SleepPlace): Sleeper | null => {
     const pods = upstreams.find((upstream) => upstream.kind === "pods");
     return (pods ? clusters.targets[pods.target] : local)?.sleeper ?? null;
