@@ -217,7 +217,8 @@ export class Dispatcher {
     const { store, jobOf } = this.#parts;
     const job = jobOf(run.stack);
     if (!job) {
-      await this.#step(run, { status: this.#status("Cancelled", "its job was removed before it started") });
+      const gone = this.#status("Cancelled", "its job was removed before it started");
+      await this.#step(run, { status: gone, endedAt: this.#now() });
       return true;
     }
     const verdict = verdictOn(job, this.#book, true);
