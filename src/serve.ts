@@ -23,6 +23,7 @@ import { openRuns } from "./server/runs-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import { openTargets } from "./server/targets/targets.ts";
+import type { SpecContext } from "./spec/context.ts";
 import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
@@ -105,11 +106,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     deployer,
     secrets,
     remoteKeys: base.remoteKeys,
-    context: {
-      sizes: settings.sizes,
-      targets: targetsFor(settings, process.env),
-      defaultTarget: settings.defaultTarget,
-    },
+    context: contextOf(settings),
     isElsewhere: (name) => settings.targets[name]?.kind === "kubernetes",
     conceal: makeConcealment(secrets).of,
     clock,
@@ -149,6 +146,12 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
   await lookAtAll(base.git, room.watcher, log);
   return { access, endpoint };
 }
+
+const contextOf = (settings: ServerSettings): SpecContext => ({
+  sizes: settings.sizes,
+  targets: targetsFor(settings, process.env),
+  defaultTarget: settings.defaultTarget,
+});
 
 /** What changed while no server ran, and what a crash left half done, is found by looking. */
 async function lookAtAll(git: Git, watcher: Pick<Watcher, "look">, log: Log): Promise<void> {

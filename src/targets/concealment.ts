@@ -8,7 +8,7 @@ export type Conceal = (text: string) => string;
 
 export interface Concealment {
   /** Knows the secrets of all of these; null stands for none. */
-  of(...workloads: readonly (Workload | null)[]): Promise<Conceal>;
+  readonly of: (...workloads: readonly (Workload | null)[]) => Promise<Conceal>;
   /** Deploys as `deployer` does, and says what it says without secrets. */
   deployer(deployer: Deployer): Deployer;
 }

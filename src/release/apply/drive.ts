@@ -79,20 +79,16 @@ export function makeDriver(parts: DriverParts): Driver {
     let attempt = 0;
     do {
       const restore = worker.isRestoring;
-      worker.isDirty = false;
-      worker.isRestoring = false;
-      worker.abort = new AbortController();
+      Object.assign(worker, { isDirty: false, isRestoring: false, abort: new AbortController() });
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       // What cannot be read is found out by the pass that follows.
       const row = await parts.store.deployment(stack).catch(() => null);
       // Not within the gate: many that wait there would keep out whom they wait for.
       if (row) await heirsSettled(parts.store, row, { settled, signal });
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
-      const pass = await slots.run(() => {
-        // Whoever changes a row wakes its worker: one that nobody woke is as it was read.
-        const known = worker.isDirty ? null : row;
-        return applyOnce(parts, { stack, row: known, signal, attempt, restore });
-      });
+      // Whoever changes a row wakes its worker: one that nobody woke is as it was read.
+      const known = (): DeploymentRow | null => (worker.isDirty ? null : row);
+      const pass = await slots.run(() => applyOnce(parts, { stack, row: known(), signal, attempt, restore }));
       worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
