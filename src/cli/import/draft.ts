@@ -1,15 +1,10 @@
 import { isName } from "../../core/names.ts";
-import type { Note, Reading } from "./reading.ts";
+import type { Reading } from "./reading.ts";
 
 /** A deployment as it would be written: its fields in the order of the file. */
 export interface Draft {
   readonly name: string;
   readonly fields: Readonly<Record<string, unknown>>;
-}
-
-export interface Imported {
-  readonly drafts: readonly Draft[];
-  readonly notes: readonly Note[];
 }
 
 /** A name that Waybill takes, as near to the given one as can be. */
