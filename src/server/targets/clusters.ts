@@ -57,6 +57,10 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   closers.add(() => provider.close());
   const stopping = new AbortController();
   const renewing: Promise<void>[] = [];
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await Promise.all(renewing);
+  });
   const reaches = new Map<string, WatchedCluster & { sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
@@ -88,10 +92,6 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     throw new WaybillError("TARGET_UNSUPPORTED", `target "${name}" is no cluster of this server's settings`);
   };
   renewing.push(sweepArchives(archives, { clock, log, signal: stopping.signal }));
-  closers.add(async () => {
-    stopping.abort(new Error("the server is stopping"));
-    await Promise.all(renewing);
-  });
   return {
     targets,
     watched: Object.fromEntries(reaches),

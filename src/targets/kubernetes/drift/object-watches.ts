@@ -50,10 +50,12 @@ export function makeObjectWatches(
   const kinds = new Map(byNamespace.map((kind) => [keyOf(kind), kind]));
   const spaces = new Set<string>();
   const ending = new Set<Promise<void>>();
+  let isClosed = false;
 
   function open({ apiVersion, kind }: KindName, namespace?: string, heard = onChange): void {
     const key = keyOf({ apiVersion, kind }, namespace);
-    if (informers.has(key)) return;
+    // A look, or a change, that was under way may still ask for one.
+    if (isClosed || informers.has(key)) return;
     const selection = { apiVersion, kind, labelSelector, ...(namespace !== undefined && { namespace }) };
     informers.set(key, makeInformer<Traces>(cluster, { ...selection, clock, log, trim: tracesOf, onChange: heard }));
   }
@@ -94,6 +96,7 @@ export function makeObjectWatches(
       await Promise.all([...informers.values()].map((informer) => informer.ready));
     },
     async close() {
+      isClosed = true;
       await Promise.all([...informers.values()].map((informer) => informer.close()));
       await Promise.all(ending);
     },
