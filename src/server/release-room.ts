@@ -58,7 +58,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const announce = makeAnnouncer({ driver, deployer, log });
   const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
-  const notices = makeNotices(deployer);
+  const notices = makeNotices(deployer, clock);
   const previews = makePreviews({ deployer });
   const gate: PushGate = {
     check: makePushCheck({ store, definitions, settler, announce, notices, previews }),

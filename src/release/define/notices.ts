@@ -1,8 +1,10 @@
+import type { Clock } from "../../core/clock.ts";
 import type { RepositorySettings } from "../../spec/repository-settings.ts";
 import type { Defined } from "./definitions.ts";
 import type { Deployer } from "../deployer.ts";
 import type { Change } from "../plan.ts";
 import type { EnvironmentRef } from "../release.ts";
+import { scheduleNotices } from "./schedule-notices.ts";
 import { desiredOf, nothingAround } from "./workloads.ts";
 
 /** What a plan's changed deployments ask for and will not get, in the user's words. */
@@ -12,7 +14,7 @@ export type Notices = (
   changes: readonly Change[],
 ) => readonly string[];
 
-export function makeNotices(deployer: Pick<Deployer, "notices">): Notices {
+export function makeNotices(deployer: Pick<Deployer, "notices">, clock: Pick<Clock, "now">): Notices {
   return ({ repository, environment }, { definitions, settings }, changes) => [
     ...settingsNotices(environment, settings),
     ...changes.flatMap(({ name, action }) => {
@@ -20,7 +22,10 @@ export function makeNotices(deployer: Pick<Deployer, "notices">): Notices {
       const definition = definitions.get(name);
       if (!definition) return [];
       const { workload } = desiredOf({ repository, environment, deployment: name }, definition, nothingAround);
-      return workload ? deployer.notices(workload, action).map((notice) => `${name}: ${notice}`) : [];
+      if (!workload) return [];
+      const { spec } = workload;
+      const schedules = spec.kind === "job" ? scheduleNotices(spec.schedules, clock.now()) : [];
+      return [...deployer.notices(workload, action), ...schedules].map((notice) => `${name}: ${notice}`);
     }),
   ];
 }
