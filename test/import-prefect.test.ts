@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const python = process.env["WAYBILL_TEST_PREFECT_PYTHON"];
+const skip = python === undefined && "WAYBILL_TEST_PREFECT_PYTHON names no Python that has prefect";
+const main = join(import.meta.dirname, "../src/main.ts");
+
+const flow = `import json, os
+from prefect import flow, task
+
+@task
+def double(number: int) -> int:
+    return number * 2
+
+@flow
+def load_all(limit: int = 1, source: str = ""):
+    with open(os.environ["WAYBILL_RESULT"], "w") as file:
+        json.dump({"doubled": double(limit), "source": source}, file)
+`;
+
+const prefectYaml = `deployments:
+  - name: load
+    entrypoint: flows/load.py:load_all
+    parameters: {limit: 10, source: "a; echo b"}
+`;
+
+test("a flow of Prefect is imported and run by Prefect's own package, unchanged", { skip }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "waybill-prefect-"));
+  try {
+    await mkdir(join(folder, "flows"));
+    await writeFile(join(folder, "flows/load.py"), flow);
+    await writeFile(join(folder, "prefect.yaml"), prefectYaml);
+    const env = {
+      ...process.env,
+      HOME: folder,
+      PATH: `${dirname(python ?? "")}:${process.env["PATH"]}`,
+    };
+    await run(process.execPath, [main, "import", "prefect"], { cwd: folder, env });
+    const execute = [main, "execute", "deployments/load.yaml", "--param", "limit=21", "--json"];
+    const { stdout } = await run(process.execPath, execute, { cwd: folder, env, timeout: 300_000 });
+    assert.deepEqual(JSON.parse(stdout), { exitStatus: 0, result: { doubled: 42, source: "a; echo b" } });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
