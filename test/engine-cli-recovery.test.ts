@@ -96,6 +96,15 @@ test(
   },
 );
 
+test("a CLI killed while it stored the state leaves one that can be read", { skip: cliSkip }, async (context) => {
+  const folder = temporaryFolder(context);
+  using harness = makeCliTestEngine({ folder, provider: makeWorldProvider(folder, { finds: true, onMade: nothing }) });
+  await harness.engine.up(shop, threeThings);
+  writeFileSync(join(folder, ".pulumi/stacks/shop/production--ranker.json.attrs"), "");
+  assert.deepEqual(await idsOf(harness.engine), ["a-1", "b-2", "c-3"]);
+  assert.equal((await harness.engine.up(shop, threeThings)).changes.same, 4);
+});
+
 const cancelTitle = "cancelling ends the calls in flight, starts nothing more and keeps what was done";
 test(cancelTitle, { skip: cliSkip }, async () => {
   using harness = makeCliTestEngine();

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Secret } from "../../../core/secret.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
 import { pulumiStack, pulumiProject, scopeOf, type UntypedDeployment } from "../../state.ts";
 import type { Command, CommandOptions, CommandResult } from "./command.ts";
+import { removeEmptyAttributes } from "./file-backend.ts";
 import { breakLock } from "./lock.ts";
 import { openStackFolder, type StackFolder } from "./stack-folder.ts";
 
@@ -41,6 +43,10 @@ export interface StackCommands {
 // cmd/pulumi/cmd/exit_codes.go in github.com/pulumi/pulumi: part of the CLI's contract.
 export const stackNotFoundStatus = 6;
 
+// A CLI that a killed server has left may be storing what it did.
+const exportAttempts = 3;
+const exportAgainMs = 100;
+
 const always = ["--non-interactive", "--color", "never"];
 
 export function makeStackCommands({ command, backend, folder: root }: StackCommandsParts): StackCommands {
@@ -71,10 +77,13 @@ export function makeStackCommands({ command, backend, folder: root }: StackComma
     run,
     export: async (stack, { showSecrets }) => {
       const args = ["stack", "export", ...(showSecrets ? ["--show-secrets"] : [])];
-      const result = await run(stack, args);
-      if (result.status === stackNotFoundStatus) return null;
-      if (result.status !== 0) throw commandFailed(stack, args, result);
-      return parsedState(stack, result.stdout);
+      for (let attempt = 1; ; attempt += 1) {
+        const result = await run(stack, args);
+        if (result.status === stackNotFoundStatus) return null;
+        if (result.status === 0) return parsedState(stack, result.stdout);
+        if (attempt === exportAttempts) throw commandFailed(stack, args, result);
+        if (!removeEmptyAttributes(backend.url, stack)) await sleep(exportAgainMs);
+      }
     },
     import: async (stack, deployment) => void (await done(stack, ["stack", "import"], JSON.stringify(deployment))),
     remove: async (stack, { force } = { force: true }) => {
