@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WaybillError } from "../../core/errors.ts";
 import { killMarked, signalGroup } from "./processes/process-table.ts";
 
@@ -17,6 +18,7 @@ export interface BuildRequest {
 }
 
 const timeoutMs = 60 * 60 * 1_000;
+const lastWordsMs = 1_000;
 const keptLines = 20;
 const maxLineLength = 2_000;
 
@@ -40,16 +42,23 @@ export async function runBuild(request: BuildRequest): Promise<void> {
   };
   child.stdout.on("data", take);
   child.stderr.on("data", take);
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const kill = (): void => void signalGroup(child.pid ?? 0, "SIGKILL");
   signal.addEventListener("abort", kill, { once: true });
   try {
     const ended = await ending(child);
+    // What it left behind would hold its output open.
+    killMarked(marker);
+    await Promise.race([closed, sleep(lastWordsMs, undefined, { ref: false })]);
     request.signal.throwIfAborted();
     if (timeout.aborted) throw new WaybillError("BUILD_FAILED", `the build \`${command}\` did not end within an hour`);
     if (ended.status !== 0) throw failure(command, ended, output.end());
   } finally {
     signal.removeEventListener("abort", kill);
     killMarked(marker);
+    // A line that comes later must not be written to whatever file has the number by then.
+    child.stdout.off("data", take).resume();
+    child.stderr.off("data", take).resume();
     closeSync(log);
   }
 }
@@ -70,7 +79,7 @@ function ending(child: ReturnType<typeof spawn>): Promise<Ending> {
       reject(new WaybillError("BUILD_FAILED", `the build cannot be started: ${cause.message}`, { cause }));
     });
     // A background process of the build may hold the pipes open: `exit` does not wait for it, as `close` would.
-    child.once("exit", (status, signal) => setImmediate(resolve, { status, signal }));
+    child.once("exit", (status, signal) => resolve({ status, signal }));
   });
 }
 
