@@ -14,6 +14,7 @@ import { page } from "./layout.tsx";
 import { lastLines } from "./log.tsx";
 import { jobActRoutes } from "./runs/acts.ts";
 import { lookAtJob } from "./runs/looks.ts";
+import { runPageRoutes } from "./runs/routes.tsx";
 
 const historyLength = 50;
 
@@ -42,6 +43,7 @@ export function pageRoutes(dependencies: HttpDependencies): readonly Route[] {
       summary: "An environment's page",
       handle: (call) => environmentPage(dependencies, call),
     },
+    ...runPageRoutes(dependencies),
     ...actRoutes(dependencies),
     ...jobActRoutes(dependencies),
     assetRoute,

@@ -31,3 +31,55 @@ test("a schedule is paused with a reason, by whom is shown, and resumed", async 
   await browse("jon", `${path}/schedules/nightly/resume`, {});
   assert.doesNotMatch(await (await browse("jon", path)).text(), /Paused by jon/);
 });
+
+test("the list of runs asks for what its form says, and says when nothing is like that", async () => {
+  const { browse } = makeJobApp();
+  const all = await (await browse("jon", "/runs")).text();
+  assert.match(all, /href="\/runs\/t1"/);
+  const none = await (await browse("jon", "/runs?job=other&state=failed&environment=")).text();
+  assert.match(none, /No run is like that/);
+  assert.match(none, /<option value="other" selected="">other/);
+  assert.match(none, /<option value="failed" selected="">/);
+});
+
+test("a run's page says all that is known of it, and offers what fits its state", async () => {
+  const { browse, runs } = makeJobApp();
+  const running = await (await browse("jon", "/runs/t1")).text();
+  assert.match(running, /id="cancel"/);
+  assert.doesNotMatch(running, /id="retry"/);
+  assert.match(running, /data-source="\/api\/v1\/runs\/t1\/logs\?format=events/);
+  const since = new Date("2026-03-04T10:16:05Z");
+  const status = { state: "Failed" as const, since, reason: "ended with status 3", waitingFor: null };
+  runs.tell({
+    status,
+    history: [status],
+    endedAt: since,
+    parameters: { epochs: 3, key: { secret: "api-key" } },
+    outcome: {
+      exitStatus: 3,
+      signal: null,
+      peakMemoryBytes: 50 * 2 ** 20,
+      result: { loss: "<b>0.5</b>" },
+      files: [{ path: "plots/a b.png", bytes: 2048 }],
+    },
+  });
+  const failed = await (await browse("jon", "/runs/t1")).text();
+  for (const said of ["ended with status 3", "50 MiB", "1 min 5 s", "the secret api-key", "epoch 1", "2 KiB"]) {
+    assert.ok(failed.includes(said), said);
+  }
+  assert.match(failed, /file\?path=plots%2Fa\+b.png/);
+  assert.match(failed, /&lt;b&gt;0.5/);
+  assert.match(failed, /id="retry"/);
+  assert.doesNotMatch(failed, /id="cancel"|data-source/);
+});
+
+test("cancel, retry and rerun lead to the run; who may not see runs may not act on them", async () => {
+  const { browse, runs } = makeJobApp();
+  assert.equal((await browse("jon", "/runs/t1/cancel", {})).headers.get("location"), "/runs/t1");
+  assert.equal((await runs.run("t1")).run.status.state, "Cancelled");
+  assert.equal((await browse("vera", "/runs/t1/retry", {})).status, 403);
+  assert.equal((await runs.run("t1")).run.status.state, "Cancelled");
+  assert.equal((await browse("jon", "/runs/t1/retry", {})).status, 303);
+  assert.equal((await browse("jon", "/runs/t1/rerun", { revision: "newest" })).status, 303);
+  assert.equal((await browse("jon", "/runs/t9/cancel", {})).status, 404);
+});

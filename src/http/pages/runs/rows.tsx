@@ -24,6 +24,9 @@ export const runTone = (state: RunState): Tone => toneOf[state];
 
 export const runPath = (id: string): string => `/runs/${id}`;
 
+export const jobPath = ({ repository, environment, job }: RunView): string =>
+  `/deployments/${repository}/${environment}/${job}`;
+
 /** What people call it: the name that it was given, or its id. */
 export const runTitle = ({ id, name }: RunView): string => (name === "" ? id : name);
 
