@@ -14,6 +14,7 @@ import { page } from "./layout.tsx";
 import { lastLines } from "./log.tsx";
 import { jobActRoutes } from "./runs/acts.ts";
 import { lookAtJob } from "./runs/looks.ts";
+import { quickRunRoutes } from "./quick-run/routes.tsx";
 import { runPageRoutes } from "./runs/routes.tsx";
 
 const historyLength = 50;
@@ -44,6 +45,7 @@ export function pageRoutes(dependencies: HttpDependencies): readonly Route[] {
       handle: (call) => environmentPage(dependencies, call),
     },
     ...runPageRoutes(dependencies),
+    ...quickRunRoutes(dependencies),
     ...actRoutes(dependencies),
     ...jobActRoutes(dependencies),
     assetRoute,

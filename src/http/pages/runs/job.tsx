@@ -38,6 +38,11 @@ function NewestRuns({ deployment, job: { runs }, now }: JobProps): JSX.Element {
   const all = new URLSearchParams({ repository, environment, job: name });
   return (
     <>
+      <p class="buttons">
+        <a id="run" class="button" href={`${deploymentPath(deployment)}/run`}>
+          Run it<span class="unseen">: {name}</span>
+        </a>
+      </p>
       {runs.length === 0 ? <p class="nothing">It has not run yet.</p> : <RunRows runs={runs} now={now} isOfOneJob />}
       {runs.length > 0 && (
         <p class="hint">

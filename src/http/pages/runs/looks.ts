@@ -1,7 +1,6 @@
 import { WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
 import type { Runs } from "../../../runs/runs.ts";
-import type { Job } from "../../../runs/store.ts";
 import { runView, scheduleView, upcomingView } from "../../../runs/view.ts";
 import type { JobProps } from "./job.tsx";
 
@@ -20,13 +19,12 @@ export async function lookAtJob(runs: Runs, stack: StackName): Promise<JobProps[
   };
 }
 
-const isDeployed = (runs: Runs, stack: StackName): boolean => deployedJob(runs, stack) !== null;
-
-export function deployedJob(runs: Runs, stack: StackName): Job | null {
+function isDeployed(runs: Runs, stack: StackName): boolean {
   try {
-    return runs.job(stack);
+    runs.job(stack);
+    return true;
   } catch (error) {
-    if (error instanceof WaybillError && error.code === "NOT_FOUND") return null;
+    if (error instanceof WaybillError && error.code === "NOT_FOUND") return false;
     throw error;
   }
 }

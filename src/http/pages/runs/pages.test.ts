@@ -83,3 +83,41 @@ test("cancel, retry and rerun lead to the run; who may not see runs may not act 
   assert.equal((await browse("jon", "/runs/t1/rerun", { revision: "newest" })).status, 303);
   assert.equal((await browse("jon", "/runs/t9/cancel", {})).status, 404);
 });
+
+test("Quick Run asks for what the schema has, and runs what was typed", async () => {
+  const { browse, runs } = makeJobApp();
+  const form = await (await browse("jon", `${path}/run`)).text();
+  assert.match(form, /name="parameter-epochs"[^>]*value="3"/);
+  assert.match(form, /How often it sees everything/);
+  assert.match(form, /Set by its file: table orders/);
+  assert.match(form, /<option value="false" selected="">false/);
+  const typed = { "parameter-epochs": "7", "parameter-mode": '"careful"', "parameter-layers": "[8]", name: "by hand" };
+  const ran = await browse("jon", `${path}/run`, typed);
+  assert.equal(ran.headers.get("location"), "/runs/t1");
+  const { run } = await runs.run("t1");
+  assert.deepEqual(run.parameters, { epochs: 7, table: "orders", dry: false, mode: "careful", layers: [8] });
+  assert.equal(run.name, "by hand");
+  assert.match(await (await browse("jon", `${path}/run?from=t1`)).text(), /name="parameter-epochs"[^>]*value="7"/);
+});
+
+test("what is wrong stands beside its field, all at once, and nothing typed is lost", async () => {
+  const { browse, runs } = makeJobApp();
+  const typed = {
+    "parameter-epochs": "0",
+    "parameter-rate": "fast",
+    "parameter-label": `"><script>`,
+    "parameter-layers": "\n[1,",
+    at: "tomorrow",
+  };
+  const answer = await browse("jon", `${path}/run`, typed);
+  assert.equal(answer.status, 422);
+  const text = await answer.text();
+  assert.match(text, /name="parameter-epochs"[^>]*aria-invalid="true"[^>]*value="0"/);
+  assert.match(text, /epochs[^<]*at least 1/);
+  assert.match(text, /&quot;fast&quot; is no number/);
+  assert.match(text, /value="&quot;&gt;&lt;script&gt;"/);
+  assert.match(text, /<textarea[^>]*>\n\n\[1,<\/textarea>/);
+  assert.match(text, /This is no time/);
+  assert.deepEqual((await runs.run("t1")).run.parameters, { epochs: 3 });
+  assert.equal((await browse("vera", `${path}/run`, {})).status, 403);
+});
