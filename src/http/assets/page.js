@@ -73,7 +73,7 @@ function refreshSoon() {
 }
 
 /** Runs come and go by the second, and most pages show none. */
-const concernsPage = ({ type }) => type !== "run" || document.querySelector("[data-shows-runs]") !== null;
+const showsRuns = () => document.querySelector("[data-shows-runs]") !== null;
 
 /**
  * Keeps an event stream open while somebody looks at the page: over HTTP/1.1 a browser has six connections to a
@@ -95,14 +95,14 @@ function whileVisible(open) {
 function followChanges() {
   const events = new EventSource("/api/v1/events");
   events.addEventListener("change", (event) => {
-    if (concernsPage(JSON.parse(event.data))) refreshSoon();
+    if (JSON.parse(event.data).type !== "run" || showsRuns()) refreshSoon();
   });
   events.addEventListener("error", () => {
     document.body.dataset.connection = "lost";
   });
   events.addEventListener("open", () => {
     // What happened since the page was made, or while the line was down, was not told.
-    if (document.body.dataset.connection !== undefined) refreshSoon();
+    if (document.body.dataset.connection !== undefined || showsRuns()) refreshSoon();
     document.body.dataset.connection = "live";
   });
   return events;
@@ -139,6 +139,7 @@ function followLog(log) {
     lines.close();
     isOver = true;
     say("");
+    refreshSoon();
   });
   lines.addEventListener("failure", (event) => say(JSON.parse(event.data).message));
   lines.addEventListener("line", (event) => {

@@ -183,10 +183,11 @@ interface ChoiceProps {
   readonly chosen: string;
 }
 
-function Choice({ field: { choices, isRequired }, common, chosen }: ChoiceProps): JSX.Element {
+function Choice({ field: { choices, isRequired, initial }, common, chosen }: ChoiceProps): JSX.Element {
+  const nothing = initial === "" ? "Not given" : "As its file says";
   return (
     <select {...common}>
-      <option value="">{isRequired ? "Choose" : "As its file says"}</option>
+      <option value="">{isRequired ? "Choose" : nothing}</option>
       {choices.map((choice) => (
         <option value={choice} selected={choice === chosen}>
           {jsonText(JSON.parse(choice))}
