@@ -10,8 +10,11 @@ export function bytesText(bytes: number): string {
 export function durationText(durationMs: number): string {
   if (durationMs < 60_000) return `${Number((durationMs / 1_000).toFixed(1))} s`;
   const seconds = Math.floor(durationMs / 1_000);
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return both(`${minutes} min`, seconds % 60, "s");
+  return both(`${Math.floor(minutes / 60)} h`, minutes % 60, "min");
 }
+
+const both = (text: string, rest: number, unit: string): string => (rest === 0 ? text : `${text} ${rest} ${unit}`);
 
 export const jsonText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

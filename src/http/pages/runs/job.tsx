@@ -5,10 +5,15 @@ import { deploymentPath } from "../card.tsx";
 import { Coming, Moment } from "../moment.tsx";
 import { RunRows } from "./rows.tsx";
 
+export interface ScheduleRule extends ScheduleView {
+  /** Its rule: `0 2 * * *, Europe/Berlin`. */
+  readonly when: string;
+}
+
 export interface JobProps {
   readonly deployment: DeploymentView;
   readonly job: {
-    readonly schedules: readonly ScheduleView[];
+    readonly schedules: readonly ScheduleRule[];
     /** The first of them. */
     readonly upcoming: readonly UpcomingView[];
     /** The newest of them. */
@@ -81,19 +86,19 @@ function Schedules({ deployment, job: { schedules, upcoming }, now }: JobProps):
 }
 
 interface RowProps {
-  readonly schedule: ScheduleView;
+  readonly schedule: ScheduleRule;
   readonly deployment: DeploymentView;
   readonly now: Date;
 }
 
-function ScheduleRow({ schedule: { name, active, pause, next }, deployment, now }: RowProps): JSX.Element {
+function ScheduleRow({ schedule: { name, when, active, pause, next }, deployment, now }: RowProps): JSX.Element {
   // The pause of the whole job is lifted by the job's own switch.
   const isOwnPause = pause !== null && !isSame(pause, deployment.pause);
   const path = `${deploymentPath(deployment)}/schedules/${name}`;
   return (
     <li>
       <div>
-        <strong>{name}</strong>{" "}
+        <strong>{name}</strong> <code>{when}</code>{" "}
         <span class="hint">
           {!active && "off by its file"}
           {active && pause === null && next !== null && (
