@@ -145,6 +145,10 @@ for (const colorScheme of ["light", "dark"] as const) {
         const ids = await page.evaluate<string[]>("[...document.querySelectorAll('[id]')].map((one) => one.id)");
         assert.equal(new Set(ids).size, ids.length, `${path}: no id twice`);
       }
+      await page.getByLabel("epochs").fill("0");
+      await page.getByRole("button", { name: "Run", exact: true }).click();
+      await page.getByRole("alert").waitFor();
+      assert.deepEqual(await page.evaluate(contrastProblems), [], "what is wrong is readable");
       await page.close();
     },
   );

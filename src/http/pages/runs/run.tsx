@@ -110,7 +110,7 @@ function History({ run: { history }, now }: { run: RunView; now: Date }): JSX.El
           <p class="entry">
             <Badge tone={runTone(state)} text={state} />
             <span class="meta">
-              <Moment at={since} now={now} /> <span class="number">{`${since.slice(11, 23)} UTC`}</span>
+              <Moment at={since} now={now} /> <code>{`${since.slice(11, 23)} UTC`}</code>
             </span>
           </p>
           {reason !== "" && <p class="why">{reason}</p>}
