@@ -121,3 +121,27 @@ test("runs outlive the server, and are adopted by the next", async () => {
   assert.equal(run?.result, "done");
   assert.equal(run?.attempt, 1);
 });
+
+test("a job is run by the form on its page, and its run's page tells the whole of it", async () => {
+  const parameters = "parameters: {schema: {type: object, properties: {rows: {type: integer}}}, values: {rows: 1}}\n";
+  await deploy({
+    "deployments/page.yaml": job('echo "$WAYBILL_PARAM_ROWS rows"; echo 7 > "$WAYBILL_RESULT"', parameters),
+  });
+  const browse = (path: string, form?: Record<string, string>): Promise<Response> =>
+    fetch(served.url + path, {
+      redirect: "manual",
+      headers: { authorization: `Bearer ${served.token}` },
+      ...(form && { method: "POST", body: new URLSearchParams(form) }),
+    });
+  const form = "/deployments/shop/production/page/run";
+  await until("the job can be run", async () => (await browse(form)).status === 200);
+  const ran = await browse(form, { "parameter-rows": "40", name: "by form" });
+  assert.equal(ran.status, 303);
+  const path = ran.headers.get("location") ?? "";
+  const log = await (await browse(`/api/v1${path}/logs?format=events&follow=true`)).text();
+  assert.match(log, /40 rows[^]*event: end/);
+  const text = async (): Promise<string> => (await browse(path)).text();
+  await until("the page says the end", async () => (await text()).includes('data-state="Completed"'));
+  const page = await text();
+  for (const said of ["by form", "40 rows", "Exit status", "Result"]) assert.ok(page.includes(said), said);
+});

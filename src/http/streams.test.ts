@@ -119,3 +119,26 @@ test("closing ends streams at once and lets a request under way finish", { timeo
   assert.ok(Date.now() - closedAt < 2000, "nothing had to be cut off");
   await assert.rejects(fetch(url));
 });
+
+test("members hear once of a job whose runs took steps, viewers never", { timeout: 5000 }, async () => {
+  const { app, runs, release, stop } = makeTestApp();
+  const listen = (person: string) => app.request("/api/v1/events", { headers: { authorization: `Bearer ${person}` } });
+  const [member, viewer] = await Promise.all([listen("jon"), listen("vera")]);
+  const last = { type: "deployment", repository: "shop", environment: "production", deployment: "ranker" } as const;
+  setTimeout(() => {
+    runs.tell({ attempt: 2 });
+    runs.tell({ attempt: 3 });
+  }, 20);
+  setTimeout(() => release.emit(last), 300);
+  const heard = await readUntil(member, /"deployment"/);
+  assert.equal(heard.match(/"type":"run"/g)?.length, 1, heard);
+  assert.doesNotMatch(await readUntil(viewer, /"deployment"/), /"type":"run"/);
+  stop();
+});
+
+test("the log of a run that has ended says so, and nobody need come back for more", { timeout: 5000 }, async () => {
+  const { call, stop } = makeTestApp();
+  const text = await (await call("jon", "GET", "/api/v1/runs/t1/logs?format=events&follow=true")).text();
+  assert.match(text, /event: line\ndata: .*epoch 1.*\n\nid: 2\nevent: end\ndata: \{\}\n\n$/);
+  stop();
+});

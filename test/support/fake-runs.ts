@@ -2,31 +2,61 @@ import { WaybillError } from "../../src/core/errors.ts";
 import { makeFeed } from "../../src/core/feed.ts";
 import type { Run } from "../../src/runs/run.ts";
 import type { Runs, ScheduleDetail } from "../../src/runs/runs.ts";
+import type { JobWorkload } from "../../src/runs/run.ts";
 import type { RunState } from "../../src/runs/state.ts";
+import { runParameters } from "../../src/runs/parameters/values.ts";
+import { workloadOf } from "./workloads.ts";
+
+/** What the parameters of the job are, in the words of a file. */
+const sampleParameters = `
+parameters:
+  schema:
+    type: object
+    required: [epochs]
+    properties:
+      epochs: { type: integer, minimum: 1, maximum: 100, description: How often it sees everything }
+      rate: { type: number, exclusiveMinimum: 0 }
+      label: { type: string, title: Label, maxLength: 20 }
+      mode: { enum: [fast, careful] }
+      dry: { type: boolean }
+      key: { type: string, writeOnly: true }
+      table: { type: string, readOnly: true }
+      layers: { type: array, items: { type: integer } }
+    additionalProperties: false
+  values: { epochs: 3, table: orders, dry: false }
+schedules:
+  - { name: nightly, cron: "0 2 * * *" }
+`;
+
+export const sampleJob = (parameters = sampleParameters): JobWorkload =>
+  workloadOf(`kind: job\nname: ranker\ncommand: ./rank\n${parameters}`) as JobWorkload;
 
 /** One run of the job `ranker` and one schedule, in memory: what is done to them is as it would be, and runs nothing. */
-export function makeFakeRuns(): Runs {
+export function makeFakeRuns(): Runs & { tell(change: Partial<Run>): void } {
   const changes = makeFeed<Run>();
+  const workload = sampleJob();
   let run = sampleRun();
   let pause: ScheduleDetail["pause"] = null;
   const find = (id: string): Run => {
     if (id === run.id) return run;
     throw new WaybillError("NOT_FOUND", `there is no run ${id}`);
   };
+  const tell = (change: Partial<Run>): void => {
+    run = { ...run, ...change };
+    changes.publish(run);
+  };
   const step = (id: string, state: RunState): Promise<Run> => {
-    run = { ...find(id), status: { ...run.status, state } };
+    tell({ status: { ...find(id).status, state } });
     return Promise.resolve(run);
   };
   const schedules = (): readonly ScheduleDetail[] => [
     { name: "nightly", isActive: true, pause, next: new Date("2026-03-05T02:00:00Z") },
   ];
   return {
-    job: () => {
-      throw new WaybillError("NOT_FOUND", "there is no job");
-    },
-    start({ parameters, name }) {
-      run = { ...run, parameters, name };
-      return Promise.resolve(run);
+    job: (stack) => ({ ...run.revision, stack, workload, pause: null, schedulePauses: new Map() }),
+    async start({ parameters, name }) {
+      tell({ parameters: runParameters(workload.spec, { schedule: null, values: parameters }), name });
+      return run;
     },
     run: async (id) => ({ run: find(id), waitingFor: null }),
     runs: async ({ job }) => (job === undefined || job === "ranker" ? [{ run, waitingFor: null }] : []),
@@ -52,6 +82,7 @@ export function makeFakeRuns(): Runs {
     },
     upcoming: () => [{ schedule: "nightly", at: new Date("2026-03-05T02:00:00Z"), parameters: { epochs: 10 } }],
     changes,
+    tell,
   };
 }
 

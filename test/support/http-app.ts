@@ -26,6 +26,7 @@ const isPerson = (name: string): name is Person => Object.hasOwn(people, name);
 export interface TestApp {
   readonly app: Hono;
   readonly release: FakeRelease;
+  readonly runs: ReturnType<typeof makeFakeRuns>;
   readonly dependencies: HttpDependencies;
   readonly secrets: Map<string, string>;
   /** Adds a line to every deployment's log. */
@@ -50,12 +51,13 @@ interface Options {
 /** The app on fakes: a Release in memory, people by name, a log of a few lines. */
 export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl }: Options = {}): TestApp {
   const release = makeFakeRelease(world);
+  const runs = makeFakeRuns();
   const stopping = new AbortController();
   const secrets = new Map<string, string>();
   const log = makeFakeLog(sampleLog());
   const dependencies: HttpDependencies = {
     release,
-    runs: makeFakeRuns(),
+    runs,
     access: fakeAccess(url),
     // Viewers may see the ranker, and nothing else.
     accessRule: async ({ deployment }) =>
@@ -77,6 +79,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
   return {
     app,
     release,
+    runs,
     dependencies,
     secrets,
     say: (line) => log.say(line),

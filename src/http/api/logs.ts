@@ -2,7 +2,7 @@ import type { LogRequest } from "../../targets/target.ts";
 import type { LogLine } from "../../targets/workload.ts";
 import type { HttpDependencies } from "../dependencies.ts";
 import { WaybillError } from "../../core/errors.ts";
-import { eventStream, streamResponse } from "../event-stream.ts";
+import { eventStream, streamResponse, type StreamEvent } from "../event-stream.ts";
 import { readInteger } from "../paging.ts";
 import { actorOf, type Call, type Route } from "../route.ts";
 import { deploymentRoot, stackOf, visibleDeployment } from "./deployments.ts";
@@ -58,13 +58,14 @@ interface ReadLogRequest {
   readonly format: "text" | "ndjson" | "events";
 }
 
-/** A log in the form that was asked for, as it comes. */
+/** A log in the form that was asked for, as it comes. A browser comes back to a stream of events unless it is told `end`. */
 export function logResponse(
   call: Call,
   { format, log }: ReadLogRequest,
   open: (signal: AbortSignal) => AsyncIterable<LogLine>,
+  isOver: () => boolean = () => false,
 ): Response {
-  if (format === "events") return eventStream(call.request, (signal) => asEvents(open(signal)));
+  if (format === "events") return eventStream(call.request, (signal) => asEvents(open(signal), isOver));
   return streamResponse(call.request, open, {
     ...encoders[format],
     encodeError: (code, message) =>
@@ -106,6 +107,7 @@ function readTime(query: URLSearchParams, name: string): Date | null {
   );
 }
 
-async function* asEvents(lines: AsyncIterable<LogLine>): AsyncGenerator<{ event: string; data: LogLine }> {
+async function* asEvents(lines: AsyncIterable<LogLine>, isOver: () => boolean): AsyncGenerator<StreamEvent> {
   for await (const line of lines) yield { event: "line", data: line };
+  if (isOver()) yield { event: "end", data: {} };
 }

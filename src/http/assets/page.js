@@ -21,7 +21,7 @@ function announce(before) {
 }
 
 /** Somebody who is answering a question in this part is not interrupted. */
-const isBusy = (part) => part.querySelector("details[open], input:focus, textarea:focus") !== null;
+const isBusy = (part) => part.querySelector("details[open], input:focus, textarea:focus, select:focus") !== null;
 
 function replaceParts(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -64,10 +64,16 @@ async function refresh() {
   }
 }
 
+// One wait at a time: where something changes all the time, the page still follows.
 function refreshSoon() {
-  clearTimeout(timer);
-  timer = setTimeout(() => void refresh(), settleMs);
+  timer ??= setTimeout(() => {
+    timer = undefined;
+    void refresh();
+  }, settleMs);
 }
+
+/** Runs come and go by the second, and most pages show none. */
+const showsRuns = () => document.querySelector("[data-shows-runs]") !== null;
 
 /**
  * Keeps an event stream open while somebody looks at the page: over HTTP/1.1 a browser has six connections to a
@@ -88,13 +94,15 @@ function whileVisible(open) {
 
 function followChanges() {
   const events = new EventSource("/api/v1/events");
-  events.addEventListener("change", refreshSoon);
+  events.addEventListener("change", (event) => {
+    if (JSON.parse(event.data).type !== "run" || showsRuns()) refreshSoon();
+  });
   events.addEventListener("error", () => {
     document.body.dataset.connection = "lost";
   });
   events.addEventListener("open", () => {
     // What happened since the page was made, or while the line was down, was not told.
-    if (document.body.dataset.connection !== undefined) refreshSoon();
+    if (document.body.dataset.connection !== undefined || showsRuns()) refreshSoon();
     document.body.dataset.connection = "live";
   });
   return events;
@@ -110,11 +118,15 @@ function logLine({ at, stream, text }) {
   return line;
 }
 
+/** Nothing more will be said in the log. */
+let isOver = false;
+
 function followLog(log) {
   const status = document.getElementById("log-status");
   const say = (text) => {
     if (status) status.textContent = text;
   };
+  if (isOver) return null;
   let isFirst = true;
   const lines = new EventSource(log.dataset.source);
   // A stream that comes back begins again with the last lines.
@@ -123,6 +135,12 @@ function followLog(log) {
     say("live");
   });
   lines.addEventListener("error", () => say("reconnecting"));
+  lines.addEventListener("end", () => {
+    lines.close();
+    isOver = true;
+    say("");
+    refreshSoon();
+  });
   lines.addEventListener("failure", (event) => say(JSON.parse(event.data).message));
   lines.addEventListener("line", (event) => {
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
@@ -138,7 +156,8 @@ function followLog(log) {
 
 whileVisible(followChanges);
 const log = document.getElementById("log");
-if (log) whileVisible(() => followLog(log));
+if (log?.dataset.source) whileVisible(() => followLog(log));
+else if (log) log.scrollTop = log.scrollHeight;
 // Relative times grow old by themselves.
 setInterval(() => {
   if (document.visibilityState === "visible") refreshSoon();

@@ -5,21 +5,23 @@ import { actorOf, seeOther, type Call, type Route } from "../route.ts";
 import { stackOf, visibleDeployment } from "../api/deployments.ts";
 import { environmentRef } from "../api/environments.ts";
 
-type Form = (field: string) => string;
+export type Form = (field: string) => string;
 
 /** What forms post: the same acts as the API's, answered by the page they came from. */
 export function actRoutes(dependencies: HttpDependencies): readonly Route[] {
   return [...deploymentActs(dependencies), ...environmentActs(dependencies)];
 }
 
-interface FormRoute {
+interface FormRoute<Result> {
   readonly path: string;
   readonly summary: string;
-  readonly act: (call: Call, form: Form) => Promise<unknown>;
+  readonly act: (call: Call, form: Form) => Promise<Result>;
+  /** Where to go with what has come of it. */
+  readonly leadsTo?: (result: Result, call: Call) => string;
 }
 
 /** Leads back to the page of the thing, or to the page that the form names. */
-const formRoute = ({ path, summary, act }: FormRoute): Route => ({
+export const formRoute = <Result>({ path, summary, act, leadsTo }: FormRoute<Result>): Route => ({
   method: "POST",
   path,
   audience: "member",
@@ -28,8 +30,9 @@ const formRoute = ({ path, summary, act }: FormRoute): Route => ({
   answer: { status: 303 },
   async handle(call) {
     const form = await readForm(call.request);
-    await act(call, form);
-    return seeOther(localPath(form("return")) ?? call.url.pathname.replace(/\/[^/]+$/, ""));
+    const result = await act(call, form);
+    const usual = leadsTo?.(result, call) ?? call.url.pathname.replace(/\/[^/]+$/, "");
+    return seeOther(localPath(form("return")) ?? usual);
   },
 });
 
@@ -39,7 +42,7 @@ const localPath = (text: string): string | null => (/^\/(?!\/)[\w/.~%?&=+-]*$/.t
 function deploymentActs(dependencies: HttpDependencies): readonly Route[] {
   const { release } = dependencies;
   const root = "/deployments/:repository/:environment/:name";
-  const route = (name: string, summary: string, act: FormRoute["act"]): Route =>
+  const route = (name: string, summary: string, act: FormRoute<unknown>["act"]): Route =>
     formRoute({
       path: `${root}/${name}`,
       summary,

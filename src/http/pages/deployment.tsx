@@ -6,6 +6,8 @@ import { deploymentPath, DriftList, Facts, Reason, Switch } from "./card.tsx";
 import { HoldBanner } from "./environment.tsx";
 import { History } from "./history.tsx";
 import { Layout } from "./layout.tsx";
+import { LogSection } from "./log.tsx";
+import { JobSections, type JobProps } from "./runs/job.tsx";
 import { StateBadge, toneOf } from "./state.tsx";
 
 export interface DeploymentPageProps {
@@ -16,10 +18,15 @@ export interface DeploymentPageProps {
   readonly inside: Inside | null;
 }
 
+const apiPath = ({ repository, environment, name }: DeploymentView): string =>
+  `/api/v1/repositories/${repository}/environments/${environment}/deployments/${name}`;
+
 interface Inside {
   readonly environment: EnvironmentView | null;
   readonly snapshots: readonly SnapshotView[];
   readonly log: readonly LogLine[];
+  /** Null for what is no job, or none yet. */
+  readonly job: JobProps["job"] | null;
 }
 
 export function DeploymentPage({ visitor, deployment, now, inside }: DeploymentPageProps): JSX.Element {
@@ -38,7 +45,8 @@ export function DeploymentPage({ visitor, deployment, now, inside }: DeploymentP
       </div>
       {inside && (
         <>
-          <LogSection deployment={deployment} log={inside.log} />
+          {inside.job && <JobSections deployment={deployment} job={inside.job} now={now} />}
+          <LogSection source={`${apiPath(deployment)}/logs`} isFollowed lines={inside.log} />
           <section id="history" data-live aria-labelledby="history-title">
             <h2 id="history-title">History</h2>
             <History snapshots={inside.snapshots} now={now} rollback={{ action: `${here}/rollback`, only: name }} />
@@ -80,8 +88,7 @@ function Summary({ deployment, now }: { deployment: DeploymentView; now: Date })
 }
 
 function Acts({ deployment, here }: { deployment: DeploymentView; here: string }): JSX.Element {
-  const { repository, environment, name } = deployment;
-  const spec = `/api/v1/repositories/${repository}/environments/${environment}/deployments/${name}/spec`;
+  const spec = `${apiPath(deployment)}/spec`;
   return (
     <div class="acts">
       <Switch deployment={deployment} id="this" here={here} />
@@ -101,39 +108,5 @@ function Acts({ deployment, here }: { deployment: DeploymentView; here: string }
         </a>
       </span>
     </div>
-  );
-}
-
-function LogSection({ deployment, log }: { deployment: DeploymentView; log: readonly LogLine[] }): JSX.Element {
-  const { repository, environment, name } = deployment;
-  const source = `/api/v1/repositories/${repository}/environments/${environment}/deployments/${name}/logs`;
-  return (
-    <section aria-labelledby="log-title">
-      <h2 id="log-title">
-        Log <span id="log-status" class="of"></span>
-      </h2>
-      <div
-        id="log"
-        class="log"
-        role="log"
-        aria-live="off"
-        tabindex={0}
-        aria-labelledby="log-title"
-        data-source={`${source}?format=events&follow=true&lines=200`}
-      >
-        {log.length === 0 ? (
-          <p class="nothing">Nothing was said yet.</p>
-        ) : (
-          log.map(({ at, stream, text }) => (
-            <p class={stream}>
-              <time datetime={at}>{at.slice(11, 19)}</time> {text}
-            </p>
-          ))
-        )}
-      </div>
-      <p class="hint">
-        <a href={`${source}?lines=10000`}>The last 10,000 lines as text</a>
-      </p>
-    </section>
   );
 }

@@ -2,6 +2,7 @@ import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { Identity } from "../../core/identity.ts";
 import { assetPath } from "../assets/assets.ts";
+import { belongsTo } from "../route.ts";
 
 interface LayoutProps {
   readonly title: string;
@@ -46,6 +47,13 @@ function Masthead({ visitor }: { visitor: Identity | null }): JSX.Element {
         </svg>
         Waybill
       </a>
+      {visitor && belongsTo(visitor, "member") && (
+        <nav aria-label="Main">
+          <a id="to-runs" href="/runs">
+            Runs
+          </a>
+        </nav>
+      )}
       {visitor && (
         <div class="who">
           <a href="/account">

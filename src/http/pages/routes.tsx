@@ -2,7 +2,6 @@ import type { HttpDependencies } from "../dependencies.ts";
 import type { Identity } from "../../core/identity.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { DeploymentView, SnapshotView } from "../../release/views.ts";
-import type { LogLine } from "../../targets/workload.ts";
 import { stackOf, visibleDeployment, visibleDeployments } from "../api/deployments.ts";
 import { environmentRef, findEnvironment } from "../api/environments.ts";
 import { assetRoute } from "../assets/assets.ts";
@@ -12,11 +11,13 @@ import { DeploymentPage, type DeploymentPageProps } from "./deployment.tsx";
 import { EnvironmentPage } from "./environment.tsx";
 import { Home, readHomeFilter } from "./home.tsx";
 import { page } from "./layout.tsx";
+import { lastLines } from "./log.tsx";
+import { jobActRoutes } from "./runs/acts.ts";
+import { lookAtJob } from "./runs/looks.ts";
+import { quickRunRoutes } from "./quick-run/routes.tsx";
+import { runPageRoutes } from "./runs/routes.tsx";
 
 const historyLength = 50;
-const logLength = 200;
-// The page comes without the log when the target is slow to tell.
-const logTimeoutMs = 1_000;
 
 const html = { answer: { status: 200, mediaType: "text/html" }, voice: "page", method: "GET" } as const;
 
@@ -43,7 +44,10 @@ export function pageRoutes(dependencies: HttpDependencies): readonly Route[] {
       summary: "An environment's page",
       handle: (call) => environmentPage(dependencies, call),
     },
+    ...runPageRoutes(dependencies),
+    ...quickRunRoutes(dependencies),
     ...actRoutes(dependencies),
+    ...jobActRoutes(dependencies),
     assetRoute,
   ];
 }
@@ -74,20 +78,22 @@ async function deploymentPage(dependencies: HttpDependencies, call: Call): Promi
 async function lookInside(
   dependencies: HttpDependencies,
   visitor: Identity,
-  { repository, environment, name }: DeploymentView,
+  { repository, environment, name, kind }: DeploymentView,
   stack: StackName,
 ): Promise<DeploymentPageProps["inside"]> {
   if (!belongsTo(visitor, "member")) return null;
   const { release } = dependencies;
-  const [environments, snapshots, log] = await Promise.all([
+  const [environments, snapshots, log, job] = await Promise.all([
     release.environments(repository),
     release.history({ repository, environment }, { limit: historyLength }),
-    lastLines(dependencies, stack),
+    lastLines(dependencies.log, (request) => dependencies.logs(stack, request)),
+    kind === "job" ? lookAtJob(dependencies.runs, stack) : null,
   ]);
   return {
     environment: environments.find((one) => one.environment === environment) ?? null,
     snapshots: snapshots.map((snapshot) => ownChanges(snapshot, name)).filter(isOfInterest),
     log,
+    job,
   };
 }
 
@@ -98,18 +104,6 @@ const ownChanges = (snapshot: SnapshotView, name: string): SnapshotView => ({
 
 /** In a deployment's own history: what changed it, and what is active now. */
 const isOfInterest = ({ active, changes }: SnapshotView): boolean => active || changes.length > 0;
-
-async function lastLines({ logs, log }: HttpDependencies, stack: StackName): Promise<readonly LogLine[]> {
-  const lines: LogLine[] = [];
-  const signal = AbortSignal.timeout(logTimeoutMs);
-  try {
-    for await (const line of logs(stack, { lines: logLength, follow: false, signal })) lines.push(line);
-  } catch (error) {
-    // The rest of the page is worth having without it.
-    log.warn({ stack, error }, "a log could not be read for a page");
-  }
-  return lines;
-}
 
 async function environmentPage({ release, clock }: HttpDependencies, call: Call): Promise<Response> {
   const ref = environmentRef(call);

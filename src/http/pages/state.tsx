@@ -21,14 +21,19 @@ const online: ReadonlySet<DeploymentState> = new Set(["ready", "sleeping", "degr
 /** Answers requests, or will when one comes. */
 export const isOnline = (state: DeploymentState): boolean => online.has(state);
 
-export function StateBadge({ state }: { state: DeploymentState }): JSX.Element {
-  const tone = toneOf[state];
+export type Tone = (typeof toneOf)[DeploymentState];
+
+export const StateBadge = ({ state }: { state: DeploymentState }): JSX.Element => (
+  <Badge tone={toneOf[state]} text={state} />
+);
+
+export function Badge({ tone, text }: { tone: Tone; text: string }): JSX.Element {
   return (
     <span class={`state ${tone}`}>
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
         <use href={`${assetPath("mark.svg")}#${tone}`} />
       </svg>
-      {state}
+      {text}
     </span>
   );
 }

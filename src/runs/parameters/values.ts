@@ -14,13 +14,30 @@ interface Given {
   readonly values: ParameterValues;
 }
 
+/** Something wrong with a run's values: of one parameter, or of all together (null). */
+export interface ParameterFault {
+  readonly parameter: string | null;
+  readonly message: string;
+}
+
 /** The values of a run: the file's, the schedule's over them, the run's over both. Throws PARAMETERS_INVALID with all that is wrong. */
-export function runParameters(job: ResolvedJob, { schedule, values }: Given): ParameterValues {
+export function runParameters(job: ResolvedJob, given: Given): ParameterValues {
+  const faults = parameterFaults(job, given);
+  if (faults.length === 0) return mergedValues(job, given);
+  const messages = faults.map(({ message }) => message);
+  throw new WaybillError("PARAMETERS_INVALID", `${job.name}: ${messages.join("\n")}`);
+}
+
+/** All that is wrong with the values of a run, parameter by parameter. */
+export function parameterFaults(job: ResolvedJob, given: Given): readonly ParameterFault[] {
+  const merged = mergedValues(job, given);
+  const ofCommand = commandProblems(job, merged).map(ofAll);
+  return [...hiddenFaults(job, given.values), ...shapeFaults(job, merged), ...ofCommand];
+}
+
+function mergedValues(job: ResolvedJob, { schedule, values }: Given): ParameterValues {
   const ofSchedule = job.schedules.find(({ name }) => name === schedule);
-  const merged = { ...(ofSchedule?.parameters ?? job.parameters.values), ...values };
-  const problems = [...hiddenProblems(job, values), ...shapeProblems(job, merged), ...commandProblems(job, merged)];
-  if (problems.length === 0) return merged;
-  throw new WaybillError("PARAMETERS_INVALID", `${job.name}: ${problems.join("\n")}`);
+  return { ...(ofSchedule?.parameters ?? job.parameters.values), ...values };
 }
 
 /** Parameters whose values are references to secrets, by name. */
@@ -39,23 +56,34 @@ function propertyOf({ parameters: { schema } }: ResolvedJob, name: string): Read
 }
 
 /** `readOnly` (JSON Schema 2020-12, Validation, 9.4): the file alone says what it is. */
-function hiddenProblems(job: ResolvedJob, values: ParameterValues): readonly string[] {
+function hiddenFaults(job: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
   const hidden = Object.keys(values).filter((name) => propertyOf(job, name)["readOnly"] === true);
-  return hidden.map((name) => `parameter ${JSON.stringify(name)} is set by the file alone: leave it out`);
+  return hidden.map((name) => ({
+    parameter: name,
+    message: `parameter ${JSON.stringify(name)} is set by the file alone: leave it out`,
+  }));
 }
 
-function shapeProblems({ parameters: { schema } }: ResolvedJob, values: ParameterValues): readonly string[] {
+const ofAll = (message: string): ParameterFault => ({ parameter: null, message });
+
+function shapeFaults({ parameters: { schema } }: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
   const text = JSON.stringify(values);
-  if (Buffer.byteLength(text) > maxBytes) {
-    return [`the parameters are ${Buffer.byteLength(text)} bytes as JSON, and at most ${maxBytes} are handed over`];
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) {
+    return [ofAll(`the parameters are ${bytes} bytes as JSON, and at most ${maxBytes} are handed over`)];
   }
   // No variable of an environment holds it, nor PostgreSQL's JSON.
-  if (text.includes("\\u0000")) return ["a parameter holds the character U+0000: leave it out"];
+  if (text.includes("\\u0000")) return [ofAll("a parameter holds the character U+0000: leave it out")];
   const variables = Map.groupBy(Object.keys(values), parameterVariable);
   const shared = [...variables].filter(([, names]) => names.length > 1);
   return [
-    ...parameterProblems(schema, values).map(({ message }) => message),
-    ...shared.map(([variable, names]) => `parameters ${names.join(" and ")} would both be ${variable}: rename one`),
+    ...parameterProblems(schema, values).map(({ path: [name], message }) => ({
+      parameter: typeof name === "string" ? name : null,
+      message,
+    })),
+    ...shared.map(([variable, names]) =>
+      ofAll(`parameters ${names.join(" and ")} would both be ${variable}: rename one`),
+    ),
   ];
 }
 

@@ -5,9 +5,10 @@ import { runStates, type RunState } from "../../../runs/state.ts";
 import { runView } from "../../../runs/view.ts";
 import type { HttpDependencies } from "../../dependencies.ts";
 import { readLogRequest, logResponse, logQuery } from "../logs.ts";
-import { pageQuery, readPage, toCursor } from "../../paging.ts";
+import { pageQuery, readPage } from "../../paging.ts";
 import { actorOf, json, type Call, type Route } from "../../route.ts";
 import { deploymentRoot, stackOf } from "../deployments.ts";
+import { runPage } from "./listing.ts";
 
 const runRoot = "/api/v1/runs/:id";
 
@@ -62,21 +63,11 @@ const listRoute = (runs: Runs): Route => ({
   },
   answer: { status: 200, schema: "RunList" },
   async handle(call) {
-    const { limit, after } = readPage(call.url.searchParams);
-    const found = await runs.runs(readFilter(call.url.searchParams), {
-      limit: limit + 1,
-      ...(after !== null && { before: ordinalOf(after) }),
-    });
-    const shown = found.slice(0, limit);
-    const last = found.length > limit ? shown.at(-1) : undefined;
-    return json({ runs: shown.map(runView), next: last ? toCursor(String(last.run.ordinal)) : null });
+    const { searchParams } = call.url;
+    const { shown, next } = await runPage(runs, readFilter(searchParams), readPage(searchParams));
+    return json({ runs: shown.map(runView), next });
   },
 });
-
-function ordinalOf(after: string): number {
-  if (/^\d{1,15}$/.test(after)) return Number(after);
-  throw new WaybillError("REQUEST_INVALID", "cursor is not the `next` of an earlier page");
-}
 
 function readFilter(query: URLSearchParams): RunFilter {
   const [repository, environment, job] = [query.get("repository"), query.get("environment"), query.get("job")];
@@ -116,9 +107,9 @@ const viewRoutes = (dependencies: HttpDependencies): readonly Route[] => [
       const { run } = await dependencies.runs.run(call.param("id"));
       const request = readLogRequest(call);
       const { lines, follow } = request.log;
-      return logResponse(call, request, (signal) =>
-        dependencies.runs.logs(run.id, { lines, follow, signal: AbortSignal.any([signal, dependencies.signal]) }),
-      );
+      const read = (signal: AbortSignal) =>
+        dependencies.runs.logs(run.id, { lines, follow, signal: AbortSignal.any([signal, dependencies.signal]) });
+      return logResponse(call, request, read, () => !dependencies.signal.aborted);
     },
   },
   {
