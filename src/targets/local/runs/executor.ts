@@ -102,12 +102,13 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   const { startScript } = subject.spec;
   const paths = { claim: folder.claim(order.attempt), exit: folder.exit(order.attempt), log: folder.log };
   log.debug({ run: order.run, attempt: order.attempt }, "run prepared");
+  const startedAt = clock.now();
   const process = await launch(
     { wrapper, spawn, clock },
     { ...paths, cwd, env, startScript, command: order.command ?? "" },
   );
   log.debug({ run: order.run, attempt: order.attempt, pid: process.pid }, "run spawned");
-  return started(parts, order, { folder, process, values, logStart, startedAt: clock.now() });
+  return started(parts, order, { folder, process, values, logStart, startedAt });
 }
 
 interface Starting {
