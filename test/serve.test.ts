@@ -57,13 +57,14 @@ test("a push prints the plan, the snapshot, each step and the address; the plan 
   assert.equal((await served.get("web")).body, "one");
   assert.equal((await served.get("docs")).body, "docs one");
 
-  const common = { repository: "shop", environment: "production", state: "ready", reason: "" };
+  const common = { repository: "shop", environment: "production", state: "ready", reason: "", drift: [] };
   const at = { snapshot: "waybill/production/1", commit };
   assert.deepEqual(await served.json(["status"]), {
     deployments: [
       { ...common, ...at, name: "docs", kind: "site", url: `http://docs.localhost:${served.port}` },
       { ...common, ...at, name: "web", kind: "service", url: `http://web.localhost:${served.port}` },
     ],
+    environments: [],
   });
   const { snapshots } = (await served.json(["history"])) as { snapshots: { at: string }[] };
   assert.deepEqual(snapshots, [
