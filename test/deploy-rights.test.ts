@@ -88,6 +88,15 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     });
     assert.match(said, /web +ready/);
     assert.match(said, /queue +ready/);
+    // Somebody else's hand on one object of a deployment has all of them read.
+    await kubectl("-n", namespace, "annotate", "service,hpa", "--all", "example.com/seen=yes");
+    const isRead = (kind: string): boolean =>
+      answered.some(({ method, path }) => method === "GET" && path.includes(`/${kind}/`));
+    await until(
+      "what is there is compared with what was made",
+      async () => ["services", "configmaps", "horizontalpodautoscalers", "poddisruptionbudgets"].every(isRead),
+      limitMs,
+    );
     await until("lines are read", async () => /listening/.test((await served.cli(["logs", "web"])).out), limitMs);
     await until("it sleeps", async () => /web .*sleeping/.test(await state()), limitMs);
     assert.equal((await served.get("web")).body, "one");

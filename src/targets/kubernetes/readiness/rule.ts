@@ -40,8 +40,9 @@ export const partOf = <Part extends object>(object: KubeObject, field: "spec" | 
   object[field] ?? {};
 
 export function conditionOf(object: KubeObject, type: string): Condition | undefined {
-  const { conditions = [] } = partOf<{ conditions: readonly Condition[] }>(object, "status");
-  return conditions.find((condition) => condition.type === type);
+  // Null in a definition that the cluster has only just taken.
+  const { conditions } = partOf<{ conditions: readonly Condition[] | null }>(object, "status");
+  return conditions?.find((condition) => condition.type === type);
 }
 
 /** True once the controller has looked at what was applied last. */
