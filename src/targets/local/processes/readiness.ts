@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Clock } from "../../../core/clock.ts";
 import { describeTrouble, type Trouble } from "./diagnosis.ts";
 import { markerOf, type InstanceRecord } from "./instance.ts";
@@ -92,10 +92,15 @@ async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Pro
   const port = ports[0]?.actual ?? 0;
   const path = spec.health?.path ?? null;
   const timeoutMs = (spec.health?.timeoutSeconds ?? 5) * 1_000;
-  const hostname = await listeningAddress(port);
-  if (hostname === null) return { kind: "silent" };
-  if (spec.health?.protocol === "grpc") return { kind: "answers", hostname };
+  const socket = await listener(port);
+  if (socket === null) return { kind: "silent" };
+  const hostname = socket.remoteFamily === "IPv6" ? "::1" : "127.0.0.1";
+  if (spec.health?.protocol === "grpc") {
+    socket.destroy();
+    return { kind: "answers", hostname };
+  }
   return ask({
+    socket,
     hostname,
     port,
     path,
@@ -104,25 +109,28 @@ async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Pro
   });
 }
 
-async function listeningAddress(port: number): Promise<string | null> {
-  if (await accepts("127.0.0.1", port)) return "127.0.0.1";
-  if (!(await accepts("::1", port))) return null;
+/** A connection to the program, by the first address that leads to it. */
+async function listener(port: number): Promise<Socket | null> {
+  const socket = await connected("127.0.0.1", port);
+  if (socket) return socket;
+  const other = await connected("::1", port);
+  if (!other) return null;
   // A program that listens on every address may have begun between the two looks.
-  return (await accepts("127.0.0.1", port)) ? "127.0.0.1" : "::1";
+  const again = await connected("127.0.0.1", port);
+  if (again) other.destroy();
+  return again ?? other;
 }
 
-function accepts(hostname: string, port: number): Promise<boolean> {
+function connected(host: string, port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
-    const socket = connect({ host: hostname, port });
-    const settle = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once("connect", () => settle(true)).once("error", () => settle(false));
+    const socket = connect({ host, port });
+    socket.once("connect", () => resolve(socket)).once("error", () => resolve(null));
   });
 }
 
 interface Question {
+  /** Asked over this one, which it closes: a program that has only just begun takes its time for each. */
+  readonly socket: Socket;
   readonly hostname: string;
   readonly port: number;
   readonly path: string | null;
@@ -130,13 +138,13 @@ interface Question {
   readonly signal: AbortSignal;
 }
 
-function ask({ hostname, port, path, timeoutMs, signal }: Question): Promise<Look> {
+function ask({ socket, hostname, port, path, timeoutMs, signal }: Question): Promise<Look> {
   return new Promise((resolve) => {
     const attempt = request({
       hostname,
       port,
       path: path ?? "/",
-      agent: false,
+      createConnection: () => socket,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       headers: { "user-agent": "waybill-health", accept: "*/*" },
     });
