@@ -19,6 +19,8 @@ export interface Git {
   open(name: RepositoryName): Promise<Repository>;
   /** A view that also sees objects which a push has brought and nobody has accepted yet. The caller closes it. */
   openQuarantine(name: RepositoryName, env: Readonly<Record<string, string>>): Promise<Repository>;
+  /** The same, of objects that Git has not even unpacked; null where they are many. Nothing of it is to be closed. */
+  openPacked(name: RepositoryName, pack: Buffer): Promise<Repository | null>;
   exists(name: RepositoryName): boolean;
   createHosted(name: RepositoryName, defaultBranch: string): Promise<Repository>;
   /** Remembers where it is hosted and fetches nothing yet. The credentials are kept in memory only. */
@@ -79,6 +81,7 @@ export function makeGit(options: GitOptions): Git {
       return repositories.open(name, requirePath(name));
     },
     openQuarantine: async (name, env) => repositories.openQuarantine(name, requirePath(name), env),
+    openPacked: (name, pack) => repositories.openPacked(name, requirePath(name), pack),
     createHosted: (name, defaultBranch) => create(name, { defaultBranch, url: null }),
     async createMirror(name, url, credentials) {
       // Checked before anything is made.

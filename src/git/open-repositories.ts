@@ -4,6 +4,7 @@ import type { Log } from "../core/log.ts";
 import { readUrl } from "./bare-repository.ts";
 import { makeObjectCache, type ObjectCache } from "./objects/cache.ts";
 import { makeObjectProcess, type ObjectProcess } from "./objects/process.ts";
+import { makePackedProcess, readPack } from "./objects/pack.ts";
 import { makeQuarantineProcess } from "./objects/quarantine.ts";
 import type { Remote } from "./remote/address.ts";
 import { makeMirror } from "./remote/mirror.ts";
@@ -13,6 +14,7 @@ import { makeRepository, type Repository } from "./repository.ts";
 export interface OpenRepositories {
   open(name: RepositoryName, path: string): Promise<Repository>;
   openQuarantine(name: RepositoryName, path: string, env: Readonly<Record<string, string>>): Repository;
+  openPacked(name: RepositoryName, path: string, pack: Buffer): Promise<Repository | null>;
   close(name: RepositoryName): Promise<void>;
   closeAll(): Promise<void>;
 }
@@ -74,6 +76,12 @@ export function makeOpenRepositories({ remoteFor, log, spawn }: OpenRepositories
       const { cache, process: accepted } = readerOf(name, path);
       const process = makeQuarantineProcess({ path, env, accepted, spawn });
       return makeRepository({ path, name, cache, process, spawn, mirror: null, env });
+    },
+    async openPacked(name, path, pack) {
+      const { cache, process: accepted } = readerOf(name, path);
+      const packed = await readPack(pack, accepted);
+      if (packed === null) return null;
+      return makeRepository({ path, name, cache, process: makePackedProcess(packed, accepted), spawn, mirror: null });
     },
   };
 }

@@ -11,7 +11,8 @@ import type { ObjectCache } from "./objects/cache.ts";
 import type { CommitInfo } from "./objects/format.ts";
 import { makeObjects } from "./objects/objects.ts";
 import type { ObjectProcess } from "./objects/process.ts";
-import { readRefs, type RefView } from "./refs.ts";
+import { makeRefReader } from "./ref-reader.ts";
+import type { RefView } from "./refs.ts";
 import type { SnapshotTag } from "./snapshot-tag.ts";
 import { readFiles, treeAt, type SourceFiles } from "./source-files.ts";
 
@@ -89,7 +90,7 @@ export function makeRepository(options: RepositoryOptions): Repository {
     fetch: async (signal) => requireMirror().fetch(signal),
     unpushedTags: async () => requireMirror().unpushedTags(),
     pushTags: async (tags, signal) => requireMirror().pushTags(tags, signal),
-    refs: () => readRefs(path, env, spawn),
+    refs: makeRefReader({ path, env, spawn }),
     readFiles: (commit) => readFiles(objects, commit),
     treeAt: (commit, folder) => treeAt(objects, commit, folder),
     async treesAt(commit, paths) {

@@ -127,12 +127,13 @@ test("what a push brings can be read before it is accepted, be it single files, 
       const { files } = await objects.readFiles(commit);
       const [info] = await objects.commitInfo([commit]);
       const before = info?.parents[0] ?? commit;
+      // Git itself sees nothing of what this server reads ahead of it, and the check is made once more.
+      assert.equal(await objects.isAncestor(before, commit), true);
       read.push([
         files.length,
         Math.max(...files.map(({ bytes }) => bytes.length)),
         (await objects.readFiles(before)).files.length,
       ]);
-      assert.equal(await objects.isAncestor(before, commit), true);
       return { accept: true, lines: [] };
     },
     follow,
@@ -152,6 +153,30 @@ test("what a push brings can be read before it is accepted, be it single files, 
     [151, 3, 1],
     [152, 800_000, 151],
   ]);
+});
+
+test("a small push is checked once, and a refusal stays one", async () => {
+  const seen: string[] = [];
+  let accept = true;
+  const gate: PushGate = {
+    async check({ updates, objects }) {
+      const [info] = await objects.commitInfo([commitSha(updates[0]?.after ?? "")]);
+      seen.push(info?.subject ?? "");
+      return { accept, lines: [`saw ${info?.subject}`] };
+    },
+    follow,
+  };
+  await using w = await world(gate);
+  await w.clone.write({ "a.txt": "1" });
+  await w.clone.commit("one");
+  assert.match((await w.clone.tryGit("push", w.url("demo"), "main")).stderr, /saw one/);
+  accept = false;
+  await w.clone.write({ "a.txt": "2" });
+  await w.clone.commit("two");
+  const refused = await w.clone.tryGit("push", w.url("demo"), "main");
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /saw two[^]*pre-receive hook declined/);
+  assert.deepEqual(seen, ["one", "two"]);
 });
 
 test("50 pushes in a row are each checked and followed, and the last one stays", async () => {

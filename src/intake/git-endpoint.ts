@@ -85,10 +85,20 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
       });
       running.add(backend);
       void finish({ backend, pushes, identity, name: route.name, release }).finally(() => running.delete(backend));
+      if (route.isPush && route.isAdvertisement) void readRefsAhead(route.name);
       return await backend.response;
     } catch (error) {
       release();
       throw error;
+    }
+  }
+
+  /** The push that follows wants to know them at once. */
+  async function readRefsAhead(name: RepositoryName): Promise<void> {
+    try {
+      await (await git.open(name)).refs();
+    } catch (error) {
+      log.debug({ repository: name, error: messageOf(error) }, "refs not read ahead of a push");
     }
   }
 

@@ -22,10 +22,15 @@ export interface Push {
   readonly refs?: RefView;
 }
 
+export interface Verdict {
+  readonly accept: boolean;
+  readonly lines: readonly string[];
+}
+
 /** Decides on pushes and tells the pusher what becomes of them. */
 export interface PushGate {
   /** All or nothing: a push that is not accepted changes no ref. The lines are shown either way. */
-  check(push: Push): Promise<{ readonly accept: boolean; readonly lines: readonly string[] }>;
+  check(push: Push): Promise<Verdict>;
   /**
    * Called once the refs have changed, with those that did. Its lines reach the pusher as they come; when nobody
    * listens any more, the iteration goes on to its end all the same. The signal aborts only when the server stops.

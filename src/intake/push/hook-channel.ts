@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { makeByteSource, type ByteSource } from "../../git/objects/byte-source.ts";
 import { quarantineVariables } from "./hook.ts";
+import { idOrNull } from "./opening.ts";
 import type { RefUpdate } from "../push-gate.ts";
 
 /** What the hook says when it starts. */
@@ -47,9 +48,6 @@ function readUpdate(text: string): RefUpdate {
   const [before = "", after = ""] = text.split(" ", 2);
   return { ref: text.slice(before.length + after.length + 2), before: idOrNull(before), after: idOrNull(after) };
 }
-
-/** Git writes an absent object as zeros. */
-const idOrNull = (id: string): string | null => (/^0+$/.test(id) ? null : id);
 
 // Text of a pushed file ends up in a terminal: nothing in it may move the cursor or change colours.
 // oxlint-disable-next-line no-control-regex

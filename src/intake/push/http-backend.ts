@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { WaybillError } from "../../core/errors.ts";
 import { pipesOf, type Child, type Spawn } from "../../core/spawn.ts";
 import { isolation, type GitSettings } from "../../git/environment.ts";
+import { followOpening, type Opening } from "./opening.ts";
 import { makePushAnswer, type PushAnswer } from "./answer.ts";
 
 /** One request to `git http-backend`, in the words of CGI (RFC 3875). */
@@ -34,6 +35,8 @@ export interface BackendPush {
   readonly channel: Duplex;
   /** Rejects as the response does. Whoever takes it must end it. */
   readonly answer: Promise<PushAnswer>;
+  /** What it asks for; null where that is not known before Git says so. */
+  readonly opening: Promise<Opening | null>;
 }
 
 // http-backend's headers are a handful of lines.
@@ -54,7 +57,7 @@ export function startBackend(program: string, call: BackendCall): Backend {
   });
   const { stdin, stdout, stderr } = pipesOf(child);
   const channel = child.stdio[3];
-  feed(call.request.body, stdin);
+  const opening = feed(call.request, stdin);
   let complaint = "";
   stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-maxErrorBytes)));
   const ended = new Promise<void>((resolve) => {
@@ -80,7 +83,7 @@ export function startBackend(program: string, call: BackendCall): Backend {
   // Whoever awaits the response sees the failure.
   answer.catch(() => undefined);
   const response = Promise.all([head, answer]).then(([{ text }, { body }]) => respond(text, body));
-  return { response, push: { channel, answer }, ended, stop: () => stop(child, channel, answer) };
+  return { response, push: { channel, answer, opening }, ended, stop: () => stop(child, channel, answer) };
 }
 
 // A hook that lost its server ends in milliseconds.
@@ -119,18 +122,20 @@ function cgiVariables({ request, pathInfo, projectRoot, user }: BackendCall): Re
   };
 }
 
-function feed(body: ReadableStream<Uint8Array> | null, stdin: Writable): void {
+function feed({ body, headers }: Request, stdin: Writable): Promise<Opening | null> {
   // A process that ends before it has read everything says why in its answer.
   stdin.on("error", () => undefined);
   if (body === null) {
     stdin.end();
-    return;
+    return Promise.resolve(null);
   }
   const source = Readable.fromWeb(body);
   // A client that hangs up half way: Git sees the end, too early, and takes nothing.
   source.once("error", () => stdin.end());
   stdin.once("close", () => source.destroy());
+  const opening = headers.has("content-encoding") ? Promise.resolve(null) : followOpening(source);
   source.pipe(stdin);
+  return opening;
 }
 
 function respond(head: string, body: ReadableStream<Uint8Array>): Response {
