@@ -35,11 +35,14 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       const spec = inputs as unknown as InstanceSpec;
       const begun = await headStart.take(spec);
       const id = begun?.id ?? idOf(name, operationId);
+      const options = { signal, onProgress };
+      const ready = begun?.ready(options);
+      // Seen where it is awaited, unless another one is kept.
+      ready?.catch(() => undefined);
       const strays = await straysOf(dependencies, spec.stack, id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
       const isAnswering = kept !== undefined && (kept.asleepSince ?? null) === null;
-      const options = { signal, onProgress };
-      const start = () => (begun && !kept ? begun.ready(options) : supervisor.start(kept?.id ?? id, spec, options));
+      const start = () => (ready && !kept ? ready : supervisor.start(kept?.id ?? id, spec, options));
       const record = isAnswering ? kept : await start();
       if (kept && begun) retire(dependencies, begun.id, "another one of the same revision runs already");
       for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");

@@ -28,12 +28,15 @@ type Look =
 // A worker has no port to ask: it counts as ready when it is still there after this.
 const workerSettlesMs = 1_000;
 // The first second decides how long a deploy takes: a refused connection costs 0.1 ms of CPU.
+const hastyMs = 1_000;
 const pollDelays = [
-  { untilMs: 1_000, delayMs: 5 },
+  { untilMs: hastyMs, delayMs: 3 },
   { untilMs: 5_000, delayMs: 20 },
   { untilMs: 15_000, delayMs: 100 },
 ];
 const slowestPollMs = 500;
+// Hardly anything listens on IPv6 alone: while looks are many, only some of them ask there.
+const thoroughEvery = 8;
 const hintAfterMs = 5_000;
 const maxBodyBytes = 300;
 // A program may hold its answer back (a stream, a long poll): listening is then all there is to see.
@@ -60,8 +63,9 @@ async function awaitService(wait: ReadinessRequest): Promise<Readiness> {
   // Its rejection on abort is also that of the sleep beside it.
   ended.catch(() => undefined);
   let hasHinted = false;
-  for (;;) {
-    const look = await Promise.race([lookAt(record, signal), ended.then(() => null)]);
+  for (let looks = 0; ; looks += 1) {
+    const isThorough = looks % thoroughEvery === 0 || clock.now().getTime() - startedAt > hastyMs;
+    const look = await Promise.race([lookAt(record, { signal, isThorough }), ended.then(() => null)]);
     const waitedMs = clock.now().getTime() - startedAt;
     if (process.hasEnded()) return { ready: false, trouble: exited(await ended, waitedMs) };
     if (look?.kind === "answers") return { ready: true, hostname: look.hostname };
@@ -88,11 +92,16 @@ function troubleOf(look: Look | null, at: { record: InstanceRecord; port: number
   return { kind: "silent", port, waitedMs, others: listeningPorts(markerOf(record.id)) };
 }
 
-async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Promise<Look> {
+interface Looking {
+  readonly signal: AbortSignal;
+  readonly isThorough: boolean;
+}
+
+async function lookAt({ spec, ports }: InstanceRecord, { signal, isThorough }: Looking): Promise<Look> {
   const port = ports[0]?.actual ?? 0;
   const path = spec.health?.path ?? null;
   const timeoutMs = (spec.health?.timeoutSeconds ?? 5) * 1_000;
-  const socket = await listener(port);
+  const socket = await listener(port, isThorough);
   if (socket === null) return { kind: "silent" };
   const hostname = socket.remoteFamily === "IPv6" ? "::1" : "127.0.0.1";
   if (spec.health?.protocol === "grpc") {
@@ -110,9 +119,9 @@ async function lookAt({ spec, ports }: InstanceRecord, signal: AbortSignal): Pro
 }
 
 /** A connection to the program, by the first address that leads to it. */
-async function listener(port: number): Promise<Socket | null> {
+async function listener(port: number, isThorough: boolean): Promise<Socket | null> {
   const socket = await connected("127.0.0.1", port);
-  if (socket) return socket;
+  if (socket || !isThorough) return socket;
   const other = await connected("::1", port);
   if (!other) return null;
   // A program that listens on every address may have begun between the two looks.
