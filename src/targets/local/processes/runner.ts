@@ -1,32 +1,17 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { backoffMs } from "../../../core/backoff.ts";
-import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
-import type { Log } from "../../../core/log.ts";
-import type { Spawn } from "../../../core/spawn.ts";
-import type { SecretReader, WorkloadStatus } from "../../workload.ts";
-import { note } from "../logs/log-file.ts";
+import type { WorkloadStatus } from "../../workload.ts";
 import type { Trouble } from "./diagnosis.ts";
-import { endProcess } from "./ending.ts";
-import { prepareEnvironment, revealSecrets, workingFolder } from "./environment.ts";
 import { Evidence } from "./evidence.ts";
-import { instanceFolder, markerOf, writeRecord, type InstanceFolder, type InstanceRecord } from "./instance.ts";
-import { launch, orAborted, settleClaim, watch, type StartedProcess } from "./launch.ts";
-import { bindPorts, isFree } from "./ports.ts";
+import { InstanceBook } from "./instance-book.ts";
+import { markerOf, type InstanceFolder, type InstanceRecord } from "./instance.ts";
+import { orAborted, type StartedProcess } from "./launch.ts";
 import { killMarked } from "./process-table.ts";
 import { awaitReadiness } from "./readiness.ts";
+import { Starts, type StartDependencies } from "./starts.ts";
 
-export interface RunnerDependencies {
-  /** Path of the installed wrapper. */
-  readonly wrapper: string;
-  readonly secrets: SecretReader;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly spawn: Spawn;
-  /** The tree's folder, null when it is not kept any more. */
-  readonly sourceFolder: (key: string) => string | null;
-  /** Ports that instances of this server hold, running or not. */
-  readonly takenPorts: () => ReadonlySet<number>;
+export interface RunnerDependencies extends StartDependencies {
   readonly onStatus: (record: InstanceRecord, status: WorkloadStatus) => void;
 }
 
@@ -43,37 +28,35 @@ const firstLine = (text: string): string => text.split("\n", 1)[0] ?? "";
 /** Keeps the process of one instance running until it is stopped or detached. */
 export class InstanceRunner {
   readonly #dependencies: RunnerDependencies;
-  readonly #folder: InstanceFolder;
+  readonly #book: InstanceBook;
+  readonly #starts: Starts;
   readonly #end = new AbortController();
   readonly #firstAnswer = Promise.withResolvers<InstanceRecord>();
   readonly #evidence: Evidence;
   readonly #progress = new Set<(message: string) => void>();
-  #record: InstanceRecord;
-  #status: WorkloadStatus = { state: "starting", reason: "" };
-  #process: StartedProcess | null = null;
   #isWaking = false;
   #loop: Promise<void> = Promise.resolve();
   #stopping: Promise<void> | null = null;
 
   constructor(record: InstanceRecord, path: string, dependencies: RunnerDependencies) {
-    this.#record = record;
-    this.#folder = instanceFolder(path);
-    this.#evidence = new Evidence(this.#folder.log, record.spec.kind);
+    this.#book = new InstanceBook(record, path, dependencies);
+    this.#evidence = new Evidence(this.#book.folder.log, record.spec.kind);
+    this.#starts = new Starts(dependencies, { book: this.#book, evidence: this.#evidence });
     this.#dependencies = dependencies;
     // Whoever waits for the first answer sees its failure; nobody may be waiting.
     this.#firstAnswer.promise.catch(() => undefined);
   }
 
   get record(): InstanceRecord {
-    return this.#record;
+    return this.#book.record;
   }
 
   get status(): WorkloadStatus {
-    return this.#status;
+    return this.#book.status;
   }
 
   get folder(): InstanceFolder {
-    return this.#folder;
+    return this.#book.folder;
   }
 
   start(): void {
@@ -83,34 +66,37 @@ export class InstanceRunner {
   /** Starts what slept. The first failure is the last: whoever asks next tries again. */
   wake(): void {
     this.#isWaking = true;
-    this.#save({ asleepSince: null });
-    this.#note("woken by a request");
+    this.#book.save({ asleepSince: null });
+    this.#book.note("woken by a request");
     this.start();
   }
 
   /** Ends the process; the record still wants it running, once somebody asks for it. */
   async fallAsleep(because: string): Promise<void> {
-    this.#save({ asleepSince: this.#dependencies.clock.now().toISOString() });
-    this.#dependencies.log.debug({ instance: this.#record.id }, "instance marked asleep");
+    this.#book.save({ asleepSince: this.#dependencies.clock.now().toISOString() });
+    this.#dependencies.log.debug({ instance: this.#book.record.id }, "instance marked asleep");
     await this.suspend();
-    if (this.#record.desired === "running") this.#note(`asleep: ${because}`);
+    if (this.#book.record.desired === "running") this.#book.note(`asleep: ${because}`);
   }
 
   /** Takes the place of an instance that sleeps, and ends what an interrupted falling asleep has left of it. */
   async rest({ isAlive, failure }: { isAlive: boolean; failure: string | null }): Promise<void> {
     if (isAlive) {
-      this.#process = await this.#takeOver(true);
-      await this.#terminate();
+      await this.#starts.takeOver(true);
+      await this.#starts.terminate();
     }
     if (failure === null)
-      this.#report({ state: "sleeping", reason: `asleep since ${this.#record.asleepSince ?? ""}; wakes on a request` });
-    else this.#report({ state: "degraded", reason: `it did not wake: ${failure}\nthe next request tries again` });
+      this.#book.report({
+        state: "sleeping",
+        reason: `asleep since ${this.#book.record.asleepSince ?? ""}; wakes on a request`,
+      });
+    else this.#book.report({ state: "degraded", reason: `it did not wake: ${failure}\nthe next request tries again` });
   }
 
   /** Takes over what another server started, and starts it again where it ended meanwhile. Resolves when it is known. */
   async adopt(isAlive: boolean): Promise<void> {
     const known = Promise.withResolvers<void>();
-    this.#loop = this.#run(() => this.#takeOver(isAlive).finally(known.resolve));
+    this.#loop = this.#run(() => this.#starts.takeOver(isAlive).finally(known.resolve));
     await known.promise;
   }
 
@@ -132,9 +118,9 @@ export class InstanceRunner {
 
   /** Ends what an interrupted stop has left: the private folder goes last, so that it tells. */
   async finishStop(): Promise<void> {
-    if (!existsSync(this.#folder.private)) return;
-    this.#process = await this.#takeOver(true);
-    await this.stop(this.#record.stoppedBecause ?? "it was being stopped when the server ended");
+    if (!existsSync(this.#book.folder.private)) return;
+    await this.#starts.takeOver(true);
+    await this.stop(this.#book.record.stoppedBecause ?? "it was being stopped when the server ended");
   }
 
   /** Lets go of the process without touching it. */
@@ -146,25 +132,25 @@ export class InstanceRunner {
   /** Ends the process because the server ends; the record still wants it running. */
   async suspend(): Promise<void> {
     await this.detach();
-    await this.#terminate();
+    await this.#starts.terminate();
   }
 
   /** From here on it is not started again, and a server that dies finishes the stop at its next start. */
   markStopped(because: string): void {
-    if (this.#record.desired === "stopped") return;
-    this.#save({ desired: "stopped", stoppedBecause: because });
-    this.#dependencies.log.debug({ instance: this.#record.id }, "instance marked stopped");
+    if (this.#book.record.desired === "stopped") return;
+    this.#book.save({ desired: "stopped", stoppedBecause: because });
+    this.#dependencies.log.debug({ instance: this.#book.record.id }, "instance marked stopped");
   }
 
   async #stop(because: string): Promise<void> {
     this.markStopped(because);
-    this.#end.abort(new WaybillError("CONFLICT", `${this.#record.id} was stopped: ${because}`));
+    this.#end.abort(new WaybillError("CONFLICT", `${this.#book.record.id} was stopped: ${because}`));
     await this.#loop;
-    await this.#terminate();
-    this.#dependencies.log.debug({ instance: this.#record.id }, "instance ended");
-    rmSync(this.#folder.private, { recursive: true, force: true });
-    this.#note(`stopped: ${because}`);
-    this.#report({ state: "stopped", reason: because });
+    await this.#starts.terminate();
+    this.#dependencies.log.debug({ instance: this.#book.record.id }, "instance ended");
+    this.#book.removePrivateFiles();
+    this.#book.note(`stopped: ${because}`);
+    this.#book.report({ state: "stopped", reason: because });
   }
 
   async #run(first: () => Promise<StartedProcess | null>): Promise<void> {
@@ -174,8 +160,8 @@ export class InstanceRunner {
     } catch (error) {
       this.#firstAnswer.reject(error);
       if (this.#end.signal.aborted) return;
-      log.error({ instance: this.#record.id, error: messageOf(error) }, "instance is no longer kept running");
-      this.#report({ state: "failed", reason: messageOf(error) });
+      log.error({ instance: this.#book.record.id, error: messageOf(error) }, "instance is no longer kept running");
+      this.#book.report({ state: "failed", reason: messageOf(error) });
     }
   }
 
@@ -195,23 +181,23 @@ export class InstanceRunner {
       } else {
         // Before its end adds lines of its own to the log.
         reason = this.#evidence.describe(outcome.trouble);
-        await this.#terminate();
+        await this.#starts.terminate();
         if (this.#isWaking) {
           this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", reason));
           return;
         }
-        if (this.#record.readyAt === null) {
+        if (this.#book.record.readyAt === null) {
           portTries += 1;
-          if (portTries < maxPortTries && (await this.#movedToFreePorts(outcome.trouble))) continue;
+          if (portTries < maxPortTries && (await this.#starts.movedToFreePorts(outcome.trouble))) continue;
           this.#giveUp(reason);
           return;
         }
       }
-      if (this.#record.desired === "stopped") return;
+      if (this.#book.record.desired === "stopped") return;
       failures += 1;
       const delayMs = backoffMs({ ...restartBackoff, failures });
-      this.#note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
-      this.#report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
+      this.#book.note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
+      this.#book.report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
       await clock.sleep(delayMs, signal);
     }
   }
@@ -219,12 +205,11 @@ export class InstanceRunner {
   async #bringUp(adopted: StartedProcess | null): Promise<BroughtUp> {
     const { clock } = this.#dependencies;
     const { signal } = this.#end;
-    if (this.#status.state !== "degraded" && !adopted) this.#report({ state: "starting", reason: "" });
+    if (this.#book.status.state !== "degraded" && !adopted) this.#book.report({ state: "starting", reason: "" });
     try {
-      const process = adopted ?? (await this.#launch());
-      this.#process = process;
+      const process = adopted ?? (await this.#starts.launch(signal));
       const answer = await awaitReadiness({
-        record: this.#record,
+        record: this.#book.record,
         process,
         clock,
         signal,
@@ -239,112 +224,33 @@ export class InstanceRunner {
     }
   }
 
-  async #launch(): Promise<StartedProcess> {
-    const { secrets, wrapper, log, clock, spawn, sourceFolder } = this.#dependencies;
-    const cwd = workingFolder(this.#record, sourceFolder);
-    const attempt = this.#record.attempt + 1;
-    this.#save({ attempt });
-    log.debug({ instance: this.#record.id }, "instance recorded");
-    const values = await revealSecrets(this.#record, secrets);
-    this.#evidence.hide(values);
-    this.#end.signal.throwIfAborted();
-    const env = prepareEnvironment(this.#record, this.#folder, values);
-    this.#evidence.beginStart();
-    const { startScript, command } = this.#record.spec;
-    const [claim, exit] = [this.#folder.claim(attempt), this.#folder.exit(attempt)];
-    const request = { claim, exit, log: this.#folder.log, cwd, env, startScript, command };
-    const process = await launch({ wrapper, spawn, clock }, request);
-    log.debug({ instance: this.#record.id, pid: process.pid }, "instance spawned");
-    this.#note(`start ${attempt}${this.#portText()}`);
-    return process;
-  }
-
-  /** `isAlive`: some process of the instance was seen. */
-  async #takeOver(isAlive: boolean): Promise<StartedProcess | null> {
-    const { clock, log, secrets } = this.#dependencies;
-    const { id, attempt, ports } = this.#record;
-    if (attempt === 0) return null;
-    const paths = { claim: this.#folder.claim(attempt), exit: this.#folder.exit(attempt) };
-    const claim = await settleClaim(paths, clock);
-    this.#evidence.beginAdoption();
-    if (claim.kind === "running") {
-      log.info({ instance: id, pid: claim.process.pid, port: ports[0]?.actual }, "instance adopted");
-      this.#note("adopted by a new server process");
-      // Only to redact them: a secret that is gone does not end what runs with it.
-      this.#evidence.hide(await revealSecrets(this.#record, secrets).catch(() => new Map()));
-      return watch(claim.process, paths.exit, clock);
-    }
-    if (isAlive) killMarked(markerOf(id));
-    return null;
-  }
-
   #markReady(hostname: string): void {
     const { clock, log } = this.#dependencies;
-    const readyAt = this.#record.readyAt ?? clock.now().toISOString();
+    const readyAt = this.#book.record.readyAt ?? clock.now().toISOString();
     this.#isWaking = false;
-    this.#save({ readyAt, hostname });
-    log.debug({ instance: this.#record.id }, "instance ready");
-    this.#report({ state: "ready", reason: "" });
-    this.#firstAnswer.resolve(this.#record);
+    this.#book.save({ readyAt, hostname });
+    log.debug({ instance: this.#book.record.id }, "instance ready");
+    this.#book.report({ state: "ready", reason: "" });
+    this.#firstAnswer.resolve(this.#book.record);
   }
 
   async #awaitEnd(process: StartedProcess, readyAtMs: number): Promise<Trouble> {
     const exit = await process.ended(this.#end.signal);
     const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
     // What the program leaves behind would hold its port.
-    killMarked(markerOf(this.#record.id));
+    killMarked(markerOf(this.#book.record.id));
     return { kind: "exited", exit, uptimeMs, wasMemory: this.#evidence.wasKilledForMemory() };
   }
 
-  /** True when another program took a port between our choice and its use; others are chosen then. */
-  async #movedToFreePorts(trouble: Trouble): Promise<boolean> {
-    if (trouble.kind !== "exited" || this.#record.ports.length === 0) return false;
-    const { takenPorts } = this.#dependencies;
-    const others = new Set(
-      [...takenPorts()].filter((port) => !this.#record.ports.some(({ actual }) => actual === port)),
-    );
-    const stillFree = await Promise.all(this.#record.ports.map(({ actual }) => isFree(actual)));
-    if (stillFree.every(Boolean)) return false;
-    this.#save({ ports: await bindPorts(this.#record.spec.ports, others) });
-    return true;
-  }
-
   #giveUp(reason: string): void {
-    this.#save({ desired: "stopped", stoppedBecause: reason });
-    rmSync(this.#folder.private, { recursive: true, force: true });
-    this.#note(`given up: ${firstLine(reason)}`);
-    this.#report({ state: "failed", reason });
+    this.#book.save({ desired: "stopped", stoppedBecause: reason });
+    this.#book.removePrivateFiles();
+    this.#book.note(`given up: ${firstLine(reason)}`);
+    this.#book.report({ state: "failed", reason });
     this.#firstAnswer.reject(new WaybillError("WORKLOAD_FAILED", reason));
-  }
-
-  async #terminate(): Promise<void> {
-    const { id, spec } = this.#record;
-    const graceMs = spec.stopTimeoutSeconds * 1_000;
-    await endProcess(this.#process, { marker: markerOf(id), graceMs, clock: this.#dependencies.clock });
-    this.#process = null;
-  }
-
-  #portText(): string {
-    const [main] = this.#record.ports;
-    return main ? ` on port ${main.actual}` : "";
   }
 
   #tell(message: string): void {
     for (const listener of this.#progress) listener(message);
-  }
-
-  #note(text: string): void {
-    note(this.#folder.log, this.#dependencies.clock.now(), text);
-  }
-
-  #save(changes: Partial<InstanceRecord>): void {
-    this.#record = { ...this.#record, ...changes };
-    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 });
-    writeRecord(this.#folder, this.#record);
-  }
-
-  #report(status: WorkloadStatus): void {
-    this.#status = status;
-    this.#dependencies.onStatus(this.#record, status);
   }
 }
