@@ -52,7 +52,7 @@ test("what is wrong in one environment alone is told there", () => {
     b: "kind: job\nenvironments: {staging: {after: {job: a}}, demo: {after: {job: x}}}\n",
   };
   assert.deepEqual(problemsOf(files), [
-    "deployments/b.yaml:4:38 JOB_CIRCLE jobs follow each other in a circle: a after b after a (in environment staging)",
-    'deployments/b.yaml:4:63 JOB_UNKNOWN after.job "x" is no job of these files. (in environment demo)',
+    "deployments/b.yaml:4:39 JOB_CIRCLE jobs follow each other in a circle: a after b after a (in environment staging)",
+    'deployments/b.yaml:4:64 JOB_UNKNOWN after.job "x" is no job of these files. Did you mean "a"? (in environment demo)',
   ]);
 });

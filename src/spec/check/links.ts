@@ -12,6 +12,9 @@ import type { CheckedDocument } from "./file.ts";
 interface Link {
   readonly document: CheckedDocument;
   readonly job: string;
+  /** In the whole that the environment makes of it. */
+  readonly field: Path;
+  /** Where it is written. */
   readonly path: Path;
 }
 
@@ -56,11 +59,12 @@ function linksOf(document: CheckedDocument, environment: string | undefined): re
   const { spec } = document;
   const overlays = spec.environments ?? {};
   const over = environment !== undefined && Object.hasOwn(overlays, environment) ? overlays[environment] : undefined;
-  if (over === undefined) return namesOf(spec).map(([job, path]) => ({ document, job, path }));
-  return namesOf(overlay<DeploymentSpec>(spec, over)).map(([job, path]) => {
-    const [key = ""] = path;
+  if (over === undefined) return namesOf(spec).map(([job, path]) => ({ document, job, field: path, path }));
+  return namesOf(overlay<DeploymentSpec>(spec, over)).map(([job, field]) => {
+    const [key = ""] = field;
     const isOverlaid = Object.hasOwn(over, key);
-    return { document, job, path: isOverlaid ? ["environments", environment ?? "", ...within(over, path)] : path };
+    const path = isOverlaid ? ["environments", environment ?? "", ...within(over, field)] : field;
+    return { document, job, field, path };
   });
 }
 
@@ -76,8 +80,8 @@ function unknownJobs(links: readonly Link[], jobs: readonly string[]): CrossFind
   const known = new Set(jobs);
   return links
     .filter(({ job }) => !known.has(job))
-    .map(({ document, job, path }) => {
-      const what = `${formatPath(path)} "${job}" is no job of these files.`;
+    .map(({ document, job, field, path }) => {
+      const what = `${formatPath(field)} "${job}" is no job of these files.`;
       return { document, path, at: "value", code: "JOB_UNKNOWN", message: `${what}${didYouMean(job, jobs)}` };
     });
 }
