@@ -15,6 +15,7 @@ import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
+import { makeChains, withChains, type Chains } from "./triggers/chains.ts";
 import type { RunStore } from "./store.ts";
 
 export interface RunsRoomParts {
@@ -39,7 +40,8 @@ export interface RunsRoom {
 }
 
 export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
-  const { store, schedules, clock, log } = parts;
+  const { schedules, clock, log } = parts;
+  const store = withChains(parts.store, (state) => chains.isDue(state));
   const changes = makeFeed<Run>();
   const jobs = makeJobBook(store);
   const closing = new AbortController();
@@ -56,6 +58,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
+  const chains: Chains = makeChains({ store, accept, newId, clock, log });
   const history = makeHistory({ store, executorOf: parts.executorOf, log });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
@@ -64,22 +67,26 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     const before = jobs.find(stack);
     const job = await jobs.reload(stack);
     if (!job && !before) return;
+    chains.take(stack, job);
     await calendar.take(stack, job);
     await dispatcher.look(stack);
   }
 
   changes.listen((run) => {
+    chains.note(run);
     background.add(history.note(run), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({ ...parts, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
     async begin() {
       await jobs.load();
+      for (const job of jobs.all()) chains.take(job.stack, job);
       await dispatcher.begin();
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(chains.run(closing.signal), "what follows runs is started no more");
     },
     deploymentChanged(stack) {
       if (!closing.signal.aborted) background.add(takeJob(stack), `job ${stackKey(stack)} cannot be read`);
