@@ -4,6 +4,7 @@ import { messageOf } from "../core/errors.ts";
 import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
+import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
 import { Calendar } from "./dispatch/calendar.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -15,6 +16,7 @@ import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
+import { makeDeploys } from "./triggers/deploys.ts";
 import { makeChains, withChains, type Chains } from "./triggers/chains.ts";
 import type { RunStore } from "./store.ts";
 
@@ -31,6 +33,8 @@ export interface RunsRoomParts {
 /** The runs room, wired. */
 export interface RunsRoom {
   readonly runs: Runs;
+  /** Runs jobs around the switches of deployments. */
+  readonly deployRuns: DeployRuns;
   /** Takes over what runs, and fires schedules, until it is closed. */
   begin(): Promise<void>;
   /** Something about a deployment was said: it may be a job that is new, changed, paused or gone. */
@@ -72,17 +76,22 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     await dispatcher.look(stack);
   }
 
+  const deploys = makeDeploys({ store, jobs, takeJob, accept, changes, newId, clock });
+
   changes.listen((run) => {
+    background.add(deploys.note(run), "how a deployment's job ended cannot be noted");
     chains.note(run);
     background.add(history.note(run), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
     runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    deployRuns: deploys.runs,
     async begin() {
       await jobs.load();
       for (const job of jobs.all()) chains.take(job.stack, job);
       await dispatcher.begin();
+      await deploys.noteMissed();
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");

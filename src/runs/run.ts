@@ -1,4 +1,5 @@
 import type { StackName } from "../core/stack.ts";
+import type { DeployPhase } from "../release/views.ts";
 import type { Workload } from "../release/workload.ts";
 import type { ResolvedJob } from "../spec/resolved.ts";
 import type { OutputFile } from "../targets/run-executor.ts";
@@ -34,9 +35,6 @@ export interface DeployOrigin {
   readonly phase: DeployPhase;
   readonly revision: string;
 }
-
-/** Before the new revision takes over, or once it is live. */
-export type DeployPhase = "before" | "after";
 
 export interface RunStatus {
   readonly state: RunState;

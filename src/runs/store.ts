@@ -1,5 +1,5 @@
 import type { StackName } from "../core/stack.ts";
-import type { PauseView } from "../release/views.ts";
+import type { DeployJobView, DeployPhase, PauseView } from "../release/views.ts";
 import type { Callback, ParameterValues, Revision, Run, RunOrigin, RunOutcome, RunStatus } from "./run.ts";
 import type { RunState } from "./state.ts";
 
@@ -97,6 +97,14 @@ export interface RunStore {
   /** The run of a job that one thing has started. */
   caused(stack: StackName, origin: RunOrigin): Promise<Run | null>;
 
+  /** The newest run around a deployment's switches; null before the first. */
+  deployStep(stack: StackName, phase: DeployPhase): Promise<DeployStep | null>;
+  saveDeployStep(step: DeployStep): Promise<void>;
+  /** Says how the run of a step ended; nothing where a newer one has taken its place. */
+  endDeployStep(run: string, end: Pick<DeployStep, "state" | "reason">): Promise<void>;
+  /** Those whose run had not ended when it was last looked at. */
+  runningDeploySteps(): Promise<readonly DeployStep[]>;
+
   /** Those that hold slots, in the order in which they were accepted. */
   live(): Promise<readonly Run[]>;
   /** A job's first waiting runs, in the order in which they are to start, due or not. */
@@ -107,6 +115,20 @@ export interface RunStore {
   stepAll(stack: StackName, from: readonly RunState[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
   /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
   prune(stack: StackName, kept: number): Promise<readonly string[]>;
+}
+
+/** A job's run around a deployment's switch. */
+export interface DeployStep {
+  /** Of the deployment. */
+  readonly stack: StackName;
+  readonly phase: DeployPhase;
+  readonly snapshot: number;
+  /** Of the revision. */
+  readonly digest: string;
+  readonly job: string;
+  readonly run: string;
+  readonly state: DeployJobView["state"];
+  readonly reason: string;
 }
 
 export interface ChainNote {
