@@ -28,6 +28,7 @@ import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
 import { followNotifications } from "./store/notifications.ts";
+import { makeEventStore } from "./store/runs/events.ts";
 import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
@@ -126,8 +127,10 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     bootstrapToken: bootstrapToken(process.env),
   });
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
-  const runs = await openRuns({
+  const eventStore = makeEventStore(base.db, base.cipher);
+  const { runs, events } = await openRuns({
     db: base.db,
+    eventStore,
     target,
     secrets,
     release: room.release,
@@ -147,6 +150,8 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     stacks,
     room,
     runs,
+    events,
+    eventStore,
     clock,
     log,
     spawn,

@@ -47,6 +47,7 @@ export const errorTable = {
   BUSY: { verdict: "waiting", status: 503, summary: "the server has as much to do as it takes on at once" },
   // intake
   WEBHOOK_UNSIGNED: { verdict: "rejected", status: 401, summary: "a webhook is not signed by a secret that we know" },
+  WEBHOOK_STALE: { verdict: "rejected", status: 401, summary: "a webhook was not signed at about this time" },
   // git
   GIT_TOO_OLD: { verdict: "rejected", summary: "this machine's Git is older than Waybill needs" },
   GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },

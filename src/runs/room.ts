@@ -17,11 +17,14 @@ import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
 import { makeDeploys } from "./triggers/deploys.ts";
+import type { EventStore } from "./triggers/event-store.ts";
+import { makeEvents, type Events } from "./triggers/events.ts";
 import { makeChains, withChains, type Chains } from "./triggers/chains.ts";
 import type { RunStore } from "./store.ts";
 
 export interface RunsRoomParts {
   readonly store: RunStore;
+  readonly eventStore: EventStore;
   readonly schedules: Schedules;
   /** By target's name; null where it runs no jobs. */
   readonly executorOf: (target: string) => RunExecutor | null;
@@ -33,6 +36,7 @@ export interface RunsRoomParts {
 /** The runs room, wired. */
 export interface RunsRoom {
   readonly runs: Runs;
+  readonly events: Events;
   /** Runs jobs around the switches of deployments. */
   readonly deployRuns: DeployRuns;
   /** Takes over what runs, and fires schedules, until it is closed. */
@@ -76,6 +80,8 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     await dispatcher.look(stack);
   }
 
+  const eventParts = { store: parts.eventStore, runs: store, jobs, accept, newId, clock, log };
+  const { events, run: takeEvents } = makeEvents(eventParts);
   const deploys = makeDeploys({ store, jobs, takeJob, accept, changes, newId, clock });
 
   changes.listen((run) => {
@@ -87,6 +93,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   return {
     runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
     deployRuns: deploys.runs,
+    events,
     async begin() {
       await jobs.load();
       for (const job of jobs.all()) chains.take(job.stack, job);
@@ -95,6 +102,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(takeEvents(closing.signal), "events start no runs any more");
       background.add(chains.run(closing.signal), "what follows runs is started no more");
     },
     deploymentChanged(stack) {

@@ -3,8 +3,8 @@ import type { Log } from "../core/log.ts";
 import type { StackName } from "../core/stack.ts";
 import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { Release } from "../release/release.ts";
-import { makeRunsRoom } from "../runs/room.ts";
-import type { Runs } from "../runs/runs.ts";
+import { makeRunsRoom, type RunsRoom } from "../runs/room.ts";
+import type { EventStore } from "../runs/triggers/event-store.ts";
 import { makeSchedules } from "../runs/schedules/times.ts";
 import type { Database } from "../store/database.ts";
 import { makeRunStore } from "../store/runs/run-store.ts";
@@ -14,6 +14,7 @@ import type { Closers } from "./closers.ts";
 
 interface RunsParts {
   readonly db: Database;
+  readonly eventStore: EventStore;
   readonly target: Target;
   readonly secrets: Secrets;
   readonly release: Pick<Release, "events">;
@@ -24,10 +25,11 @@ interface RunsParts {
 }
 
 /** Takes over the runs that outlived the last server, and goes on with jobs' schedules. */
-export async function openRuns(parts: RunsParts): Promise<Runs> {
+export async function openRuns(parts: RunsParts): Promise<Pick<RunsRoom, "runs" | "events">> {
   const { db, target, secrets, release, log, closers } = parts;
   const room = makeRunsRoom({
     store: makeRunStore(db),
+    eventStore: parts.eventStore,
     schedules: makeSchedules(),
     executorOf: (name) => target.executor?.({ target: name }) ?? null,
     secrets,
@@ -44,7 +46,7 @@ export async function openRuns(parts: RunsParts): Promise<Runs> {
   });
   await room.begin();
   parts.onDeployRuns(room.deployRuns);
-  return room.runs;
+  return room;
 }
 
 /** Stands for what comes later: applies may begin before runs do. */
