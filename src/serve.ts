@@ -19,7 +19,7 @@ import type { ServeOptions } from "./server/options.ts";
 import { takeTurn } from "./server/replicas/acting.ts";
 import { replicaOf, targetsFor, type Replica } from "./server/replicas/replica.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
-import { openRuns } from "./server/runs-room.ts";
+import { lateDeployRuns, openRuns } from "./server/runs-room.ts";
 import { makeSpawner } from "./server/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import { openTargets } from "./server/targets/targets.ts";
@@ -28,6 +28,7 @@ import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
 import { followNotifications } from "./store/notifications.ts";
+import { makeEventStore } from "./store/runs/events.ts";
 import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
@@ -100,10 +101,12 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     secrets,
     store,
   });
+  const deployRuns = lateDeployRuns();
   const room = makeReleaseRoom({
     git: base.git,
     store,
     deployer,
+    deployRuns: deployRuns.runs,
     secrets,
     remoteKeys: base.remoteKeys,
     context: contextOf(settings),
@@ -124,7 +127,17 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     bootstrapToken: bootstrapToken(process.env),
   });
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
-  const runs = await openRuns({ db: base.db, target, secrets, release: room.release, log, closers });
+  const eventStore = makeEventStore(base.db, base.cipher);
+  const { runs, events } = await openRuns({
+    db: base.db,
+    eventStore,
+    target,
+    secrets,
+    release: room.release,
+    log,
+    closers,
+    onDeployRuns: deployRuns.set,
+  });
   const ways = {
     base,
     folder,
@@ -137,6 +150,8 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     stacks,
     room,
     runs,
+    events,
+    eventStore,
     clock,
     log,
     spawn,

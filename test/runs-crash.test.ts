@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,23 +10,8 @@ import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { mayStep } from "../src/runs/state.ts";
 import { removeTree } from "./support/local-target.ts";
 import { testDatabase } from "./support/postgres.ts";
+import { runWorker } from "./support/runs-process.ts";
 import { deployJob } from "./support/runs-world.ts";
-
-const worker = new URL("support/runs-worker.ts", import.meta.url).pathname;
-
-/** Answers the signal that ended it. */
-function runWorker(...args: readonly string[]): Promise<string | null> {
-  const child = spawn(process.execPath, ["--import", "./scripts/tsx.mjs", worker, ...args], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (status, signal) => {
-      if (status === 0 || signal === "SIGKILL") resolve(signal);
-      else reject(new Error(`the worker ended with ${status ?? signal}`));
-    });
-  });
-}
 
 test("kill -9 between any two effects: a run runs once, its state ends true, and no slot is lost", async () => {
   for (let killAfter = 1; ; killAfter += 1) {

@@ -47,6 +47,7 @@ export const errorTable = {
   BUSY: { verdict: "waiting", status: 503, summary: "the server has as much to do as it takes on at once" },
   // intake
   WEBHOOK_UNSIGNED: { verdict: "rejected", status: 401, summary: "a webhook is not signed by a secret that we know" },
+  WEBHOOK_STALE: { verdict: "rejected", status: 401, summary: "a webhook was not signed at about this time" },
   // git
   GIT_TOO_OLD: { verdict: "rejected", summary: "this machine's Git is older than Waybill needs" },
   GIT_FAILED: { verdict: "transient", summary: "a Git command failed" },
@@ -78,6 +79,12 @@ export const errorTable = {
   },
   ENTRANCE_SILENT: { verdict: "transient", summary: "a cluster's entrance did not come to ask who somebody is" },
   PARAMETERS_INVALID: { verdict: "rejected", status: 422, summary: "a run's parameters are not what its job takes" },
+  DEPLOY_JOB_FAILED: {
+    verdict: "rejected",
+    status: 422,
+    summary: "the job before a deployment's switch did not complete",
+  },
+  DEPLOY_JOB_MISSING: { verdict: "waiting", summary: "a job of a deployment's switch is not deployed as it should be" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

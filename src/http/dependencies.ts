@@ -6,6 +6,7 @@ import type { Secret } from "../core/secret.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Release } from "../release/release.ts";
 import type { Runs } from "../runs/runs.ts";
+import type { Events } from "../runs/triggers/events.ts";
 import type { AccessRule } from "../targets/route.ts";
 import type { LogRequest } from "../targets/target.ts";
 import type { LogLine } from "../targets/workload.ts";
@@ -14,6 +15,7 @@ import type { LogLine } from "../targets/workload.ts";
 export interface HttpDependencies {
   readonly release: Release;
   readonly runs: Runs;
+  readonly events: Events;
   readonly access: HttpAccess;
   /** Who may see a deployment; null when nothing is known of it, and then only members do. */
   readonly accessRule: (stack: StackName) => Promise<AccessRule | null>;

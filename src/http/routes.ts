@@ -7,6 +7,7 @@ import { transportRoutes } from "./api/git-transport.ts";
 import { logRoutes } from "./api/logs.ts";
 import { planRoutes } from "./api/plans.ts";
 import { repositoryRoutes } from "./api/repositories.ts";
+import { jobEventRoutes } from "./api/runs/events.ts";
 import { runRoutes } from "./api/runs/runs.ts";
 import { scheduleRoutes } from "./api/runs/schedules.ts";
 import { secretRoutes } from "./api/secrets.ts";
@@ -29,6 +30,7 @@ export function routeTable(dependencies: HttpDependencies): readonly Route[] {
     planRoutes,
     runRoutes,
     scheduleRoutes,
+    jobEventRoutes,
     secretRoutes,
     stackRoutes,
     tokenRoutes,

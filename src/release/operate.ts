@@ -19,7 +19,8 @@ export function makeOperators({ store, watcher, clock }: OperateParts): Pick<Rel
     const row = await store.deployment(stack);
     if (!row) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
     const pause = (await store.overrides(stack)).get(stack.deployment)?.pause ?? null;
-    return deploymentView(row, pause, await store.drifts(stack));
+    const [drifts, jobs] = await Promise.all([store.drifts(stack), store.deployJobs(stack)]);
+    return deploymentView(row, pause, { drifts, jobs });
   }
 
   async function override(stack: StackName, change: (before: Override) => Override): Promise<DeploymentView> {

@@ -59,8 +59,8 @@ export function makeRelease(parts: ReleaseParts): Release {
         store,
         rows.map(({ stack }) => stack),
       );
-      const drifts = await store.drifts(filter);
-      return rows.map((row) => deploymentView(row, pauses.get(stackKey(row.stack)) ?? null, drifts));
+      const [drifts, jobs] = await Promise.all([store.drifts(filter), store.deployJobs(filter)]);
+      return rows.map((row) => deploymentView(row, pauses.get(stackKey(row.stack)) ?? null, { drifts, jobs }));
     },
     async spec(stack) {
       const row = await store.deployment(stack);

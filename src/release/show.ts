@@ -1,5 +1,6 @@
+import { stackKey } from "../core/stack.ts";
 import type { EnvironmentRef } from "./release.ts";
-import type { DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
+import type { DeployJobRow, DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
 import { fold } from "./snapshots/fold.ts";
 import { presentOf } from "./snapshots/history.ts";
 import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
@@ -9,7 +10,7 @@ import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from ".
 export function deploymentView(
   row: DeploymentRow,
   pause: PauseView | null,
-  drifts: readonly DriftRow[],
+  { drifts, jobs }: { readonly drifts: readonly DriftRow[]; readonly jobs: readonly DeployJobRow[] },
 ): DeploymentView {
   const { stack, workload } = row;
   return {
@@ -27,6 +28,7 @@ export function deploymentView(
     updatedAt: row.updatedAt.toISOString(),
     pause,
     drift: driftOf(drifts, stack),
+    deployJobs: jobs.filter((job) => stackKey(job.stack) === stackKey(stack)).map(({ stack: _stack, ...job }) => job),
   };
 }
 

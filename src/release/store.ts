@@ -3,7 +3,7 @@ import type { StackName } from "../core/stack.ts";
 import type { Change } from "./plan.ts";
 import type { EnvironmentRef } from "./release.ts";
 import type { Snapshot } from "./snapshots/snapshot.ts";
-import type { DeploymentState, DriftView, PauseView, RepositoryView } from "./views.ts";
+import type { DeployJobView, DeploymentState, DriftView, PauseView, RepositoryView } from "./views.ts";
 import type { Workload } from "./workload.ts";
 
 /** What release keeps: a cache of what Git says, and what is known of each apply. Losing it loses no desired state. */
@@ -42,10 +42,15 @@ export interface ReleaseStore {
   overrides(environment: EnvironmentRef): Promise<ReadonlyMap<string, Override>>;
   saveOverride(stack: StackName, override: Override): Promise<void>;
 
+  /** The newest runs of the jobs around switches. */
+  deployJobs(filter?: Partial<StackName>): Promise<readonly DeployJobRow[]>;
+
   /** What others changed, of all that was applied. */
   drifts(filter?: Partial<EnvironmentRef>): Promise<readonly DriftRow[]>;
   saveDrift(row: DriftRow): Promise<void>;
 }
+
+export type DeployJobRow = DeployJobView & { readonly stack: StackName };
 
 export interface DriftRow extends EnvironmentRef {
   /** The name of the stack, which is the deployment's but for what an environment's deployments share. */

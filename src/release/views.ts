@@ -32,6 +32,22 @@ export interface DeploymentView {
   readonly pause: PauseView | null;
   /** What others changed of what was applied for it. */
   readonly drift: readonly DriftView[];
+  /** The jobs of its `deploy`, as they ran last. */
+  readonly deployJobs: readonly DeployJobView[];
+}
+
+/** Before a new revision takes over, or once it is live. */
+export type DeployPhase = "before" | "after";
+
+/** The newest run of a job around a deployment's switches. */
+export interface DeployJobView {
+  readonly phase: DeployPhase;
+  readonly job: string;
+  readonly run: string;
+  readonly snapshot: number;
+  readonly state: "running" | "completed" | "failed";
+  /** Why it failed, in the user's words. */
+  readonly reason: string;
 }
 
 /** One field that is not as it was applied, by somebody else's doing. */

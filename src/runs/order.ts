@@ -3,7 +3,7 @@ import type { RunOrder } from "../targets/run-executor.ts";
 import { withParameters } from "./parameters/command.ts";
 import { parameterEnvironment, parameterVariable } from "./parameters/environment.ts";
 import { secretParameters } from "./parameters/values.ts";
-import type { Revision, Run } from "./run.ts";
+import type { Revision, Run, RunOrigin } from "./run.ts";
 
 /** The current version of each secret that an environment sees. */
 export interface SecretVersions {
@@ -24,10 +24,7 @@ export async function orderOf(secrets: SecretVersions, run: Run, { workload }: R
     env: {
       ...parameterEnvironment(run.parameters, new Set(references.keys())),
       ...(run.name !== "" && { WAYBILL_RUN_NAME: run.name }),
-      ...(run.origin.by === "schedule" && {
-        WAYBILL_SCHEDULE: run.origin.schedule,
-        WAYBILL_SCHEDULED_FOR: run.origin.time.toISOString(),
-      }),
+      ...originEnvironment(run.origin),
     },
     secrets: [...references].map(([parameter, name]) => {
       const version = versions.get(name);
@@ -38,4 +35,22 @@ export async function orderOf(secrets: SecretVersions, run: Run, { workload }: R
       );
     }),
   };
+}
+
+/** What a program can learn of who started it. */
+function originEnvironment(origin: RunOrigin): Readonly<Record<string, string>> {
+  switch (origin.by) {
+    case "schedule":
+      return { WAYBILL_SCHEDULE: origin.schedule, WAYBILL_SCHEDULED_FOR: origin.time.toISOString() };
+    case "after":
+      return { WAYBILL_AFTER: origin.entry, WAYBILL_AFTER_RUN: origin.run };
+    case "event":
+      return { WAYBILL_EVENT: origin.event, WAYBILL_EVENT_ID: origin.delivery };
+    case "deployment":
+      return { WAYBILL_DEPLOYMENT: origin.deployment, WAYBILL_DEPLOY_PHASE: origin.phase };
+    case "person":
+      return {};
+    default:
+      return origin satisfies never;
+  }
 }

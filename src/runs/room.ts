@@ -4,6 +4,7 @@ import { messageOf } from "../core/errors.ts";
 import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
+import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
 import { Calendar } from "./dispatch/calendar.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -15,10 +16,15 @@ import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
+import { makeDeploys } from "./triggers/deploys.ts";
+import type { EventStore } from "./triggers/event-store.ts";
+import { makeEvents, type Events } from "./triggers/events.ts";
+import { makeChains, withChains, type Chains } from "./triggers/chains.ts";
 import type { RunStore } from "./store.ts";
 
 export interface RunsRoomParts {
   readonly store: RunStore;
+  readonly eventStore: EventStore;
   readonly schedules: Schedules;
   /** By target's name; null where it runs no jobs. */
   readonly executorOf: (target: string) => RunExecutor | null;
@@ -30,6 +36,9 @@ export interface RunsRoomParts {
 /** The runs room, wired. */
 export interface RunsRoom {
   readonly runs: Runs;
+  readonly events: Events;
+  /** Runs jobs around the switches of deployments. */
+  readonly deployRuns: DeployRuns;
   /** Takes over what runs, and fires schedules, until it is closed. */
   begin(): Promise<void>;
   /** Something about a deployment was said: it may be a job that is new, changed, paused or gone. */
@@ -39,7 +48,8 @@ export interface RunsRoom {
 }
 
 export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
-  const { store, schedules, clock, log } = parts;
+  const { schedules, clock, log } = parts;
+  const store = withChains(parts.store, (state) => chains.isDue(state));
   const changes = makeFeed<Run>();
   const jobs = makeJobBook(store);
   const closing = new AbortController();
@@ -56,6 +66,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
+  const chains: Chains = makeChains({ store, accept, newId, clock, log });
   const history = makeHistory({ store, executorOf: parts.executorOf, log });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
@@ -64,22 +75,35 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     const before = jobs.find(stack);
     const job = await jobs.reload(stack);
     if (!job && !before) return;
+    chains.take(stack, job);
     await calendar.take(stack, job);
     await dispatcher.look(stack);
   }
 
+  const eventParts = { store: parts.eventStore, runs: store, jobs, accept, newId, clock, log };
+  const { events, run: takeEvents } = makeEvents(eventParts);
+  const deploys = makeDeploys({ store, jobs, takeJob, accept, changes, newId, clock });
+
   changes.listen((run) => {
+    background.add(deploys.note(run), "how a deployment's job ended cannot be noted");
+    chains.note(run);
     background.add(history.note(run), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({ ...parts, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    deployRuns: deploys.runs,
+    events,
     async begin() {
       await jobs.load();
+      for (const job of jobs.all()) chains.take(job.stack, job);
       await dispatcher.begin();
+      await deploys.noteMissed();
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(takeEvents(closing.signal), "events start no runs any more");
+      background.add(chains.run(closing.signal), "what follows runs is started no more");
     },
     deploymentChanged(stack) {
       if (!closing.signal.aborted) background.add(takeJob(stack), `job ${stackKey(stack)} cannot be read`);

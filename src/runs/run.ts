@@ -1,4 +1,5 @@
 import type { StackName } from "../core/stack.ts";
+import type { DeployPhase } from "../release/views.ts";
 import type { Workload } from "../release/workload.ts";
 import type { ResolvedJob } from "../spec/resolved.ts";
 import type { OutputFile } from "../targets/run-executor.ts";
@@ -20,7 +21,20 @@ export type JobWorkload = Workload & { readonly spec: ResolvedJob };
 export type RunOrigin =
   /** `time`: the schedule's own, before jitter. A job, a schedule's name and a time are one run. */
   | { readonly by: "schedule"; readonly schedule: string; readonly time: Date }
+  /** The end of another job's run. `entry`: which one of the job's `after`, by name. */
+  | { readonly by: "after"; readonly entry: string; readonly run: string }
+  /** `delivery`: the sender's own id of it. */
+  | { readonly by: "event"; readonly event: string; readonly delivery: string }
+  | DeployOrigin
   | { readonly by: "person"; readonly name: string; readonly rerunOf: string | null };
+
+/** A deployment goes over to a new revision, which `revision` tells from others. */
+export interface DeployOrigin {
+  readonly by: "deployment";
+  readonly deployment: string;
+  readonly phase: DeployPhase;
+  readonly revision: string;
+}
 
 export interface RunStatus {
   readonly state: RunState;
@@ -70,6 +84,8 @@ export interface Run {
   readonly endedAt: Date | null;
   readonly outcome: RunOutcome | null;
   readonly callback: Callback | null;
+  /** Why a job that follows this one's was not started after it; empty when there is nothing to say. */
+  readonly chainNote: string;
 }
 
 export interface Callback {

@@ -2,6 +2,7 @@ import type { Feed } from "../core/feed.ts";
 import type { Identity } from "../core/identity.ts";
 import type { StackName } from "../core/stack.ts";
 import type { PauseView } from "../release/views.ts";
+import type { ResolvedFollow } from "../spec/resolved.ts";
 import type { LogLine } from "../targets/workload.ts";
 import type { LogRequest } from "../targets/target.ts";
 import type { ParameterValues, Run } from "./run.ts";
@@ -38,12 +39,32 @@ export interface ScheduleDetail {
   readonly next: Date | null;
 }
 
+/** A job and one that starts after its runs. */
+export interface ChainLink {
+  readonly entry: ResolvedFollow;
+  /** The job that follows. */
+  readonly follower: StackName;
+  /** Why it does not start by itself now, in the user's words; null when it does. */
+  readonly rest: string | null;
+}
+
+export interface ChainDetail {
+  /** The jobs that this one follows. */
+  readonly after: readonly ChainLink[];
+  /** The jobs that follow this one. */
+  readonly followedBy: readonly ChainLink[];
+  /** The events that start a run. */
+  readonly events: readonly string[];
+}
+
 /** Everything a person or a program can do with runs. Each failure is a WaybillError. */
 export interface Runs {
   job(stack: StackName): Job;
   /** Accepts a run of what is deployed. Throws PARAMETERS_INVALID with all that is wrong, CONFLICT for a stopped job. */
   start(request: StartRequest): Promise<Run>;
   run(id: string): Promise<RunDetail>;
+  /** Those that the end of a run has started, oldest first. */
+  followers(id: string): Promise<readonly Run[]>;
   /** Newest first; `before` is an ordinal for the next page. */
   runs(filter: RunFilter, page: { readonly before?: number; readonly limit: number }): Promise<readonly RunDetail[]>;
   cancel(id: string, actor: Identity): Promise<Run>;
@@ -55,6 +76,8 @@ export interface Runs {
   logs(id: string, request: LogRequest): AsyncIterable<LogLine>;
   /** A file that it left under `$WAYBILL_OUTPUT`. */
   openFile(id: string, path: string): Promise<{ readonly bytes: number; readonly body: ReadableStream }>;
+  /** What starts a job besides people and schedules, and what it starts. */
+  chain(stack: StackName): ChainDetail;
   schedules(stack: StackName): readonly ScheduleDetail[];
   pauseSchedule(request: ScheduleRequest & { readonly reason: string }): Promise<readonly ScheduleDetail[]>;
   resumeSchedule(request: ScheduleRequest): Promise<readonly ScheduleDetail[]>;

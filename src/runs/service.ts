@@ -10,10 +10,11 @@ import type { SecretVersions } from "./order.ts";
 import { runLog } from "./log.ts";
 import { runParameters, secretParameters } from "./parameters/values.ts";
 import type { ParameterValues, Run, RunOrigin } from "./run.ts";
-import type { RunDetail, Runs, ScheduleDetail, ScheduleRequest } from "./runs.ts";
+import type { ChainDetail, ChainLink, RunDetail, Runs, ScheduleDetail, ScheduleRequest } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { isEnded, mayStep } from "./state.ts";
 import type { Job, RunStore } from "./store.ts";
+import { whyAtRest } from "./triggers/chain.ts";
 import { upcomingRuns } from "./upcoming.ts";
 
 interface ServiceParts {
@@ -39,6 +40,10 @@ export function makeService(parts: ServiceParts): Runs {
     job: (stack) => jobs.get(stack),
     start: (request) => start(parts, { ...request, job: jobs.get(request.stack), rerunOf: null }),
     run: async (id) => detail(await find(id)),
+    async followers(id) {
+      await find(id);
+      return store.followers(id);
+    },
     runs: async (filter, page) => (await store.runs(filter, page)).map(detail),
     async cancel(id, actor) {
       await find(id);
@@ -54,6 +59,7 @@ export function makeService(parts: ServiceParts): Runs {
       if (file) return file;
       throw new WaybillError("NOT_FOUND", `run ${id} has left no file ${JSON.stringify(path.slice(0, 200))}`);
     },
+    chain: (stack) => chainOf(jobs, jobs.get(stack)),
     schedules: (stack) => scheduleDetails(parts, jobs.get(stack)),
     async pauseSchedule(request) {
       const pause = { by: request.actor.name, reason: request.reason, at: clock.now().toISOString() };
@@ -62,6 +68,24 @@ export function makeService(parts: ServiceParts): Runs {
     resumeSchedule: (request) => savePause(parts, request, null),
     upcoming: (stack) => upcomingRuns(parts.schedules, jobs.get(stack), clock.now()),
     changes,
+  };
+}
+
+function chainOf(jobs: Pick<JobBook, "all">, job: Job): ChainDetail {
+  const { repository, environment, deployment } = job.stack;
+  const linksOf = (follower: Job): readonly ChainLink[] =>
+    (follower.workload.spec.after ?? []).map((entry) => ({
+      entry,
+      follower: follower.stack,
+      rest: whyAtRest(follower),
+    }));
+  const neighbours = jobs
+    .all()
+    .filter(({ stack }) => stack.repository === repository && stack.environment === environment);
+  return {
+    after: linksOf(job),
+    followedBy: neighbours.flatMap(linksOf).filter(({ entry }) => entry.job === deployment),
+    events: (job.workload.spec.events ?? []).map(({ name }) => name),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { StackName } from "../core/stack.ts";
-import type { PauseView } from "../release/views.ts";
+import type { DeployJobView, DeployPhase, PauseView } from "../release/views.ts";
 import type { Callback, ParameterValues, Revision, Run, RunOrigin, RunOutcome, RunStatus } from "./run.ts";
 import type { RunState } from "./state.ts";
 
@@ -25,6 +25,8 @@ export interface NewRun {
   readonly history: readonly [RunStatus, ...RunStatus[]];
   readonly attempt: number;
   readonly callback: string | null;
+  /** It ends as it is accepted, and somebody may follow it. */
+  readonly isChainDue?: boolean;
 }
 
 /** A step to another state, with what is known from then on. */
@@ -36,6 +38,8 @@ export interface RunChange {
   readonly startedAt?: Date | null;
   readonly endedAt?: Date | null;
   readonly outcome?: RunOutcome | null;
+  /** It has ended, and somebody may follow it. */
+  readonly isChainDue?: boolean;
 }
 
 export interface RunFilter {
@@ -62,7 +66,7 @@ export interface RunStore {
 
   /**
    * Accepts runs, and moves the marks of the schedules that they come from, in one transaction. Answers those that are
-   * new: a schedule's time that was accepted before is left out.
+   * new: what was started before by the same schedule's time, run, event or deploy is left out.
    */
   accept(runs: readonly NewRun[], marks?: readonly ScheduleMark[]): Promise<readonly Run[]>;
   /** Of one job, or of all. */
@@ -84,6 +88,23 @@ export interface RunStore {
   unsettledCallbacks(): Promise<readonly Run[]>;
   settleCallback(id: string, callback: Pick<Callback, "settled" | "reason">): Promise<void>;
 
+  /** Ended runs of which it was not looked at who follows them, oldest first. */
+  chainsDue(limit: number): Promise<readonly Run[]>;
+  /** That was looked at: unless a run has gone on since. */
+  settleChains(settled: readonly ChainNote[]): Promise<void>;
+  /** Those that a run's end has started, oldest first. */
+  followers(id: string): Promise<readonly Run[]>;
+  /** The run of a job that one thing has started. */
+  caused(stack: StackName, origin: RunOrigin): Promise<Run | null>;
+
+  /** The newest run around a deployment's switches; null before the first. */
+  deployStep(stack: StackName, phase: DeployPhase): Promise<DeployStep | null>;
+  saveDeployStep(step: DeployStep): Promise<void>;
+  /** Says how the run of a step ended; nothing where a newer one has taken its place. */
+  endDeployStep(run: string, end: Pick<DeployStep, "state" | "reason">): Promise<void>;
+  /** Those whose run had not ended when it was last looked at. */
+  runningDeploySteps(): Promise<readonly DeployStep[]>;
+
   /** Those that hold slots, in the order in which they were accepted. */
   live(): Promise<readonly Run[]>;
   /** A job's first waiting runs, in the order in which they are to start, due or not. */
@@ -94,6 +115,26 @@ export interface RunStore {
   stepAll(stack: StackName, from: readonly RunState[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
   /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
   prune(stack: StackName, kept: number): Promise<readonly string[]>;
+}
+
+/** A job's run around a deployment's switch. */
+export interface DeployStep {
+  /** Of the deployment. */
+  readonly stack: StackName;
+  readonly phase: DeployPhase;
+  readonly snapshot: number;
+  /** Of the revision. */
+  readonly digest: string;
+  readonly job: string;
+  readonly run: string;
+  readonly state: DeployJobView["state"];
+  readonly reason: string;
+}
+
+export interface ChainNote {
+  readonly run: Pick<Run, "id" | "status" | "attempt">;
+  /** Why somebody was not started; empty when there is nothing to say. */
+  readonly note: string;
 }
 
 export interface Queue {

@@ -15,6 +15,8 @@ import type { Target } from "../targets/target.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import type { Endpoint } from "../gateway/mirror.ts";
 import type { Runs } from "../runs/runs.ts";
+import type { EventStore } from "../runs/triggers/event-store.ts";
+import type { Events } from "../runs/triggers/events.ts";
 import type { Base } from "./base.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
@@ -37,6 +39,8 @@ interface DoorsParts {
   readonly stacks: StackShelf;
   readonly room: ReturnType<typeof makeReleaseRoom>;
   readonly runs: Runs;
+  readonly events: Events;
+  readonly eventStore: Pick<EventStore, "prune">;
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn: Spawn;
@@ -85,10 +89,12 @@ interface Entrances {
 }
 
 async function openHttp(parts: DoorsParts, { gitEndpoint, webhooks }: Entrances): Promise<Endpoint> {
-  const { base, access, routes, secrets, stacks, target, sources, room, runs, clock, log, closers, stopping } = parts;
+  const { base, access, routes, secrets, stacks, target, sources, room, runs, events, clock, log, closers, stopping } =
+    parts;
   const app = makeHttpApp({
     release: room.release,
     runs,
+    events,
     access,
     accessRule: async (stack) => (await routes.list(stack))[0]?.access ?? null,
     git: gitEndpoint,

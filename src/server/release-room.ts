@@ -5,6 +5,7 @@ import { makeSlots, type Slots } from "../core/slots.ts";
 import type { Git } from "../git/git.ts";
 import type { PushGate } from "../intake/push-gate.ts";
 import { makeAnnouncer } from "../release/apply/announce.ts";
+import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import { makeDriftNotes } from "../release/apply/drift.ts";
 import { makeDriver, type Step } from "../release/apply/drive.ts";
 import { makeObserver } from "../release/apply/status.ts";
@@ -28,6 +29,8 @@ interface ReleaseRoomParts {
   readonly git: Git;
   readonly store: ReleaseStore;
   readonly deployer: Deployer;
+  /** The runs of jobs around switches; null where nobody runs jobs. */
+  readonly deployRuns: DeployRuns | null;
   readonly secrets: SecretVersions;
   readonly remoteKeys: Pick<RemoteKeys, "save">;
   readonly context: SpecContext;
@@ -52,7 +55,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const here = makeSlots({ running: maxParallelHere });
   const elsewhere = makeSlots({ running: maxParallelElsewhere });
   const slotsOf = (target: string): Slots => (parts.isElsewhere(target) ? elsewhere : here);
-  const driver = makeDriver({ store, deployer, steps, clock, log, slotsOf });
+  const driver = makeDriver({ store, deployer, steps, clock, log, slotsOf, deployRuns: parts.deployRuns });
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
   const announce = makeAnnouncer({ driver, deployer, log });

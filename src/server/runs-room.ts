@@ -1,9 +1,10 @@
 import { systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { StackName } from "../core/stack.ts";
+import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { Release } from "../release/release.ts";
-import { makeRunsRoom } from "../runs/room.ts";
-import type { Runs } from "../runs/runs.ts";
+import { makeRunsRoom, type RunsRoom } from "../runs/room.ts";
+import type { EventStore } from "../runs/triggers/event-store.ts";
 import { makeSchedules } from "../runs/schedules/times.ts";
 import type { Database } from "../store/database.ts";
 import { makeRunStore } from "../store/runs/run-store.ts";
@@ -13,17 +14,22 @@ import type { Closers } from "./closers.ts";
 
 interface RunsParts {
   readonly db: Database;
+  readonly eventStore: EventStore;
   readonly target: Target;
   readonly secrets: Secrets;
   readonly release: Pick<Release, "events">;
   readonly log: Log;
   readonly closers: Closers;
+  /** Told of who runs jobs around switches, once that is somebody. */
+  readonly onDeployRuns: (runs: DeployRuns) => void;
 }
 
 /** Takes over the runs that outlived the last server, and goes on with jobs' schedules. */
-export async function openRuns({ db, target, secrets, release, log, closers }: RunsParts): Promise<Runs> {
+export async function openRuns(parts: RunsParts): Promise<Pick<RunsRoom, "runs" | "events">> {
+  const { db, target, secrets, release, log, closers } = parts;
   const room = makeRunsRoom({
     store: makeRunStore(db),
+    eventStore: parts.eventStore,
     schedules: makeSchedules(),
     executorOf: (name) => target.executor?.({ target: name }) ?? null,
     secrets,
@@ -39,7 +45,22 @@ export async function openRuns({ db, target, secrets, release, log, closers }: R
     await room.close();
   });
   await room.begin();
-  return room.runs;
+  parts.onDeployRuns(room.deployRuns);
+  return room;
+}
+
+/** Stands for what comes later: applies may begin before runs do. */
+export function lateDeployRuns(): { readonly runs: DeployRuns; set(runs: DeployRuns): void } {
+  const { promise, resolve } = Promise.withResolvers<DeployRuns>();
+  return { runs: { begin: async (run, signal) => (await unless(signal, promise)).begin(run, signal) }, set: resolve };
+}
+
+async function unless<Value>(signal: AbortSignal, value: Promise<Value>): Promise<Value> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  return Promise.race([value, aborted]).finally(() => signal.removeEventListener("abort", abort));
 }
 
 type Events = ReturnType<Release["events"]>;

@@ -102,12 +102,19 @@ interface ServerFields {
   readonly replicas?: number | ReplicasSpec;
 }
 
+/** Jobs that run around the switch to a new revision. */
+export interface DeploySpec {
+  readonly before?: string;
+  readonly after?: string;
+}
+
 export interface ComponentSpec extends WorkloadFields, ServerFields {
   readonly kind?: "service" | "worker";
 }
 
 export interface ServiceFields extends Common, WorkloadFields, ServerFields {
   readonly rollout?: Rollout;
+  readonly deploy?: DeploySpec;
   readonly subdomain?: string;
   readonly access?: AccessSpec;
   readonly routes?: readonly RouteSpec[];
@@ -117,15 +124,35 @@ export interface ServiceFields extends Common, WorkloadFields, ServerFields {
 
 export interface WorkerFields extends Common, WorkloadFields {
   readonly rollout?: Rollout;
+  readonly deploy?: DeploySpec;
   readonly replicas?: number | ReplicasSpec;
 }
 
 export interface JobFields extends Common, WorkloadFields {
   readonly parameters?: ParametersSpec;
   readonly schedules?: readonly ScheduleSpec[];
+  readonly after?: FollowSpec | readonly FollowSpec[];
+  readonly events?: readonly EventSpec[];
   readonly concurrency?: ConcurrencySpec;
   readonly retries?: RetriesSpec;
   readonly timeout?: string;
+}
+
+/** How a run can end, as files say it. */
+export type Ending = "completed" | "failed" | "timed-out" | "crashed" | "cancelled";
+
+export interface FollowSpec {
+  readonly job: string;
+  readonly state?: Ending | readonly Ending[];
+  readonly delay?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+}
+
+export interface EventSpec {
+  readonly name: string;
+  /** JSON pointers into the event's body, by parameter. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 export interface ConcurrencySpec {
@@ -148,6 +175,7 @@ export interface SiteFields extends Common {
   readonly folder?: string;
   readonly spa?: boolean;
   readonly env?: Readonly<Record<string, Scalar>>;
+  readonly deploy?: DeploySpec;
   readonly subdomain?: string;
   readonly access?: AccessSpec;
   readonly routes?: readonly { readonly subdomain: string; readonly access?: AccessSpec }[];

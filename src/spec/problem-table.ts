@@ -102,6 +102,16 @@ export const problemTable = {
   RRULE_INVALID: { meaning: "A recurrence rule is not one, or never fires.", remedy: "See RFC 5545, section 3.3.10." },
   TIMEZONE_UNKNOWN: { meaning: "There is no such time zone.", remedy: "Use an IANA name such as `Europe/Berlin`." },
   TIME_INVALID: { meaning: "A point in time is not one.", remedy: "Write `2026-01-01T00:00:00Z`." },
+  JOB_UNKNOWN: {
+    meaning: "`after` or `deploy` names a job that these files do not have.",
+    remedy: "Correct the name, or add the job.",
+  },
+  JOB_CIRCLE: {
+    meaning: "Jobs follow each other in a circle: none of them would ever stop.",
+    remedy: "Take one `after` out.",
+  },
+  AFTER_DUPLICATE: { meaning: "Two entries of `after` have one name.", remedy: "Give one of them another `name`." },
+  EVENT_DUPLICATE: { meaning: "A job names an event twice.", remedy: "Remove one of the two." },
   SCHEDULE_DUPLICATE: { meaning: "Two schedules of a job have one name.", remedy: "Rename one of them." },
   PARAMETER_SCHEMA: { meaning: "The schema of a job's parameters is not one.", remedy: "Write JSON Schema 2020-12." },
   PARAMETER_PATTERN: {

@@ -1,11 +1,20 @@
 import { environmentName } from "../core/names.ts";
 import type { SpecContext } from "./context.ts";
-import type { DeploymentSpec, JobFields, JobSpec, ServiceSpec, SiteSpec, WorkerSpec } from "./deployment.ts";
+import type {
+  DeploymentSpec,
+  FollowSpec,
+  JobFields,
+  JobSpec,
+  ServiceSpec,
+  SiteSpec,
+  WorkerSpec,
+} from "./deployment.ts";
 import { overlay } from "./overlay.ts";
 import { deploymentAccess, mergeAccess, resolveComponents, resolveReplicas, resolveServer } from "./resolve/server.ts";
 import { duration, resolveSource, resolveWorkload, sortedEntries, textMap } from "./resolve/workload.ts";
 import type {
   ResolvedDeployment,
+  ResolvedFollow,
   ResolvedJob,
   ResolvedRoute,
   ResolvedService,
@@ -77,6 +86,7 @@ function resolveService(spec: ServiceSpec, environment: string, context: SpecCon
     ...resolveWorkload(spec, context),
     ...server,
     rollout: spec.rollout ?? null,
+    ...(spec.deploy && { deploy: spec.deploy }),
     access,
     routes: [own, ...further],
     components,
@@ -99,6 +109,7 @@ function resolveWorker(spec: WorkerSpec, environment: string, context: SpecConte
     ...resolveWorkload(spec, context),
     replicas: resolveReplicas(spec.replicas),
     rollout: spec.rollout ?? null,
+    ...(spec.deploy && { deploy: spec.deploy }),
   };
 }
 
@@ -126,6 +137,8 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
       },
       isActive: schedule.active ?? true,
     })),
+    ...(spec.after && { after: [spec.after].flat().map((entry) => resolveFollow(entry, values)) }),
+    ...(spec.events && { events: spec.events.map(({ name, parameters = {} }) => ({ name, parameters })) }),
     concurrency: resolveConcurrency(spec.concurrency),
     retries: {
       limit: spec.retries?.limit ?? 0,
@@ -134,6 +147,16 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
       jitter: spec.retries?.jitter ?? 0,
     },
     timeoutSeconds: spec.timeout === undefined ? null : duration(spec.timeout, 0),
+  };
+}
+
+function resolveFollow({ name, job, state, delay, parameters }: FollowSpec, values: object): ResolvedFollow {
+  return {
+    name: name ?? job,
+    job,
+    states: [state ?? "completed"].flat().toSorted(),
+    delaySeconds: duration(delay, 0),
+    parameters: { ...values, ...parameters },
   };
 }
 
@@ -172,6 +195,7 @@ function resolveSite(spec: SiteSpec, environment: string): ResolvedSite {
     folder: spec.folder ?? ".",
     spa: spec.spa ?? false,
     env: textMap(spec.env),
+    ...(spec.deploy && { deploy: spec.deploy }),
     access,
     routes: [{ subdomain: spec.subdomain ?? spec.name, access }, ...further],
   };

@@ -1,6 +1,6 @@
 import type { DeploymentName, EnvironmentName } from "../core/names.ts";
 import type { GpuSpec } from "./context.ts";
-import type { Backoff, CatchUp, Rollout, State, Visibility, WhenFull } from "./deployment.ts";
+import type { Backoff, CatchUp, DeploySpec, Ending, Rollout, State, Visibility, WhenFull } from "./deployment.ts";
 
 /**
  * A deployment in one environment: overlays merged, every default filled in, durations in seconds, sizes in numbers.
@@ -109,6 +109,7 @@ export type ResolvedComponent =
 export type ResolvedService = ResolvedCommon & { readonly kind: "service" } & ResolvedWorkload &
   ResolvedServer & {
     readonly rollout: Rollout | null;
+    readonly deploy?: DeploySpec;
     readonly access: ResolvedAccess;
     readonly routes: readonly ResolvedRoute[];
     /** Empty for a deployment of one part. */
@@ -121,6 +122,7 @@ export type ResolvedWorker = ResolvedCommon & { readonly kind: "worker" } & Reso
     readonly replicas: ResolvedReplicas;
     /** Null: beside the old revision where there is room for both, else in its place. */
     readonly rollout: Rollout | null;
+    readonly deploy?: DeploySpec;
   };
 
 export interface ResolvedSchedule {
@@ -144,12 +146,33 @@ export interface ResolvedSchedule {
   readonly isActive: boolean;
 }
 
+/** A run of another job after whose end one of this job starts. */
+export interface ResolvedFollow {
+  /** Unique within the job. */
+  readonly name: string;
+  readonly job: string;
+  /** Sorted. */
+  readonly states: readonly Ending[];
+  readonly delaySeconds: number;
+  /** The job's values with the entry's own over them. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+export interface ResolvedEvent {
+  readonly name: string;
+  /** JSON pointers (RFC 6901) into the event's body, by parameter. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
 export type ResolvedJob = ResolvedCommon & { readonly kind: "job" } & ResolvedWorkload & {
     readonly parameters: {
       readonly schema: Readonly<Record<string, unknown>>;
       readonly values: Readonly<Record<string, unknown>>;
     };
     readonly schedules: readonly ResolvedSchedule[];
+    /** Absent where there are none: the digests of files without them are what they were. */
+    readonly after?: readonly ResolvedFollow[];
+    readonly events?: readonly ResolvedEvent[];
     /** `limit` null: as many runs at once as are started. */
     readonly concurrency: {
       readonly limit: number | null;
@@ -178,6 +201,7 @@ export type ResolvedSite = ResolvedCommon & {
   /** Unknown paths answer with index.html. */
   readonly spa: boolean;
   readonly env: Readonly<Record<string, string>>;
+  readonly deploy?: DeploySpec;
   readonly access: ResolvedAccess;
   readonly routes: readonly Omit<ResolvedRoute, "port" | "protocol" | "component">[];
 };

@@ -6,6 +6,7 @@ import type { DeliverySchema } from "./deliveries.ts";
 import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
+import type { EventSchema } from "./runs/events.ts";
 import type { RunSchema } from "./runs/tables.ts";
 import type { ActivitySchema } from "./sleep/book.ts";
 import type { QuestionSchema } from "./replicas/questions.ts";
@@ -21,6 +22,7 @@ export interface Schema
     RouteSchema,
     RemoteKeysSchema,
     RunSchema,
+    EventSchema,
     ActivitySchema,
     QuestionSchema {
   migrations: MigrationTable;

@@ -71,6 +71,8 @@ export function makeFakeRuns(): Runs & { tell(change: Partial<Run>): void } {
       const body = new Blob([path]);
       return { bytes: body.size, body: body.stream() };
     },
+    followers: async () => [],
+    chain: () => ({ after: [], followedBy: [], events: [] }),
     schedules,
     async pauseSchedule({ actor, reason }) {
       pause = { by: actor.name, reason, at: "2026-03-04T10:15:00.000Z" };
@@ -107,5 +109,6 @@ function sampleRun(): Run {
     endedAt: null,
     outcome: null,
     callback: null,
+    chainNote: "",
   };
 }

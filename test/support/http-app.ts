@@ -58,6 +58,12 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl 
   const dependencies: HttpDependencies = {
     release,
     runs,
+    events: {
+      receive: async () => ({ isRepeated: false }),
+      event: async (address) => ({ ...address, jobs: ["ranker"], keys: [], deliveries: [] }),
+      newKey: async () => new Secret("whsec_x"),
+      endFormerKeys: async () => undefined,
+    },
     access: fakeAccess(url),
     // Viewers may see the ranker, and nothing else.
     accessRule: async ({ deployment }) =>

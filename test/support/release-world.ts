@@ -26,6 +26,7 @@ export async function releaseWorld() {
     git,
     store,
     deployer,
+    deployRuns: null,
     secrets: { versions: async () => secretVersions },
     remoteKeys: { save: async () => undefined },
     context: defaultContext,

@@ -1,3 +1,5 @@
+import { makeCipher } from "../../src/core/cipher.ts";
+import { makeEventStore } from "../../src/store/runs/events.ts";
 import type { Clock } from "../../src/core/clock.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import type { TreeSha } from "../../src/core/names.ts";
@@ -149,6 +151,7 @@ export function makeTestRoom({
 }: RoomOptions): RunsRoom {
   return makeRunsRoom({
     store,
+    eventStore: makeEventStore(db, makeCipher(new Uint8Array(32))),
     schedules: makeSchedules(),
     executorOf: () => executor,
     secrets: {

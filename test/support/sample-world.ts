@@ -21,6 +21,7 @@ const deployment = (name: string, rest: Partial<DeploymentView> = {}): Deploymen
   updatedAt: minutesAgo(12),
   pause: null,
   drift: [],
+  deployJobs: [],
   ...rest,
 });
 

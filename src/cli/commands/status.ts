@@ -35,6 +35,7 @@ const scriptFields = [
   "commit",
   "url",
   "drift",
+  "deployJobs",
 ] as const satisfies readonly (keyof DeploymentView)[];
 
 export const statusFields = (deployment: DeploymentView): Record<string, unknown> =>
@@ -110,6 +111,7 @@ function statusLines(context: CommandContext, deployments: readonly DeploymentVi
     ...lines.flatMap((line, index) => [
       line,
       ...reasonLines(deployments[index]),
+      ...jobLines(deployments[index]),
       ...driftLines(deployments[index]?.drift ?? [], context.now()),
     ]),
   ];
@@ -117,6 +119,19 @@ function statusLines(context: CommandContext, deployments: readonly DeploymentVi
 
 const driftLines = (drift: readonly DriftView[], now: Date): readonly string[] =>
   drift.map((one) => `    changed: ${printable(driftWords(one))}${one.at === null ? "" : `, ${ago(one.at, now)}`}`);
+
+/** What became of the jobs around its switch, where that is no part of its reason. */
+function jobLines(deployment: DeploymentView | undefined): readonly string[] {
+  const jobs = (deployment?.deployJobs ?? []).filter(({ phase, state }) => phase === "after" && state !== "completed");
+  return jobs.flatMap(({ job, run, snapshot, state, reason }) => {
+    const why = reason === "" ? "" : ` is ${reason}`;
+    return printable(
+      `run ${run} of job ${job} after snapshot ${snapshot} ${state === "failed" ? `failed:${why}` : "goes on"}`,
+    )
+      .split("\n")
+      .map((line) => `    ${line}`);
+  });
+}
 
 function reasonLines(deployment: DeploymentView | undefined): readonly string[] {
   if (!deployment) return [];

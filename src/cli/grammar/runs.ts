@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Choice } from "../repository-choice.ts";
+import type { EventOptions } from "../commands/runs/event.ts";
 import type { ExecuteOptions } from "../commands/runs/execute.ts";
 import type { ListOptions } from "../commands/runs/list.ts";
 import type { ScheduleOptions } from "../commands/runs/schedules.ts";
@@ -94,7 +95,7 @@ function addRuns(program: Command, run: Run): void {
 function addSchedules(program: Command, run: Run): void {
   program
     .command("schedules <job>")
-    .description("show a job's schedules, and the runs that will come of them")
+    .description("show what starts a job by itself, and the runs that will come of its schedules")
     .option("--pause <schedule>", "pause this one until it is resumed, whatever is deployed meanwhile")
     .option("--resume <schedule>", "end its pause")
     .option("--note <text>", "why")
@@ -102,5 +103,15 @@ function addSchedules(program: Command, run: Run): void {
     .addOption(environmentOption())
     .action((job: string, options: ScheduleOptions & Choice & Json) =>
       run(async (context) => (await import("../commands/runs/schedules.ts")).schedules(context, job, options), options),
+    );
+  program
+    .command("event <event>")
+    .description("show an event that starts jobs: its address, and what came of it")
+    .option("--new-secret", "make a secret to sign it with, shown once; the one before stays valid")
+    .option("--end-former-secret", "only the newest secret is valid from now on")
+    .addOption(repositoryOption())
+    .addOption(environmentOption())
+    .action((name: string, options: EventOptions & Json) =>
+      run(async (context) => (await import("../commands/runs/event.ts")).event(context, name, options), options),
     );
 }

@@ -41,6 +41,7 @@ export function DeploymentPage({ visitor, deployment, now, inside }: DeploymentP
       <div id="summary" data-live>
         <Summary deployment={deployment} now={now} />
         {inside?.environment && <HoldBanner environment={inside.environment} mayAct here={here} now={now} />}
+        {inside && <DeployJobs jobs={deployment.deployJobs} />}
         {inside && <Acts deployment={deployment} here={here} />}
       </div>
       {inside && (
@@ -84,6 +85,24 @@ function Summary({ deployment, now }: { deployment: DeploymentView; now: Date })
         ))}
       </dl>
     </div>
+  );
+}
+
+/** What ran around its last switch. */
+function DeployJobs({ jobs }: { jobs: DeploymentView["deployJobs"] }): JSX.Element {
+  if (jobs.length === 0) return <></>;
+  return (
+    <ul class="deploy-jobs" aria-label="Jobs around its deploy">
+      {jobs.map(({ phase, job, run, snapshot, state, reason }) => (
+        <li>
+          {`${phase === "before" ? "Before" : "After"} snapshot ${snapshot}: ${job}, `}
+          <a id={`deploy-${phase}`} href={`/runs/${run}`}>
+            {state}
+          </a>
+          {reason !== "" && <p class="why">{reason}</p>}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -6,6 +6,7 @@ import type { Ahead, Deployer } from "../deployer.ts";
 import type { EnvironmentRef } from "../release.ts";
 import type { Facts } from "../snapshots/settle.ts";
 import type { Workload } from "../workload.ts";
+import { jobOf } from "./deploy-jobs.ts";
 import type { Driver } from "./drive.ts";
 
 export interface News extends Ahead {
@@ -55,6 +56,8 @@ function newWorkloads(
     const row = known.rows.find(({ stack }) => stack.deployment === definition.name);
     const desired = desiredOf({ repository, environment, deployment: definition.name }, definition, known);
     const isNews = row?.desiredDigest !== desired.desiredDigest && desired.blocked === null;
-    return isNews && desired.workload !== null ? [desired.workload] : [];
+    // Its program is not to run before its job has.
+    const isFirst = jobOf(desired, "before") === null;
+    return isNews && isFirst && desired.workload !== null ? [desired.workload] : [];
   });
 }

@@ -6,6 +6,7 @@ import type { Log } from "../../core/log.ts";
 import type { Slots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
+import { afterSwitch, beforeSwitch, type BegunDeployRun, type DeployRuns } from "./deploy-jobs.ts";
 import { heirsSettled, missingHeir } from "./heirs.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeploymentState } from "../views.ts";
@@ -26,6 +27,8 @@ export interface Driver {
   restore(stack: StackName): void;
   /** Resolves once nothing is left to do for the stack at this moment, retries of failures aside. */
   settled(stack: StackName): Promise<void>;
+  /** Resolves once it is settled and the job that follows its switch has ended, or goes on for long. */
+  quiet(stack: StackName): Promise<void>;
   isBusy(stack: StackName): boolean;
   close(): Promise<void>;
 }
@@ -38,6 +41,8 @@ interface DriverParts {
   readonly log: Log;
   /** What bounds how many stacks of a target are applied at once. */
   readonly slotsOf: (target: string) => Slots;
+  /** Runs the jobs around switches; null where nobody does. */
+  readonly deployRuns: DeployRuns | null;
 }
 
 /** One stack's work: at most one pass at a time, and always one more when something changed meanwhile. */
@@ -73,6 +78,7 @@ export function makeDriver(parts: DriverParts): Driver {
   const workers = new Map<string, Worker>();
   const idle = makeWaiters();
   const closing = new AbortController();
+  const afters = makeAfters(parts, closing.signal);
 
   async function work(stack: StackName, worker: Worker): Promise<void> {
     const key = stackKey(stack);
@@ -85,10 +91,17 @@ export function makeDriver(parts: DriverParts): Driver {
       const row = await parts.store.deployment(stack).catch(() => null);
       // Not within the gate: many that wait there would keep out whom they wait for.
       if (row) await heirsSettled(parts.store, row, { settled, signal });
+      const say = (message: string): void => {
+        parts.steps.publish({ stack, state: "starting", message, url: null, at: parts.clock.now() });
+      };
+      const switching = { store: parts.store, runs: parts.deployRuns };
+      const refusal = row ? await beforeSwitch(switching, row, { settled, say, signal }) : null;
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
       // Whoever changes a row wakes its worker: one that nobody woke is as it was read.
       const known = (): DeploymentRow | null => (worker.isDirty ? null : row);
-      const pass = await slots.run(() => applyOnce(parts, { stack, row: known(), signal, attempt, restore }));
+      const pass = await slots.run(() =>
+        applyOnce(parts, { stack, row: known(), signal, attempt, restore, refusal, onLive: afters.follow }),
+      );
       worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -129,11 +142,52 @@ export function makeDriver(parts: DriverParts): Driver {
       running.isRestoring = true;
     },
     settled,
+    async quiet(stack) {
+      await settled(stack);
+      await afters.ended(stack);
+    },
     isBusy: (stack) => workers.has(stackKey(stack)),
     async close() {
       closing.abort(new Error("the server is stopping"));
       await Promise.all([...workers.values()].map(({ done }) => done));
+      await afters.close();
     },
+  };
+}
+
+// Whoever pushed is not kept for longer than this by what follows.
+const longestFollowMs = 120_000;
+
+/** Tells how the runs end that follow switches; nothing depends on it. */
+function makeAfters({ steps, clock, log }: DriverParts, signal: AbortSignal) {
+  const following = new Map<string, Promise<void>>();
+
+  async function tell(stack: StackName, run: BegunDeployRun, url: string | null): Promise<void> {
+    const { text } = await run.ended(signal);
+    const message = `run ${run.id} (deploy.after) is ${text}`;
+    steps.publish({ stack, state: "ready", message, url, at: clock.now() });
+  }
+
+  return {
+    follow(stack: StackName, run: BegunDeployRun, url: string | null): void {
+      const key = stackKey(stack);
+      const ended = tell(stack, run, url)
+        .catch((error: unknown) => {
+          if (!signal.aborted) log.warn({ stack: key, err: error }, "a run after a switch was lost sight of");
+        })
+        .finally(() => {
+          if (following.get(key) === ended) following.delete(key);
+        });
+      following.set(key, ended);
+    },
+    async ended(stack: StackName): Promise<void> {
+      const ended = following.get(stackKey(stack));
+      if (!ended) return;
+      const over = new AbortController();
+      const time = clock.sleep(longestFollowMs, over.signal).catch(() => undefined);
+      await Promise.race([ended, time]).finally(() => over.abort());
+    },
+    close: async (): Promise<void> => void (await Promise.all(following.values())),
   };
 }
 
@@ -174,6 +228,10 @@ interface Attempt {
   readonly signal: AbortSignal;
   readonly attempt: number;
   readonly restore: boolean;
+  /** Why the new revision may not take over; null when it may. */
+  readonly refusal: WaybillError | null;
+  /** Told of the run that follows the switch. */
+  readonly onLive: (stack: StackName, run: BegunDeployRun, url: string | null) => void;
 }
 
 /** One pass over a stack. Never throws: what goes wrong becomes the deployment's state. */
@@ -189,7 +247,8 @@ async function applyOnce(parts: DriverParts, options: Attempt): Promise<Pass> {
     }
     const isUnchanged = isSettled(row) && (!restore || row.desiredDigest !== row.appliedDigest);
     if (row.blocked !== null || isUnchanged) return "settled";
-    return await apply(parts, row, { signal, restore });
+    if (options.refusal) throw options.refusal;
+    return await apply(parts, row, options);
   } catch (thrown) {
     if (signal.aborted) return "settled";
     const error = asWaybillError(thrown);
@@ -220,11 +279,7 @@ async function remove({ store, deployer, steps, clock }: DriverParts, row: Deplo
   return "settled" as const;
 }
 
-async function apply(
-  parts: DriverParts,
-  row: DeploymentRow,
-  { signal, restore }: Pick<Attempt, "signal" | "restore">,
-): Promise<Pass> {
+async function apply(parts: DriverParts, row: DeploymentRow, { signal, restore, onLive }: Attempt): Promise<Pass> {
   const { store, deployer, steps, clock } = parts;
   const { stack, workload, desiredDigest } = row;
   if (!workload) return "settled";
@@ -245,6 +300,8 @@ async function apply(
   } finally {
     await writes;
   }
+  // Before it is written that the revision is live: whatever happens meanwhile, its job is begun.
+  const after = await afterSwitch({ store, runs: parts.deployRuns }, row, signal);
   const { state, reason } = applied.status;
   const isCurrent = await store.recordApplied(stack, {
     digest: desiredDigest,
@@ -254,6 +311,7 @@ async function apply(
     isApplied: true,
   });
   if (isCurrent) steps.publish({ stack, state, message: reason || state, url: applied.url, at: clock.now() });
+  if (after) onLive(stack, after, applied.url);
   return isCurrent ? "settled" : "again";
 }
 

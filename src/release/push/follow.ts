@@ -8,7 +8,7 @@ import type { Outcome, Watcher } from "../snapshots/watch.ts";
 
 interface FollowParts {
   readonly watcher: Pick<Watcher, "look">;
-  readonly driver: Pick<Driver, "settled">;
+  readonly driver: Pick<Driver, "quiet">;
   readonly steps: Feed<Step>;
   readonly clock: Clock;
 }
@@ -31,7 +31,7 @@ export function makePushFollow(parts: FollowParts) {
       if (isAsItShouldBe(outcome)) yield "nothing to do: everything is as it should be.";
       return;
     }
-    void Promise.all(stacks.map((stack) => driver.settled(stack))).then(() => ended.abort());
+    void Promise.all(stacks.map((stack) => driver.quiet(stack))).then(() => ended.abort());
     const tally = new Map<string, Step>();
     const watched = new Set(stacks.map(stackKey));
     for await (const step of all) {

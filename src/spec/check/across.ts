@@ -3,6 +3,7 @@ import type { Finding, Path } from "../problem.ts";
 import type { RepositorySettings } from "../repository-settings.ts";
 import { nearest } from "../rules/nearest.ts";
 import type { Claim } from "./claims.ts";
+import { findLinkProblems } from "./links.ts";
 import type { CheckedDocument, CheckedFile } from "./file.ts";
 
 /** A problem between files, before its position is known: to find it the file is read once more. */
@@ -28,6 +29,7 @@ export function findCrossProblems(
     for (const claim of document.claims.everywhere) claimLabel(everywhere, { document, claim }, findings);
   }
   environmentRoutes(unique, everywhere, findings);
+  findings.push(...findLinkProblems(unique, { isComplete: files.every(({ problems }) => problems.length === 0) }));
   if (settings !== undefined) unknownEnvironments(documents, settings, findings);
   return findings;
 }

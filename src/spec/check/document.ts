@@ -162,7 +162,7 @@ function overlayProblems({ draft, document, known }: OverlayCheck, tools: Tools)
     // What is missing from the base makes the whole invalid in each environment: said once, of the base.
     const isShapeKnown = known.some(({ path }) => path[0] !== "environments") || mergesNoShapes(over);
     const shape = isShapeKnown ? [] : shapeProblems(merged, draft.kind, tools);
-    const needsParameters = Object.hasOwn(over, "parameters") || Object.hasOwn(over, "schedules");
+    const needsParameters = ["parameters", "schedules", "after", "events"].some((key) => Object.hasOwn(over, key));
     findings.push(...relocated(shape, environment, over, told));
     if (findings.length > maxFindings) return findings;
     const ruled = ruleProblems(
@@ -203,7 +203,7 @@ function identity({ path, code, message }: Finding): string {
 }
 
 /** As much of a path as the overlay itself writes. */
-function within(over: object, path: Path): Path {
+export function within(over: object, path: Path): Path {
   let value: unknown = over;
   for (const [index, step] of path.entries()) {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return path.slice(0, index);

@@ -3,6 +3,7 @@ import { formatPath } from "../problem.ts";
 import type { ParameterCheck } from "../parameters/parameters.ts";
 import type { ScheduleSpec } from "../deployment.ts";
 import type { Drafted, Inspection } from "./draft.ts";
+import { didYouMean } from "./nearest.ts";
 import { parseIsoDuration } from "./quantities.ts";
 
 /** The rules of a job's schedules. What its parameters must fit is checked by `problemsOf`. */
@@ -19,7 +20,37 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
     if (schedule.name !== undefined) names.add(schedule.name);
     checkTimes(inspection, schedule, at);
   }
+  checkNames(inspection);
   checkParameters(inspection, problemsOf);
+}
+
+/** What `after` says, with where it says it. */
+export function followsOf<Entry>(after: Entry | readonly Entry[] | undefined): readonly (readonly [Entry, Path])[] {
+  if (after === undefined) return [];
+  if (!Array.isArray(after)) return [[after as Entry, ["after"]]];
+  return (after as readonly Entry[]).map((entry, index) => [entry, ["after", index]] as const);
+}
+
+function checkNames({ draft, report }: Inspection): void {
+  const followed = new Set<string>();
+  for (const [entry, at] of followsOf(draft.after)) {
+    const name = entry?.name ?? entry?.job;
+    if (name === undefined) continue;
+    if (followed.has(name)) {
+      const message = `two entries of after are called "${name}": give one of them another "name"`;
+      report([...at, entry?.name === undefined ? "job" : "name"], "AFTER_DUPLICATE", message);
+    }
+    followed.add(name);
+  }
+  const events = new Set<string>();
+  for (const [index, event] of (draft.events ?? []).entries()) {
+    if (event?.name === undefined) continue;
+    if (events.has(event.name)) {
+      const message = `event "${event.name}" is named twice: remove one of them`;
+      report(["events", index, "name"], "EVENT_DUPLICATE", message);
+    }
+    events.add(event.name);
+  }
 }
 
 const forms = ["cron", "interval", "rrule"] as const;
@@ -61,8 +92,11 @@ function timeFault(time: string): string | undefined {
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
   const { parameters } = draft;
-  const schedules = draft.schedules ?? [];
-  if (parameters === undefined && !schedules.some((schedule) => schedule?.parameters !== undefined)) return;
+  const own = [
+    ...(draft.schedules ?? []).map((schedule, index) => [schedule, ["schedules", index]] as const),
+    ...followsOf(draft.after),
+  ].flatMap(([entry, at]) => (entry?.parameters === undefined ? [] : [{ values: entry.parameters, at }]));
+  if (parameters === undefined && own.length === 0) return;
   const schema = parameters?.schema ?? {};
   const values = parameters?.values ?? {};
   const found = problemsOf(schema, values);
@@ -72,11 +106,25 @@ function checkParameters({ draft, report }: Inspection, problemsOf: ParameterChe
   }
   if (isSchemaBroken) return;
   const told = new Set(found.map(({ message }) => message));
-  for (const [index, schedule] of schedules.entries()) {
-    if (schedule?.parameters === undefined) continue;
-    for (const { path, at, code, message } of problemsOf(schema, { ...values, ...schedule.parameters })) {
+  for (const entry of own) {
+    for (const { path, at, code, message } of problemsOf(schema, { ...values, ...entry.values })) {
       // What is wrong with the job's own values is wrong in each of its schedules.
-      if (!told.has(message)) report(["schedules", index, "parameters", ...path], code, message, at);
+      if (!told.has(message)) report([...entry.at, "parameters", ...path], code, message, at);
+    }
+  }
+  checkEventParameters({ draft, report }, schema);
+}
+
+/** A parameter that no run may have cannot come from an event either. */
+function checkEventParameters({ draft, report }: Pick<Inspection, "draft" | "report">, schema: object): void {
+  const { properties, additionalProperties } = schema as { properties?: object; additionalProperties?: unknown };
+  if (additionalProperties !== false) return;
+  const known = Object.keys(properties ?? {});
+  for (const [index, event] of (draft.events ?? []).entries()) {
+    for (const name of Object.keys(event?.parameters ?? {})) {
+      if (known.includes(name)) continue;
+      const message = `${JSON.stringify(name)} is no parameter of this job.${didYouMean(name, known)}`;
+      report(["events", index, "parameters", name], "PARAMETER_INVALID", message, "key");
     }
   }
 }

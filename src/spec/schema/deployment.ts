@@ -4,7 +4,7 @@ import { field, map, object, ref, refs } from "./build.ts";
 import { jobFields, siteFields } from "./job.ts";
 import { shapes, text } from "./patterns.ts";
 import { routingFields, routingVariants } from "./routing.ts";
-import { rolloutFields, workloadFields, workloadOverlayFields } from "./workload.ts";
+import { deployFields, rolloutFields, workloadFields, workloadOverlayFields } from "./workload.ts";
 
 export const kinds = ["service", "worker", "job", "site"] as const satisfies readonly Kind[];
 
@@ -49,12 +49,23 @@ const serverNames = ["port", "health", "replicas"];
 /** The fields of each kind beside apiVersion, kind, name and environments. */
 const fieldsOfKind: Readonly<Record<Kind, Readonly<Record<string, Schema>>>> = {
   service: {
-    ...refs([...common, ...workload, ...serverNames, "rollout", "subdomain", "access", "routes", "components", "main"]),
+    ...refs([
+      ...common,
+      ...workload,
+      ...serverNames,
+      "rollout",
+      "deploy",
+      "subdomain",
+      "access",
+      "routes",
+      "components",
+      "main",
+    ]),
   },
-  worker: { ...refs([...common, ...workload, "rollout"]), replicas: ref("workerReplicas") },
+  worker: { ...refs([...common, ...workload, "rollout", "deploy"]), replicas: ref("workerReplicas") },
   job: refs([...common, ...workload, ...Object.keys(jobFields)]),
   site: {
-    ...refs([...common, "source", "build", "workingDir", "folder", "spa", "env", "subdomain", "access"]),
+    ...refs([...common, "source", "build", "workingDir", "folder", "spa", "env", "deploy", "subdomain", "access"]),
     routes: ref("siteRoutes"),
   },
 };
@@ -135,6 +146,7 @@ export const deploymentSchema = {
     ...commonFields,
     ...workloadFields,
     ...rolloutFields,
+    ...deployFields,
     ...routingFields,
     ...jobFields,
     ...siteFields,

@@ -62,6 +62,38 @@ const schedule = object(
   ["name"],
 );
 
+const follow = object(
+  {
+    job: field("The job whose runs it follows, in the same repository and environment.", ["extract"], text("name")),
+    state: field("How that run is to end, or a list of ways; `completed` by default.", [["failed", "timed-out"]], {
+      ...text("ended"),
+      type: ["string", "array"],
+      items: field("One way to end.", ["failed"], text("ended")),
+      minItems: 1,
+      uniqueItems: true,
+    }),
+    delay: field("How long after that; 0s by default.", ["5m"], text("duration")),
+    parameters: field("Laid over the job's `parameters.values` for these runs.", [{ full: true }], values),
+    name: field("What it is called within the job; the other job's name by default.", ["cleanup"], text("name")),
+  },
+  ["job"],
+);
+
+const event = object(
+  {
+    name: field("The event's name, which is part of the address that is told of it.", ["order-placed"], text("name")),
+    parameters: field(
+      "Where in the event's body, as a JSON pointer, a parameter finds its value. What is not there keeps the value of `parameters.values`.",
+      [{ order: "/data/id" }],
+      {
+        ...map(field("A place in the body.", ["/data/id"], { ...text("jsonPointer"), maxLength: 1000 })),
+        maxProperties: 100,
+      },
+    ),
+  },
+  ["name"],
+);
+
 export const jobFields: Readonly<Record<string, Schema>> = {
   parameters: field(
     "What runs can be given.",
@@ -85,6 +117,22 @@ export const jobFields: Readonly<Record<string, Schema>> = {
     list(field("One schedule: `cron`, `interval` or `rrule`.", [{ name: "pulse", interval: "PT15M" }], schedule), {
       maxItems: 100,
     }),
+  ),
+  after: field(
+    "Starts a run after each run of another job that ends in a certain way. One, or a list.",
+    [{ job: "extract", state: "completed", delay: "5m" }],
+    {
+      ...follow,
+      type: ["object", "array"],
+      items: field("One job to follow.", [{ job: "extract" }], follow),
+      minItems: 1,
+      maxItems: 50,
+    },
+  ),
+  events: field(
+    "Starts a run for each event that somebody else tells, signed (`waybill event NAME`).",
+    [[{ name: "order-placed", parameters: { order: "/data/id" } }]],
+    list(field("One event.", [{ name: "order-placed" }], event), { maxItems: 50 }),
   ),
   concurrency: field(
     "How many runs of this job may go on at once. Without it, as many as are started.",

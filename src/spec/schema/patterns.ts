@@ -85,6 +85,17 @@ export const shapes = {
     code: "FIELD_VALUE",
     wanted: "a label's value: up to 63 letters, digits, -, _ and .",
   },
+  ended: {
+    pattern: "^(?:completed|failed|timed-out|crashed|cancelled)$",
+    code: "FIELD_VALUE",
+    wanted: "how a run ends: completed, failed, timed-out, crashed or cancelled",
+  },
+  jsonPointer: {
+    // RFC 6901, section 3.
+    pattern: "^(?:/(?:[^~/]|~[01])*)*$",
+    code: "FIELD_VALUE",
+    wanted: "a JSON pointer such as /data/id",
+  },
   visible: { pattern: "\\S", code: "FIELD_EMPTY", wanted: "a text with something to see in it" },
 } as const satisfies Record<string, Shape>;
 

@@ -175,6 +175,27 @@ export const rolloutFields: Readonly<Record<string, Schema>> = {
   ),
 };
 
+/** What deployments that take over from a revision before may say. */
+export const deployFields: Readonly<Record<string, Schema>> = {
+  deploy: field(
+    "Jobs of the same files that run once for each new revision. `waybill pause`, `restart` and a rollback run none.",
+    [{ before: "migrate", after: "smoke-test" }],
+    {
+      ...object({
+        before: field(
+          "Must complete before the new revision takes over; if it fails, what ran before goes on.",
+          ["migrate"],
+          text("name"),
+        ),
+        after: field("Runs once the new revision is live; its failure is shown, and undoes nothing.", ["smoke-test"], {
+          ...text("name"),
+        }),
+      }),
+      minProperties: 1,
+    },
+  ),
+};
+
 /** The same where an overlay gives only what differs. */
 export const workloadOverlayFields: Readonly<Record<string, Schema>> = {
   sizeOverlay: field(sizeText, sizeExamples, partialSize),

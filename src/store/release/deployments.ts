@@ -88,7 +88,14 @@ export function applyQueries(db: Database) {
         .where(sameStack(stack))
         .where("workload", "is", null)
         .executeTakeFirst();
-      if (gone.numDeletedRows > 0n) await db.deleteFrom("overrides").where(sameStack(stack)).execute();
+      if (gone.numDeletedRows === 0n) return;
+      await db.deleteFrom("overrides").where(sameStack(stack)).execute();
+      await db
+        .deleteFrom("deploy_steps")
+        .where("repository", "=", stack.repository)
+        .where("environment", "=", stack.environment)
+        .where("deployment", "=", stack.deployment)
+        .execute();
     },
   } satisfies Partial<ReleaseStore>;
 }

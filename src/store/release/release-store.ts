@@ -2,6 +2,7 @@ import type { EnvironmentRef } from "../../release/release.ts";
 import type { ReleaseStore } from "../../release/store.ts";
 import type { Database } from "../database.ts";
 import { applyQueries, deploymentQueries } from "./deployments.ts";
+import { deployJobQueries } from "./deploy-jobs.ts";
 import { driftQueries } from "./drift.ts";
 import { repositoryQueries } from "./repositories.ts";
 import { snapshotQueries } from "./snapshots.ts";
@@ -14,6 +15,7 @@ export function makeReleaseStore(db: Database): ReleaseStore {
     ...applyQueries(db),
     ...overrideQueries(db),
     ...driftQueries(db),
+    ...deployJobQueries(db),
   };
 }
 

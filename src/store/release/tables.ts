@@ -2,7 +2,7 @@ import type { ColumnType, Generated } from "kysely";
 import type { Change } from "../../release/plan.ts";
 import type { SnapshotKind } from "../../release/snapshots/snapshot.ts";
 import type { DeploymentRow } from "../../release/store.ts";
-import type { DeploymentState, DriftView, PauseView } from "../../release/views.ts";
+import type { DeployJobView, DeploymentState, DeployPhase, DriftView, PauseView } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 
 export interface ReleaseSchema {
@@ -13,6 +13,20 @@ export interface ReleaseSchema {
   deployments: DeploymentsTable;
   overrides: OverridesTable;
   drift: DriftTable;
+  deploy_steps: DeployStepsTable;
+}
+
+export interface DeployStepsTable {
+  repository: string;
+  environment: string;
+  deployment: string;
+  phase: DeployPhase;
+  snapshot: number;
+  digest: string;
+  job: string;
+  run: string;
+  state: DeployJobView["state"];
+  reason: string;
 }
 
 export interface RepositoriesTable {

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Revision } from "../../runs/run.ts";
 import type { NewRun, RunStore, ScheduleMark } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
-import { runOf } from "./row.ts";
+import { causeOf, runOf } from "./row.ts";
 import type { RevisionsTable } from "./tables.ts";
 
 // PostgreSQL takes 65,535 parameters a statement.
@@ -23,9 +23,7 @@ export function acceptQueries(db: Database) {
     const rows = await transaction
       .insertInto("runs")
       .values(runs.map((run) => rowOf(run, digestOf(run.revision))))
-      .onConflict((conflict) =>
-        conflict.columns(["repository", "environment", "job", "schedule", "schedule_time"]).doNothing(),
-      )
+      .onConflict((conflict) => conflict.doNothing())
       .returningAll()
       .execute();
     return rows.map((row) => {
@@ -134,7 +132,8 @@ async function writeMarks(db: Database, marks: readonly ScheduleMark[]): Promise
 
 function rowOf(run: NewRun, revision: string) {
   const { stack, origin, history } = run;
-  const bySchedule = origin.by === "schedule";
+  const schedule = origin.by === "schedule" ? origin : null;
+  const person = origin.by === "person" ? origin : null;
   return {
     id: run.id,
     repository: stack.repository,
@@ -142,10 +141,12 @@ function rowOf(run: NewRun, revision: string) {
     job: stack.deployment,
     name: run.name,
     revision,
-    schedule: bySchedule ? origin.schedule : null,
-    schedule_time: bySchedule ? origin.time : null,
-    asked_by: bySchedule ? null : origin.name,
-    rerun_of: bySchedule ? null : origin.rerunOf,
+    schedule: schedule?.schedule ?? null,
+    schedule_time: schedule?.time ?? null,
+    asked_by: person?.name ?? null,
+    rerun_of: person?.rerunOf ?? null,
+    ...causeOf(origin),
+    chain_due: run.isChainDue ?? false,
     parameters: JSON.stringify(run.parameters),
     accepted_at: run.acceptedAt,
     due_at: run.dueAt,

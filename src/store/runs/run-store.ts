@@ -1,6 +1,8 @@
 import type { RunStore } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
+import { chainQueries } from "./chains.ts";
+import { deployStepQueries } from "./deploy-steps.ts";
 import { jobQueries } from "./jobs.ts";
 import { queueQueries } from "./queues.ts";
 import { callbackQueries, runQueries } from "./runs.ts";
@@ -12,4 +14,6 @@ export const makeRunStore = (db: Database): RunStore => ({
   ...runQueries(db),
   ...callbackQueries(db),
   ...queueQueries(db),
+  ...chainQueries(db),
+  ...deployStepQueries(db),
 });

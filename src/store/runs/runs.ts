@@ -50,6 +50,7 @@ export function runQueries(db: Database) {
         .where("environment", "=", environment)
         .where("job", "=", deployment)
         .where("state", "in", endedStates)
+        .where("chain_due", "=", false)
         .orderBy("ordinal", "desc")
         .offset(kept);
       const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
@@ -102,8 +103,9 @@ export function refuseIllegal(id: string, from: RunState, to: RunState): void {
 
 export const appended = (status: RunChange["status"]) => sql<string>`history || ${JSON.stringify([status])}::jsonb`;
 
-function columnsOf({ dueAt, attempt, retries, startedAt, endedAt, outcome }: RunChange) {
+function columnsOf({ dueAt, attempt, retries, startedAt, endedAt, outcome, isChainDue }: RunChange) {
   return {
+    ...(isChainDue !== undefined && { chain_due: isChainDue }),
     ...(dueAt !== undefined && { due_at: dueAt }),
     ...(attempt !== undefined && { attempt }),
     ...(retries !== undefined && { retries }),

@@ -44,6 +44,12 @@ export interface RunsTable {
   started_at: Date | null;
   ended_at: Date | null;
   outcome: ColumnType<RunOutcome | null, string | null, string | null>;
+  /** With neither a schedule's run nor a person's: all three. */
+  cause: "after" | "event" | "deployment" | null;
+  cause_name: string | null;
+  cause_key: string | null;
+  chain_due: Generated<boolean>;
+  chain_note: Generated<string>;
   callback_url: string | null;
   callback_settled: Callback["settled"];
   callback_reason: Generated<string>;

@@ -29,9 +29,26 @@ function cellsOf(run: RunView, now: Date): readonly Cell[] {
     { text: run.id, style: "bold" },
     { text: run.name === "" ? job : `${job} (${printable(run.name)})` },
     { text: run.state, style: stateStyle(run.state) },
-    { text: run.schedule ?? run.actor ?? "" },
+    { text: printable(triggerText(run.trigger)) },
     { text: isAhead ? run.scheduledFor.slice(0, 16) : ago(run.startedAt ?? run.scheduledFor, now) },
     { text: run.durationMs === null ? "" : `${Number((run.durationMs / 1_000).toFixed(1))} s` },
     { text: printable(why).split("\n", 1)[0] ?? "" },
   ];
+}
+
+function triggerText({ kind, name, id }: RunView["trigger"]): string {
+  switch (kind) {
+    case "schedule":
+    case "person":
+      return name;
+    case "after":
+      return `after ${id ?? name}`;
+    case "event":
+      return `event ${name}`;
+    case "before-deploy":
+    case "after-deploy":
+      return `deploy of ${name}`;
+    default:
+      return kind satisfies never;
+  }
 }

@@ -1,4 +1,4 @@
-import type { ScheduleView, UpcomingView } from "../../../runs/view.ts";
+import type { ChainLinkView, ChainView, ScheduleView, UpcomingView } from "../../../runs/view.ts";
 import { answer, type CommandContext } from "../../command.ts";
 import { deploymentPath, findDeployment, type Choice } from "../../repository-choice.ts";
 import { painter, printable, table, type Cell } from "../../terminal.ts";
@@ -10,7 +10,7 @@ export interface ScheduleOptions {
   readonly note?: string;
 }
 
-interface Answer {
+interface Answer extends ChainView {
   readonly schedules: readonly ScheduleView[];
   readonly upcoming: readonly UpcomingView[];
 }
@@ -39,7 +39,23 @@ export async function schedules(
   answer(context, answered, linesOf(context, answered));
 }
 
-function linesOf({ terminal }: CommandContext, { schedules: all, upcoming }: Answer): readonly string[] {
+function linesOf(context: CommandContext, answered: Answer): readonly string[] {
+  return [...scheduleLines(context, answered), ...chainLines(answered)];
+}
+
+function chainLines({ after, followedBy, events }: ChainView): readonly string[] {
+  const text = ({ job, states, delaySeconds, rest }: ChainLinkView): string => {
+    const later = delaySeconds === 0 ? "" : `, ${delaySeconds} s later`;
+    return `${job} (${states.join(", ")})${later}${rest === null ? "" : printable(`: not now, ${rest}`)}`;
+  };
+  return [
+    ...after.map((link) => `after: ${text(link)}`),
+    ...followedBy.map((link) => `followed by: ${text(link)}`),
+    ...events.map((event) => `event: ${event}`),
+  ];
+}
+
+function scheduleLines({ terminal }: CommandContext, { schedules: all, upcoming }: Answer): readonly string[] {
   if (all.length === 0) return ["It has no schedules."];
   const paint = painter(terminal);
   const rows = all.map(({ name, active, pause, next }): readonly Cell[] => [

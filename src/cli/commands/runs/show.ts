@@ -19,6 +19,8 @@ export const runFields = (run: RunView) => ({
   parameters: run.parameters,
   result: run.result,
   files: run.files,
+  trigger: run.trigger,
+  chainNote: run.chainNote,
   schedule: run.schedule,
   actor: run.actor,
   attempt: run.attempt,

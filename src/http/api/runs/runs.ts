@@ -2,7 +2,7 @@ import { WaybillError } from "../../../core/errors.ts";
 import type { Runs } from "../../../runs/runs.ts";
 import type { RunFilter } from "../../../runs/store.ts";
 import { runStates, type RunState } from "../../../runs/state.ts";
-import { runView } from "../../../runs/view.ts";
+import { followerView, runView } from "../../../runs/view.ts";
 import type { HttpDependencies } from "../../dependencies.ts";
 import { readLogRequest, logResponse, logQuery } from "../logs.ts";
 import { pageQuery, readPage } from "../../paging.ts";
@@ -93,7 +93,11 @@ const viewRoutes = (dependencies: HttpDependencies): readonly Route[] => [
     voice: "api",
     summary: "One run: its state and why, its result",
     answer: { status: 200, schema: "RunAnswer" },
-    handle: async (call) => json({ run: runView(await dependencies.runs.run(call.param("id"))) }),
+    async handle(call) {
+      const run = await dependencies.runs.run(call.param("id"));
+      const followers = await dependencies.runs.followers(run.run.id);
+      return json({ run: runView(run), followers: followers.map(followerView) });
+    },
   },
   {
     method: "GET",

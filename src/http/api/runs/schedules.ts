@@ -1,4 +1,4 @@
-import { scheduleView, upcomingView } from "../../../runs/view.ts";
+import { chainView, scheduleView, upcomingView } from "../../../runs/view.ts";
 import type { HttpDependencies } from "../../dependencies.ts";
 import { actorOf, json, type Call, type Route } from "../../route.ts";
 import { deploymentRoot, stackOf } from "../deployments.ts";
@@ -8,6 +8,7 @@ export function scheduleRoutes({ runs }: HttpDependencies): readonly Route[] {
     json({
       schedules: runs.schedules(stackOf(call)).map(scheduleView),
       upcoming: runs.upcoming(stackOf(call)).map(upcomingView),
+      ...chainView(runs.chain(stackOf(call))),
     });
   const common = { audience: "member", voice: "api", answer: { status: 200, schema: "ScheduleList" } } as const;
   const requestOf = (call: Call) => ({
@@ -20,7 +21,7 @@ export function scheduleRoutes({ runs }: HttpDependencies): readonly Route[] {
       ...common,
       method: "GET",
       path: `${deploymentRoot}/schedules`,
-      summary: "A job's schedules, and the runs that will come of them",
+      summary: "What starts a job by itself, and the runs that will come of its schedules",
       handle: answerOf,
     },
     {

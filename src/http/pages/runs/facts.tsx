@@ -1,12 +1,19 @@
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
-import type { RunView } from "../../../runs/view.ts";
+import type { FollowerView, RunView } from "../../../runs/view.ts";
 import { Coming, Moment } from "../moment.tsx";
 import { bytesText, durationText } from "./figures.ts";
 import { originText, runPath } from "./rows.tsx";
 
+interface FactsProps {
+  readonly run: RunView;
+  /** What its end has started. */
+  readonly followers: readonly FollowerView[];
+  readonly now: Date;
+}
+
 /** What is known of a run in single figures; what is not known is left out. */
-export function Facts({ run, now }: { run: RunView; now: Date }): JSX.Element {
+export function Facts({ run, followers, now }: FactsProps): JSX.Element {
   const { scheduledFor, startedAt, durationMs, attempt, exitStatus, signal, peakMemoryBytes, snapshot, commit } = run;
   const isToCome = startedAt === null && Date.parse(scheduledFor) > now.getTime();
   return (
@@ -15,6 +22,26 @@ export function Facts({ run, now }: { run: RunView; now: Date }): JSX.Element {
       {run.rerunOf !== null && (
         <Fact name="Rerun of">
           <a href={runPath(run.rerunOf)}>{run.rerunOf}</a>
+        </Fact>
+      )}
+      {run.trigger.kind === "after" && run.trigger.id !== null && (
+        <Fact name="After run">
+          <a id="after-run" href={runPath(run.trigger.id)}>
+            {run.trigger.id}
+          </a>
+        </Fact>
+      )}
+      {run.trigger.kind === "event" && <Fact name="Delivery">{run.trigger.id}</Fact>}
+      {followers.length > 0 && (
+        <Fact name="Has started">
+          {followers.map(({ id, job, state }) => (
+            <>
+              <a id={`follower-${id}`} href={runPath(id)}>
+                {job}
+              </a>{" "}
+              ({state}){" "}
+            </>
+          ))}
         </Fact>
       )}
       <Fact name="For">

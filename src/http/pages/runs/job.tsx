@@ -1,8 +1,9 @@
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { DeploymentView, PauseView } from "../../../release/views.ts";
-import type { RunView, ScheduleView, UpcomingView } from "../../../runs/view.ts";
+import type { ChainView, RunView, ScheduleView, UpcomingView } from "../../../runs/view.ts";
 import { deploymentPath } from "../card.tsx";
 import { Coming, Moment } from "../moment.tsx";
+import { Chain, isChained } from "./chain.tsx";
 import { RunRows } from "./rows.tsx";
 
 export interface ScheduleRule extends ScheduleView {
@@ -16,6 +17,7 @@ export interface JobProps {
     readonly schedules: readonly ScheduleRule[];
     /** The first of them. */
     readonly upcoming: readonly UpcomingView[];
+    readonly chain: ChainView;
     /** The newest of them. */
     readonly runs: readonly RunView[];
   };
@@ -34,6 +36,12 @@ export function JobSections(props: JobProps): JSX.Element {
         <h2 id="schedules-title">Schedules</h2>
         <Schedules {...props} />
       </section>
+      {isChained(props.job.chain) && (
+        <section id="chain" data-live aria-labelledby="chain-title">
+          <h2 id="chain-title">Chain</h2>
+          <Chain chain={props.job.chain} pathOf={(name) => deploymentPath({ ...props.deployment, name })} />
+        </section>
+      )}
     </>
   );
 }
@@ -61,7 +69,7 @@ function NewestRuns({ deployment, job: { runs }, now }: JobProps): JSX.Element {
 }
 
 function Schedules({ deployment, job: { schedules, upcoming }, now }: JobProps): JSX.Element {
-  if (schedules.length === 0) return <p class="nothing">Its file has no schedules: it runs by hand.</p>;
+  if (schedules.length === 0) return <p class="nothing">Its file has no schedules.</p>;
   return (
     <>
       <ul class="rows">

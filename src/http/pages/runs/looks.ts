@@ -1,7 +1,7 @@
 import { WaybillError } from "../../../core/errors.ts";
 import type { StackName } from "../../../core/stack.ts";
 import type { Runs } from "../../../runs/runs.ts";
-import { runView, scheduleView, upcomingView } from "../../../runs/view.ts";
+import { chainView, runView, scheduleView, upcomingView } from "../../../runs/view.ts";
 import type { ResolvedSchedule } from "../../../spec/resolved.ts";
 import { durationText } from "./figures.ts";
 import type { JobProps } from "./job.tsx";
@@ -18,6 +18,7 @@ export async function lookAtJob(runs: Runs, stack: StackName): Promise<JobProps[
   return {
     schedules: runs.schedules(stack).map((one) => ({ ...scheduleView(one), when: times.get(one.name) ?? "" })),
     upcoming: runs.upcoming(stack).slice(0, nextRuns).map(upcomingView),
+    chain: chainView(runs.chain(stack)),
     runs: newest.map(runView),
   };
 }

@@ -1,4 +1,4 @@
-import { runView } from "../../../runs/view.ts";
+import { followerView, runView } from "../../../runs/view.ts";
 import { isEnded } from "../../../runs/state.ts";
 import { runPage } from "../../api/runs/listing.ts";
 import type { HttpDependencies } from "../../dependencies.ts";
@@ -52,5 +52,6 @@ async function onePage({ runs, log, clock }: HttpDependencies, call: Call): Prom
   const run = runView(await runs.run(call.param("id")));
   const lines =
     isEnded(run.state) || run.startedAt !== null ? await lastLines(log, (request) => runs.logs(run.id, request)) : [];
-  return page(<RunPage visitor={actorOf(call)} run={run} log={lines} now={clock.now()} />);
+  const followers = (await runs.followers(run.id)).map(followerView);
+  return page(<RunPage visitor={actorOf(call)} run={run} followers={followers} log={lines} now={clock.now()} />);
 }

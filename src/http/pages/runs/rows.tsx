@@ -65,8 +65,25 @@ export function RunRows({ runs, now, isOfOneJob = false }: RowsProps): JSX.Eleme
   );
 }
 
-export const originText = ({ schedule, actor }: RunView): string =>
-  schedule === null ? `by ${actor ?? "nobody"}` : `by the schedule ${schedule}`;
+/** `by the schedule nightly` */
+export function originText({ trigger: { kind, name } }: RunView): string {
+  switch (kind) {
+    case "person":
+      return `by ${name === "" ? "nobody" : name}`;
+    case "schedule":
+      return `by the schedule ${name}`;
+    case "after":
+      return `after ${name}`;
+    case "event":
+      return `by the event ${name}`;
+    case "before-deploy":
+      return `before the deploy of ${name}`;
+    case "after-deploy":
+      return `after the deploy of ${name}`;
+    default:
+      return kind satisfies never;
+  }
+}
 
 /** Why it is as it is, and what it waits for. */
 export function Why({ run: { reason, waitingFor } }: { run: RunView }): JSX.Element {

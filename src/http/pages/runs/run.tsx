@@ -1,7 +1,7 @@
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { Identity } from "../../../core/identity.ts";
 import { isEnded, mayStep } from "../../../runs/state.ts";
-import type { RunView } from "../../../runs/view.ts";
+import type { FollowerView, RunView } from "../../../runs/view.ts";
 import type { LogLine } from "../../../targets/workload.ts";
 import { Layout } from "../layout.tsx";
 import { LogSection } from "../log.tsx";
@@ -15,11 +15,13 @@ import { jobPath, runPath, runTitle, runTone, Why } from "./rows.tsx";
 export interface RunPageProps {
   readonly visitor: Identity;
   readonly run: RunView;
+  /** What its end has started. */
+  readonly followers: readonly FollowerView[];
   readonly log: readonly LogLine[];
   readonly now: Date;
 }
 
-export function RunPage({ visitor, run, log, now }: RunPageProps): JSX.Element {
+export function RunPage({ visitor, run, followers, log, now }: RunPageProps): JSX.Element {
   const { repository, environment, job } = run;
   return (
     <Layout title={`Run ${runTitle(run)} of ${job}`} visitor={visitor} isLive>
@@ -30,7 +32,7 @@ export function RunPage({ visitor, run, log, now }: RunPageProps): JSX.Element {
         </a>
       </nav>
       <div id="summary" data-live data-shows-runs>
-        <Summary run={run} now={now} />
+        <Summary run={run} followers={followers} now={now} />
         <Acts run={run} />
       </div>
       <section id="parameters" data-live aria-labelledby="parameters-title">
@@ -49,7 +51,7 @@ export function RunPage({ visitor, run, log, now }: RunPageProps): JSX.Element {
   );
 }
 
-function Summary({ run, now }: { run: RunView; now: Date }): JSX.Element {
+function Summary({ run, followers, now }: Omit<RunPageProps, "visitor" | "log">): JSX.Element {
   const { id, name, job, state } = run;
   const tone = runTone(state);
   return (
@@ -60,8 +62,9 @@ function Summary({ run, now }: { run: RunView; now: Date }): JSX.Element {
         {name !== "" && <span class="kind">{id}</span>}
       </div>
       <Why run={run} />
+      {run.chainNote !== "" && <p class="why">{run.chainNote}</p>}
       <dl class="cells">
-        <Facts run={run} now={now} />
+        <Facts run={run} followers={followers} now={now} />
       </dl>
     </div>
   );
