@@ -78,6 +78,11 @@ export const errorTable = {
   },
   ENTRANCE_SILENT: { verdict: "transient", summary: "a cluster's entrance did not come to ask who somebody is" },
   PARAMETERS_INVALID: { verdict: "rejected", status: 422, summary: "a run's parameters are not what its job takes" },
+  RUN_LOST: {
+    verdict: "rejected",
+    status: 422,
+    summary: "a run's program was ended, or kept from starting, from outside",
+  },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

@@ -9,10 +9,11 @@ import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import type { ConnectionOptions } from "../../targets/kubernetes/cluster/connection.ts";
 import { makeKubernetesProvider } from "../../targets/kubernetes/provider/provider.ts";
+import { makeHandOvers } from "../../targets/kubernetes/runs/hand-over.ts";
 import { makeArchives, type Archives } from "../../targets/kubernetes/sources/archives.ts";
 import { makeSourceEndpoint } from "../../targets/kubernetes/sources/endpoint.ts";
 import { makeSourceUrls } from "../../targets/kubernetes/sources/signature.ts";
-import { makeMadeSourceProvider } from "../../targets/kubernetes/sources/made-source-provider.ts";
+import { makeMadeSourceProvider, makeMadeSources } from "../../targets/kubernetes/sources/made-source-provider.ts";
 import { keepAddressesGood } from "../../targets/kubernetes/sources/renewal.ts";
 import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../targets/kubernetes/target.ts";
 import type { RouteParking } from "../../targets/route.ts";
@@ -28,6 +29,8 @@ interface ClustersParts {
   readonly wanted: readonly (readonly [name: string, settings: KubernetesTargetSettings])[];
   /** Where archives of sources are kept. */
   readonly folder: string;
+  /** Where what is known of runs is kept. */
+  readonly runsFolder: string;
   readonly masterKey: Uint8Array;
   readonly git: Git;
   readonly origin: PublicOrigin;
@@ -53,6 +56,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
         (await git.open(repositoryName(repository))).archive(tree, options, write),
     },
   });
+  const handOvers = makeHandOvers(parts.runsFolder);
+  const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
   const stopping = new AbortController();
@@ -70,6 +75,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       name,
       settings,
       cluster,
+      runs: { folder: parts.runsFolder, handOvers, sources },
       programs: await loadPrograms(settings.templates ?? {}),
       secrets,
       urls,
@@ -96,8 +102,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     targets,
     watched: Object.fromEntries(reaches),
     providers: { kubernetes: provider },
-    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
-    sources: makeSourceEndpoint({ archives, urls }),
+    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, sources }) },
+    sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
 
