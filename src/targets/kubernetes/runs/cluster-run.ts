@@ -40,8 +40,8 @@ export interface ClusterRunParts {
 const lookMs = 5_000;
 // After its grace time a kubelet has said how a program ended, or says nothing any more.
 const silenceMs = 60_000;
-// A pod that reaches the server begins to hand over within a second.
-const handOverMs = 60_000;
+// A pod that reaches the server begins to hand over within a second, or when its network has come to itself.
+const handOverMs = 120_000;
 const logMs = 15_000;
 
 /** One start of a run, from its pod's first running moment on. */

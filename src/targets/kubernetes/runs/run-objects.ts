@@ -178,9 +178,10 @@ function runVariables({ run, attempt, secrets }: RunOrder, name: string): readon
   ];
 }
 
-// Waits without a program in memory: the kubelet says when the program has ended (KEP-753).
-const keeperText = `trap : TERM
-sleep 2147483647 & wait $!
+// Waits without a program in memory: the kubelet says when the program has ended (KEP-753), perhaps before it is waited for.
+const keeperText = `ended=
+trap ended=1 TERM
+until [ "$ended" ]; do sleep 3 & wait $!; done
 until "$@"; do [ $? = 1 ] || exit 1; sleep 2; done`;
 
 /** Beside the program from before its start until after its end. */
