@@ -107,7 +107,11 @@ describe("kill -9 of the server at every step of a run on a cluster", { skip: cl
     };
     await Promise.all(Array.from({ length: atOnce }, lane));
     assert.ok(points.length >= leastEffects, points.join(", "));
-    for (const [apiVersion, kind] of [["batch/v1", "Job"], ["v1", "Secret"], ["v1", "Pod"]] as const) {
+    for (const [apiVersion, kind] of [
+      ["batch/v1", "Job"],
+      ["v1", "Secret"],
+      ["v1", "Pod"],
+    ] as const) {
       const left = async (): Promise<readonly string[]> =>
         (await cluster.list({ apiVersion, kind, namespace }, patience())).items.map(({ metadata }) => metadata.name);
       await until(`no ${kind} is left`, async () => (await left()).length === 0, 90_000);

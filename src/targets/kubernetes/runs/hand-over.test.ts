@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -38,7 +47,12 @@ async function makeWorld(): Promise<World> {
     handOvers,
     async upload(runtime, from) {
       const [program = "", ...args] = uploadCommand[runtime];
-      const env = { PATH: process.env["PATH"], UPLOAD_URL: `http://127.0.0.1:${port}/x`, SOURCE_HOST: "x", SOURCE_FOLDER: from };
+      const env = {
+        PATH: process.env["PATH"],
+        UPLOAD_URL: `http://127.0.0.1:${port}/x`,
+        SOURCE_HOST: "x",
+        SOURCE_FOLDER: from,
+      };
       const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
       let said = "";
       child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
@@ -143,7 +157,10 @@ test("more files than are kept are said to be, and a broken archive leaves nothi
   assert.equal(await world.handOvers.take(start), null);
   const many = Array.from({ length: 1_002 }, (_, index) => ({ path: `output/${index}`, text: "x" }));
   await receive(world, tarOf([...many, { path: "result/value.json", text: "1" }]));
-  assert.deepEqual(await world.handOvers.take(start), { peakMemoryBytes: null, fault: "only 1000 of its files are kept" });
+  assert.deepEqual(await world.handOvers.take(start), {
+    peakMemoryBytes: null,
+    fault: "only 1000 of its files are kept",
+  });
   assert.equal(listFiles(place.output).length, 1_000);
   writeFileSync(place.exit(1), "{}");
   chmodSync(place.exit(1), 0o600);

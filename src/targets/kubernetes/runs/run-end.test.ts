@@ -26,7 +26,10 @@ const ended = (exitCode: number, reason = "Error"): Status => ({
     { name: "job", restartCount: 0, state: { terminated: { exitCode, reason, finishedAt: "2026-01-01T00:00:01Z" } } },
   ],
 });
-const running: Status = { phase: "Running", containerStatuses: [{ name: "job", restartCount: 0, state: { running: {} } }] };
+const running: Status = {
+  phase: "Running",
+  containerStatuses: [{ name: "job", restartCount: 0, state: { running: {} } }],
+};
 
 const outcome = (view: RunView, isOverdue = false): unknown => {
   const ending = endingOf(view, isOverdue);
@@ -111,9 +114,13 @@ test("what keeps a program from starting is said", () => {
     kind: "Event",
     metadata: { name: "e" },
     reason: "FailedCreate",
-    message: 'Error creating: pods "run-r-1-x" is forbidden: exceeded quota: waybill, requested: pods=1, used: pods=4, limited: pods=4',
+    message:
+      'Error creating: pods "run-r-1-x" is forbidden: exceeded quota: waybill, requested: pods=1, used: pods=4, limited: pods=4',
     involvedObject: { uid: "j" },
   };
-  assert.match(waitOf(viewOf(running, { pod: null }), [refused])?.reason ?? "", /^the environment's quota is used up: /);
+  assert.match(
+    waitOf(viewOf(running, { pod: null }), [refused])?.reason ?? "",
+    /^the environment's quota is used up: /,
+  );
   assert.equal(waitOf(viewOf(running, { pod: null }), []), null);
 });
