@@ -21,8 +21,8 @@ import { freePort } from "./support/server-process.ts";
 
 const worker = new URL("support/cluster-runs-worker.ts", import.meta.url).pathname;
 // Of a start, its end and what comes between: fewer, and something is not watched any more.
-const leastEffects = 18;
-const atOnce = Number(process.env["KJ_ATONCE"] ?? 4);
+const leastEffects = 9;
+const atOnce = 3;
 
 /** Answers the signal that ended it. */
 function runWorker(...args: readonly string[]): Promise<string | null> {
@@ -96,7 +96,7 @@ describe("kill -9 of the server at every step of a run on a cluster", { skip: cl
 
   test("it runs once, ends as it is, says each line once, and leaves nothing", async () => {
     const points: string[] = [];
-    let next = Number(process.env["KJ_FROM"] ?? 1);
+    let next = 1;
     let isThrough = false;
     const lane = async (): Promise<void> => {
       while (!isThrough) {

@@ -28,11 +28,10 @@ function effect(name: string): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-async function around<Result>(name: string, act: () => Promise<Result>): Promise<Result> {
+/** Between two effects it is the same whether the one was the last or the other the next. */
+function around<Result>(name: string, act: () => Promise<Result>): Promise<Result> {
   effect(`before ${name}`);
-  const result = await act();
-  effect(`after ${name}`);
-  return result;
+  return act();
 }
 
 const watchedStore = (store: RunStore): RunStore => ({

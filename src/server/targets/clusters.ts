@@ -20,7 +20,7 @@ import type { RouteParking } from "../../targets/route.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
-import type { SecretReader } from "../../targets/workload.ts";
+import type { ArchiveSource, SecretReader } from "../../targets/workload.ts";
 import type { Closers } from "../closers.ts";
 import type { WatchedCluster } from "./drift.ts";
 import type { Clusters } from "./targets.ts";
@@ -48,14 +48,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const clock = systemClock;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
-  const archives = makeArchives({
-    folder,
-    clock,
-    source: {
-      archive: async ({ repository, tree, ...options }, write) =>
-        (await git.open(repositoryName(repository))).archive(tree, options, write),
-    },
-  });
+  const archives = makeArchives({ folder, clock, source: archivesOf(git) });
   const handOvers = makeHandOvers(parts.runsFolder);
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
@@ -106,6 +99,11 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
+
+const archivesOf = (git: Git): ArchiveSource => ({
+  archive: async ({ repository, tree, ...options }, write) =>
+    (await git.open(repositoryName(repository))).archive(tree, options, write),
+});
 
 const sweepMs = 6 * 60 * 60 * 1_000;
 // A tree's own archive is made again when it is asked for.

@@ -33,7 +33,7 @@ export interface ClusterRunParts {
   /** Has its Job ended and removed, with all that it owns; resolves when the cluster has been told. */
   readonly end: (signal: AbortSignal) => Promise<void>;
   /** Removes what is left of it in the cluster. */
-  readonly clear: () => Promise<void>;
+  readonly clear: () => Promise<boolean>;
 }
 
 // What ends late is looked at without news, too.

@@ -1,5 +1,4 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import type { Clock } from "../../../core/clock.ts";
 import { backoffMs } from "../../../core/backoff.ts";
 import { asWaybillError, messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
@@ -17,12 +16,12 @@ import { namespaceOf } from "../names.ts";
 import { barePlaceOf, revealed, sourceBase, type PlaceDependencies } from "../places.ts";
 import type { MadeSources } from "../sources/made-source-provider.ts";
 import { runKey } from "../sources/signature.ts";
+import { awaitProgram, undo } from "./beginning.ts";
 import { ClusterRun, keptRun } from "./cluster-run.ts";
 import type { HandOvers } from "./hand-over.ts";
-import { endingOf, hasEnded, startedAtOf, waitOf } from "./run-end.ts";
+import { startedAtOf } from "./run-end.ts";
 import { ownedBy, referenceTo, runObjects, type Keeper, type RunObjects } from "./run-objects.ts";
-import { makeRunSight, type Followed, type RunSight } from "./run-sight.ts";
-import type { EventObject } from "../observe/pods.ts";
+import { makeRunSight, type RunSight } from "./run-sight.ts";
 
 export interface ClusterRunsDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
@@ -85,7 +84,7 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   try {
     await insist(parts, options, () => create(parts, objects, options.signal));
   } catch (error) {
-    if (!options.closing.aborted) await clear(parts, order);
+    await takeBack(parts, order, options.closing);
     throw error;
   }
   log.debug({ run: order.run, attempt: order.attempt }, "run created");
@@ -103,10 +102,13 @@ async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): P
     return { kind: "started", started: kept };
   }
   const reference = { apiVersion: "batch/v1", kind: "Job", ...referenceTo(order, namespaceOf(job.stack)) };
-  const found = await insist(parts, options, () => cluster.get(reference, options.closing));
+  // Whether it is wanted no more is asked when it is known what it is.
+  const patient = { ...options, signal: options.closing };
+  const found = await insist(parts, patient, () => cluster.get(reference, options.closing));
   if (!found) {
     // Should a start that was broken off be carried out yet, its pod cannot begin without these.
-    await clear(parts, order);
+    await takeBack(parts, order, options.closing);
+    options.closing.throwIfAborted();
     return { kind: "never started" };
   }
   log.info({ run: order.run, attempt: order.attempt }, "run adopted");
@@ -202,8 +204,8 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
   } catch (error) {
     // What was begun goes on: the next server finds it.
     if (!options.closing.aborted) {
-      await undo(followed, { end, clock, closing: options.closing, limitMs: stopSeconds * 1_000 + silenceMs });
-      await clear(parts, order);
+      await undo(followed, { end, clock, closing: options.closing, stopSeconds });
+      await takeBack(parts, order, options.closing);
     }
     followed.release();
     throw error;
@@ -226,82 +228,22 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
   return run;
 }
 
-interface Undoing {
-  readonly end: (signal: AbortSignal) => Promise<void>;
-  readonly clock: Clock;
-  readonly closing: AbortSignal;
-  readonly limitMs: number;
-}
-
-/** Its program may have begun at this very moment: resolves when nothing of it runs, or its node has fallen silent. */
-async function undo(followed: Followed, { end, clock, closing, limitMs }: Undoing): Promise<void> {
-  const untilMs = clock.now().getTime() + limitMs;
-  await end(closing).catch(() => undefined);
-  while (!closing.aborted && clock.now().getTime() < untilMs) {
-    const view = followed.view();
-    if (view.pod ? endingOf(view, false) !== null : view.isJobGone) return;
-    await followed.change(lookMs, closing);
-  }
-}
-
-const lookMs = 3_000;
-const silenceMs = 30_000;
-// A registry, a secret or a node may yet make it good.
-const passingMs = 20_000;
-
-interface Awaiting {
-  readonly reference: {
-    readonly apiVersion: string;
-    readonly kind: string;
-    readonly name: string;
-    readonly namespace: string;
-  };
-  readonly options: RunStartOptions;
-}
-
-/** Throws RUN_LOST when the program will not come to run. */
-async function awaitProgram(parts: Parts, followed: Followed, { reference, options }: Awaiting): Promise<void> {
-  const { cluster, clock } = parts;
-  const { signal, onWaiting } = options;
-  let troubledSinceMs: number | null = null;
-  for (let isFirst = true; ; isFirst = false) {
-    const view = followed.view();
-    if (view.pod && (startedAtOf(view.pod) !== null || hasEnded(view.pod))) return;
-    const ending = endingOf(view, false);
-    if (ending) throw new WaybillError("RUN_LOST", ending.cause ?? "its pod ended before its program began");
-    signal.throwIfAborted();
-    if (!isFirst) {
-      const events = await eventsOf(parts, view.pod?.metadata.uid ?? view.job?.metadata.uid, signal);
-      const trouble = waitOf(view, events);
-      onWaiting(trouble && `its pod: ${trouble.reason}`);
-      const nowMs = clock.now().getTime();
-      if (trouble?.isFinal !== true) troubledSinceMs = null;
-      else if (nowMs - (troubledSinceMs ??= nowMs) >= passingMs) throw new WaybillError("RUN_LOST", trouble.reason);
-      if (!view.pod && !(await cluster.get(reference, signal))) followed.noteJobGone();
-    }
-    await followed.change(isFirst ? lookMs / 3 : lookMs, signal);
-  }
-}
-
-/** The cluster's warnings about one object. */
-async function eventsOf(
-  { cluster }: Parts,
-  uid: string | undefined,
-  signal: AbortSignal,
-): Promise<readonly EventObject[]> {
-  if (uid === undefined) return [];
-  const selection = { apiVersion: "v1", kind: "Event", fieldSelector: `type=Warning,involvedObject.uid=${uid}` };
-  return (await cluster.list<EventObject>(selection, signal).catch(() => ({ items: [] }))).items;
-}
-
 const clearMs = 15_000;
 
-/** What cannot be removed goes by itself, a day after it ended. */
-async function clear({ cluster, folder, log }: Parts, order: RunOrder): Promise<void> {
+/** Until it is done: what stays might yet run. A server that stops leaves it to the next. */
+async function takeBack(parts: Parts, order: RunOrder, closing: AbortSignal): Promise<void> {
+  for (let failures = 1; !closing.aborted && !(await clear(parts, order)); failures += 1) {
+    await parts.clock.sleep(backoffMs({ failures, firstMs: 1_000, maxMs: 15_000 }), closing).catch(() => undefined);
+  }
+}
+
+/** Answers whether it was done. Of a run that has ended, what stays goes by itself a day later. */
+async function clear({ cluster, folder, log }: Parts, order: RunOrder): Promise<boolean> {
   const job = jobOf(order);
   const reference = referenceTo(order, namespaceOf(job.stack));
   const signal = AbortSignal.timeout(clearMs);
   const own = runFolder(folder, order.run);
+  if (existsSync(own.path)) rmSync(`${own.path}/left-${order.attempt}`, { recursive: true, force: true });
   try {
     await cluster.delete({ apiVersion: "batch/v1", kind: "Job", ...reference }, { signal });
     await cluster.delete({ apiVersion: "v1", kind: "Secret", ...reference }, { signal });
@@ -310,6 +252,7 @@ async function clear({ cluster, folder, log }: Parts, order: RunOrder): Promise<
     }
   } catch (error) {
     log.warn({ run: order.run, error: messageOf(error) }, "what a run has left in the cluster cannot be removed yet");
+    return false;
   }
-  if (existsSync(own.path)) rmSync(`${own.path}/left-${order.attempt}`, { recursive: true, force: true });
+  return true;
 }

@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ async function makeWorld(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "waybill-left-"));
   const handOvers = makeHandOvers(folder);
   const server = createServer((request, response) => {
-    handOvers.receive(start, Readable.toWeb(request as IncomingMessage) as ReadableStream<Uint8Array>).then(
+    handOvers.receive(start, Readable.toWeb(request) as ReadableStream<Uint8Array>).then(
       () => response.writeHead(204).end(),
       (error: unknown) => request.once("end", () => response.writeHead(404).end(messageOf(error))).resume(),
     );

@@ -110,7 +110,10 @@ function makeSink(path: string): Sink {
     },
     take(line) {
       const left = taken.get(keyOf(line)) ?? 0;
-      if (left > 0) return void taken.set(keyOf(line), left - 1);
+      if (left > 0) {
+        taken.set(keyOf(line), left - 1);
+        return;
+      }
       waiting.push(line);
       if (waiting.length >= flushLines) flush();
     },

@@ -15,7 +15,7 @@ import type { LogLine } from "../../workload.ts";
 /** Begins a line that Waybill itself wrote into a program's log: marker, time, text. */
 export const ownLineMark = "\u001Ewaybill ";
 /** Begins a line whose time was told with it: mark, time, text. */
-const stampMark = "\u001E";
+export const stampMark = "\u001E";
 export const maxLogBytes = 10 * 2 ** 20;
 export const keptRotations = 3;
 
@@ -32,7 +32,7 @@ export function appendStamped(path: string, lines: readonly Pick<LogLine, "at" |
   appendFileSync(path, lines.map(({ at, text }) => `${stampMark}${at} ${text}\n`).join(""), { mode: 0o600 });
 }
 
-const stamped = /^\u001E\d{4}-\d\d-\d\dT[\d:.]+Z /;
+const stamped = new RegExp(`^${stampMark}\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z `);
 
 /** Adds a line of our own. */
 export function note(path: string, at: Date, text: string): void {

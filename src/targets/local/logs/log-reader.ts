@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Clock } from "../../../core/clock.ts";
 import type { LogLine } from "../../workload.ts";
-import { keptRotations, readSlice, rotated, sizeOf, timesOf } from "./log-file.ts";
+import { keptRotations, readSlice, rotated, sizeOf, stampMark, timesOf } from "./log-file.ts";
 
 /** The newest `count` lines of a log and its rotations that are wanted, oldest first. */
 export function tail(
@@ -76,7 +76,7 @@ function splitLines(bytes: Buffer): readonly Buffer[] {
   return lines;
 }
 
-const timedLine = /^\u001E(waybill )?(\d{4}-\d\d-\d\dT[\d:.]+Z) (.*)$/s;
+const timedLine = new RegExp(`^${stampMark}(waybill )?(\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z) (.*)$`, "s");
 
 function toLine(text: string, at: string): LogLine {
   const [, own, time, rest] = timedLine.exec(text) ?? [];
