@@ -76,8 +76,8 @@ function componentNotices({ components }: ResolvedService): readonly string[] {
   ];
 }
 
-// The pull secret is the administrator's, and what Waybill makes for a revision is nobody's to name.
-const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$/;
+// The pull secret is the administrator's, and what Waybill makes for a revision or a run is nobody's to name.
+const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$|^run-[a-z0-9]+-\d+$/;
 
 function secretRefusals({ secrets }: Running): readonly string[] {
   return secrets
