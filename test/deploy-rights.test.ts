@@ -34,6 +34,14 @@ replicas: {min: 2, max: 3, targetCpu: 70}
 stopTimeout: 1s
 `;
 
+const job = `apiVersion: waybill/v1
+kind: job
+source: {path: web}
+command: sleep 5; echo '"done"' > "$WAYBILL_RESULT"
+size: {cpu: 0.01, memory: 64Mi}
+files: {/etc/shop/app.toml: {content: level = 3}}
+`;
+
 async function servedBy(kubeconfig: string, folder: string, more = ""): Promise<Served> {
   const file = join(folder, "kubeconfig");
   await writeFile(file, kubeconfig);
@@ -78,12 +86,15 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     return stderr;
   };
   const state = async (): Promise<string> => (await served.cli(["status"])).out;
+  const runState = async (): Promise<string | undefined> =>
+    ((await served.json(["runs", "report"])) as { runs: readonly { state: string }[] }).runs[0]?.state;
 
   test("they are enough from the first push to the last removal", async () => {
     await served.cli(["secret", "set", "db"], { cwd: shop.path, input: "postgres://x:y@db/shop" });
     const said = await push({
       "deployments/web.yaml": web(sleepy),
       "deployments/queue.yaml": worker,
+      "deployments/report.yaml": job,
       "web/main.js": webProgram("one"),
     });
     assert.match(said, /web +ready/);
@@ -100,11 +111,15 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     await until("lines are read", async () => /listening/.test((await served.cli(["logs", "web"])).out), limitMs);
     await until("it sleeps", async () => /web .*sleeping/.test(await state()), limitMs);
     assert.equal((await served.get("web")).body, "one");
+    await served.json(["run", "report"], { cwd: shop.path });
+    await until("its pod is there", async () => (await runState()) === "Running", limitMs);
+    // A run that goes on is looked for by the next server.
     await served.stop();
     await served.start();
+    await until("the run is over", async () => (await runState()) === "Completed", limitMs);
     await push({ "web/main.js": webProgram("two"), "deployments/web.yaml": web("") });
     assert.equal((await served.get("web")).body, "two");
-    await shop.git("rm", "--quiet", "deployments/web.yaml", "deployments/queue.yaml");
+    await shop.git("rm", "--quiet", ...["web", "queue", "report"].map((each) => `deployments/${each}.yaml`));
     // An environment is never left without any by a push alone.
     await push({ "deployments/docs.yaml": site("docs"), "docs/index.html": "words" });
     await until(

@@ -85,6 +85,11 @@ export const errorTable = {
     summary: "the job before a deployment's switch did not complete",
   },
   DEPLOY_JOB_MISSING: { verdict: "waiting", summary: "a job of a deployment's switch is not deployed as it should be" },
+  RUN_LOST: {
+    verdict: "rejected",
+    status: 422,
+    summary: "a run's program was ended, or kept from starting, from outside",
+  },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

@@ -8,6 +8,9 @@ const web: StackName = { repository: "shop", environment: "production", deployme
 const foundation = { stack: foundationStack(web, "cluster"), program: () => Promise.resolve(), digest: "1" };
 
 /** Stacks by what their resources are made with. */
+const providerOf = (target: string): string =>
+  `urn:pulumi:production--web::shop::pulumi:providers:kubernetes::${target}::1234`;
+
 function makeHarness() {
   const stacks = new Map<string, { readonly stack: StackName; readonly provider: string }>();
   const acts: string[] = [];
@@ -27,13 +30,16 @@ function makeHarness() {
     list: async () => [...stacks.values()].map(({ stack }) => stack),
     load: async (stack: StackName) => {
       const provider = stacks.get(stackKey(stack))?.provider ?? "";
-      return { serial: 1, state: { deployment: { resources: [{ provider }] } } } as unknown as StackState;
+      return {
+        serial: 1,
+        state: { deployment: { resources: [{ urn: provider.replace(/::1234$/, ""), provider }] } },
+      } as unknown as StackState;
     },
   };
   const place = (stack: StackName, target: string) =>
     stacks.set(stackKey(stack), {
       stack,
-      provider: `urn:pulumi:production--web::shop::pulumi:providers:kubernetes::${target}::1234`,
+      provider: providerOf(target),
     });
   return { acts, place, stacks, foundations: makeFoundations({ engine, states }) };
 }
@@ -63,6 +69,10 @@ test("it goes with the last that stood on it, and not while another comes", asyn
     stacks.delete(stackKey(other));
     await foundations.clear(other, {});
   });
+  assert.deepEqual(acts, ["up _cluster"]);
+  // A job's has no object: its provider stands for what runs bring.
+  stacks.set(stackKey(other), { stack: other, provider: providerOf("cluster").replace("::1234", "") });
+  await foundations.clear(other, {});
   assert.deepEqual(acts, ["up _cluster"]);
   place(other, "elsewhere");
   await foundations.clear(other, {});

@@ -93,7 +93,10 @@ async function isUsed(
   for (const stack of environment) {
     if (stack.deployment.startsWith(mark)) continue;
     const resources = (await states.load(stack))?.state.deployment.resources ?? [];
-    if (resources.some(({ provider = "" }) => provider.includes(`::${target}::`))) return true;
+    // A job has no objects of its own until it runs: that its provider is there stands for them.
+    const own = `pulumi:providers:kubernetes::${target}`;
+    if (resources.some(({ provider = "", urn }) => provider.includes(`::${target}::`) || urn.endsWith(own)))
+      return true;
   }
   return false;
 }

@@ -55,17 +55,25 @@ export type Adopted =
   { readonly kind: "never started" } | { readonly kind: "started"; readonly started: StartedRun };
 
 export interface RunStartOptions {
+  /** It is not wanted any more, or the server stops. */
   readonly signal: AbortSignal;
+  /** The server stops: what was begun may go on, and is adopted by the next. */
+  readonly closing: AbortSignal;
   /** What is being done before its program starts. */
   readonly onProgress: (message: string) => void;
+  /** What has to happen before its program can start, in the user's words; null once there is nothing of the kind. */
+  readonly onWaiting: (what: string | null) => void;
 }
 
 /** What a target does for runs. Everything survives the server: what was started is found again by `adopt`. */
 export interface RunExecutor {
   /** Starts the program and resolves once it runs. Rejects with a WaybillError when it cannot: then nothing of it runs. */
   start(order: RunOrder, options: RunStartOptions): Promise<StartedRun>;
-  /** What became of a start that another server made, or broke off. One that has ended is `started` too, and has ended. */
-  adopt(order: RunOrder): Promise<Adopted>;
+  /**
+   * What became of a start that another server made, or broke off. One that has ended is `started` too, and has ended; one
+   * that has yet to run is waited for. Rejects like `start`.
+   */
+  adopt(order: RunOrder, options: RunStartOptions): Promise<Adopted>;
   /** Oldest first; with `follow`, until the signal aborts. */
   logs(run: string, request: LogRequest): AsyncIterable<LogLine>;
   /** Null where there is no such file. */

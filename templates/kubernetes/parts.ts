@@ -9,6 +9,8 @@ import type { Alias } from "./components.ts";
 import { Source } from "./resources.ts";
 
 export type Running = WorkloadOf<"service" | "worker">;
+/** What runs in a pod. */
+export type Programmed = WorkloadOf<"service" | "worker" | "job">;
 
 type Reach = Pick<Place, "target" | "kubeconfig" | "context" | "namespace">;
 const providers = new WeakMap<Reach, Provider>();
@@ -28,7 +30,7 @@ export function clusterProvider(place: Reach): Provider {
 }
 
 /** Name, namespace and labels of an object of one revision. */
-export function metadataOf({ stack }: Running, { namespace, revision, component }: Place, name: string) {
+export function metadataOf({ stack }: Programmed, { namespace, revision, component }: Place, name: string) {
   const own = component === undefined ? {} : { [labels.component]: component };
   return { name, namespace, labels: { ...deploymentLabels(stack), [labels.revision]: revision, ...own } };
 }
@@ -50,7 +52,7 @@ export interface Making {
   readonly sources?: Map<string, Source>;
 }
 
-export function makeInputs(workload: Running, place: Place, { provider, sources = new Map() }: Making): Inputs {
+export function makeInputs(workload: Programmed, place: Place, { provider, sources = new Map() }: Making): Inputs {
   const { spec } = workload;
   const name = revisionName(workload, place);
   const values = [...place.secrets].map(([key, value]) => [key, pulumi.secret(value.reveal())] as const);
@@ -80,8 +82,24 @@ export function makeInputs(workload: Running, place: Place, { provider, sources 
   };
 }
 
+/** What a pod reads, by name; null where there is nothing of the kind. */
+export interface PodInputs {
+  /** A Secret with the values of the workload's own secrets, by their names. */
+  readonly secret: pulumi.Input<string> | null;
+  readonly files: pulumi.Input<string> | null;
+  /** A Secret with the address of its source, and where it stands in there. */
+  readonly source: { readonly name: pulumi.Input<string>; readonly key: string } | null;
+}
+
+/** The inputs' names, as a pod refers to them. */
+export const namesOf = ({ secret, files, source }: Inputs): PodInputs => ({
+  secret: secret && secret.metadata.name,
+  files: files && files.metadata.name,
+  source: source && { name: source.metadata.name, key: "url" },
+});
+
 /** Named by what it is: another revision, or another component, of the same source makes none. */
-function madeSource({ source }: Place, sources: Map<string, Source>): Source | null {
+export function madeSource({ source }: Place, sources: Map<string, Source> = new Map()): Source | null {
   if (!source?.made) return null;
   const made = sources.get(source.key) ?? new Source(`source-${source.key.slice(0, 12)}`, source.made);
   sources.set(source.key, made);
@@ -89,7 +107,7 @@ function madeSource({ source }: Place, sources: Map<string, Source>): Source | n
 }
 
 /** The address ends, and pods start at any time: the server writes a new one into it, and programs leave that alone. */
-function makeSourceSecret(workload: Running, place: Place, provider: Provider): Secret | null {
+function makeSourceSecret(workload: Programmed, place: Place, provider: Provider): Secret | null {
   const { source } = place;
   if (source === null) return null;
   const name = `${revisionName(workload, place)}-source`;
@@ -108,13 +126,15 @@ function makeSourceSecret(workload: Running, place: Place, provider: Provider): 
   );
 }
 
-export function revisionName({ stack }: Running, { revision, component }: Place): string {
+export function revisionName({ stack }: Programmed, { revision, component }: Place): string {
   const name = `${stack.deployment}-${revision}`;
   return component === undefined ? name : componentName(name, component);
 }
 
 /** Files that are mounted one by one. Those of a source lie in it, unless they are meant for elsewhere. */
-export function mountedFiles({ spec }: Running): readonly { key: string; path: string; mode: number }[] {
+export function mountedFiles({
+  spec,
+}: Pick<Programmed, "spec">): readonly { key: string; path: string; mode: number }[] {
   const isInSource = (path: string): boolean => spec.source.from !== "image" && !path.startsWith("/");
   return Object.entries(spec.files).flatMap(([path, { mode }], index) =>
     isInSource(path) ? [] : [{ key: `file-${index}`, path, mode: Number.parseInt(mode, 8) }],

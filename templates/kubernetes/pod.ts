@@ -5,7 +5,7 @@ import { secretFileVariable } from "../../src/targets/local/processes/environmen
 import { serviceAccount, sourceFolder, type Place } from "../../src/targets/kubernetes/place.ts";
 import { literal, shellText } from "../../src/targets/kubernetes/shell.ts";
 import type { Alias } from "./components.ts";
-import { mountedFiles, type Inputs, type Running } from "./parts.ts";
+import { mountedFiles, type PodInputs, type Programmed } from "./parts.ts";
 
 type PodSpec = input.core.v1.PodSpec;
 type Container = input.core.v1.Container;
@@ -13,16 +13,16 @@ type EnvVar = input.core.v1.EnvVar;
 type Mount = input.core.v1.VolumeMount;
 
 interface Pod {
-  readonly workload: Running;
+  readonly workload: Programmed;
   readonly place: Place;
-  readonly inputs: Inputs;
+  readonly inputs: PodInputs;
   readonly aliases: readonly Alias[];
 }
 
 // Long enough for every entrance to hear that the pod takes no more requests.
 const leaveSeconds = 5;
 // Of the images of Node.js and Python, and of most others, the first that is nobody's.
-const userId = 1000;
+export const userId = 1000;
 
 /** One replica: restricted as https://kubernetes.io/docs/concepts/security/pod-security-standards/ says, files read-only. */
 export function podSpec(pod: Pod): PodSpec {
@@ -51,7 +51,7 @@ export function podSpec(pod: Pod): PodSpec {
     volumes: [
       { name: "tmp", emptyDir: {} },
       ...(place.source === null ? [] : [{ name: "source", emptyDir: {} }]),
-      ...(inputs.files ? [{ name: "files", configMap: { name: inputs.files.metadata.name } }] : []),
+      ...(inputs.files !== null ? [{ name: "files", configMap: { name: inputs.files } }] : []),
       ...secretVolumes(pod),
     ],
   };
@@ -68,7 +68,7 @@ function nodeAffinity({ resources }: Place): input.core.v1.Affinity {
   };
 }
 
-const containerSecurity: input.core.v1.SecurityContext = {
+export const containerSecurity: input.core.v1.SecurityContext = {
   allowPrivilegeEscalation: false,
   readOnlyRootFilesystem: true,
   capabilities: { drop: ["ALL"] },
@@ -81,7 +81,7 @@ function fetchContainer({ place, inputs }: Pod): Container {
     image: place.image,
     command: (place.source?.fetch ?? []).map(literal),
     env: [
-      { name: "SOURCE_URL", valueFrom: { secretKeyRef: { name: inputs.source?.metadata.name, key: "url" } } },
+      { name: "SOURCE_URL", valueFrom: { secretKeyRef: inputs.source ?? { key: "url" } } },
       { name: "SOURCE_HOST", value: place.source?.host ?? "" },
       { name: "SOURCE_FOLDER", value: sourceFolder },
     ],
@@ -118,7 +118,7 @@ function mainContainer(pod: Pod): Container {
 }
 
 /** Null: the image's own. */
-function workingFolder({ spec }: Running): string | null {
+function workingFolder({ spec }: Programmed): string | null {
   if (spec.source.from !== "image") return posix.join(sourceFolder, spec.workingDir);
   return spec.workingDir === "." ? null : posix.join("/", spec.workingDir);
 }
@@ -163,11 +163,11 @@ function* mounts({ workload, place }: Pod): Generator<Mount> {
   }
 }
 
-type SecretUse = Running["spec"]["secrets"][number];
+type SecretUse = Programmed["spec"]["secrets"][number];
 
 /** One of ours holds all values by their names; with a key, it is one that others have put there. */
-const secretKey = ({ name, key }: SecretUse, { secret }: Inputs): input.core.v1.SecretKeySelector =>
-  key === undefined ? { ...(secret && { name: secret.metadata.name }), key: name } : { name, key };
+const secretKey = ({ name, key }: SecretUse, { secret }: PodInputs): input.core.v1.SecretKeySelector =>
+  key === undefined ? { ...(secret !== null && { name: secret }), key: name } : { name, key };
 
 const volumeOf = (secret: string): string => `secret-${createHash("sha256").update(secret).digest("hex").slice(0, 10)}`;
 
@@ -176,12 +176,12 @@ function secretVolumes({ workload, inputs }: Pod): input.core.v1.Volume[] {
   const others = new Set(files.filter(({ key }) => key !== undefined).map(({ name }) => name));
   const own = files.some(({ key }) => key === undefined) ? inputs.secret : null;
   return [
-    ...(own ? [{ name: "secrets", secret: { secretName: own.metadata.name } }] : []),
+    ...(own !== null ? [{ name: "secrets", secret: { secretName: own } }] : []),
     ...[...others].map((secretName) => ({ name: volumeOf(secretName), secret: { secretName } })),
   ];
 }
 
-type Service = Extract<Running["spec"], { kind: "service" }>;
+type Service = Extract<Programmed["spec"], { kind: "service" }>;
 
 /** The main port first. */
 export const portsOf = ({ port, routes }: Service): readonly number[] => [

@@ -4,7 +4,7 @@ import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2/horiz
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget.js";
 import { componentName, deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
-import { makeInputs, metadataOf, revisionName, type Making, type Running } from "./parts.ts";
+import { makeInputs, metadataOf, namesOf, revisionName, type Making, type Running } from "./parts.ts";
 import { podSpec } from "./pod.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 
@@ -47,7 +47,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
         template: {
           metadata: { labels: own },
           // Also of one replica: another number of them must not make other pods.
-          spec: { ...podSpec({ workload, place, inputs, aliases }), ...spread(selector) },
+          spec: { ...podSpec({ workload, place, inputs: namesOf(inputs), aliases }), ...spread(selector) },
         },
       },
     },

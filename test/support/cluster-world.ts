@@ -1,14 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Cluster } from "../../src/targets/kubernetes/cluster/cluster.ts";
 import { namespaceOf } from "../../src/targets/kubernetes/names.ts";
-import { openTestCluster, patience, serverKubeconfigPath } from "./cluster.ts";
+import { hostAddress, nodeImage, openTestCluster, patience, serverKubeconfigPath } from "./cluster.ts";
 import { startServed } from "./served.ts";
 import type { TargetWorld } from "./target-world.ts";
-
-/** With Node.js, sh and tar. The cluster must have it, or be able to pull it. */
-const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
-/** Where pods reach this machine. */
-const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
 
 export interface ClusterWorld extends TargetWorld {
   readonly cluster: Cluster;

@@ -5,6 +5,11 @@ import { openCluster, type Cluster } from "../../src/targets/kubernetes/cluster/
 export const clusterSkip = (): string | false =>
   process.env["KUBECONFIG"] ? false : "no cluster: set KUBECONFIG to run this";
 
+/** With Node.js, sh and tar. The cluster must have it, or be able to pull it. */
+export const nodeImage = process.env["WAYBILL_TEST_NODE_IMAGE"] ?? "local/node:1";
+/** Where pods reach this machine. */
+export const hostAddress = process.env["WAYBILL_TEST_HOST_ADDRESS"] ?? "10.244.0.1";
+
 export function kubeconfigPath(): string {
   const path = process.env["KUBECONFIG"];
   if (!path) throw new Error("KUBECONFIG is not set; guard the test with clusterSkip()");

@@ -18,24 +18,30 @@ import { workloadOf } from "./workloads.ts";
 
 export const anna: Identity = { name: "anna", kind: "user", role: "admin", groups: [] };
 
-export const jobStack = (deployment: string): StackName => ({
-  repository: "shop",
+export const jobStack = (deployment: string, repository = "shop"): StackName => ({
+  repository,
   environment: "production",
   deployment,
 });
 
 /** A job as if its deploy had just been applied: `yaml` is what its file says beyond kind and name. */
-export async function deployJob(
+export const deployJob = (
   db: Database,
   name: string,
   yaml: string,
   source: TreeSha | null = null,
+): Promise<StackName> => deployJobAs(db, jobStack(name), { yaml, source });
+
+export async function deployJobAs(
+  db: Database,
+  stack: StackName,
+  { yaml, source = null }: { readonly yaml: string; readonly source?: TreeSha | null },
 ): Promise<StackName> {
+  const name = stack.deployment;
   const workload = workloadOf(
     `kind: job\nname: ${name}\n${yaml.includes("command:") ? "" : `command: ./${name}\n`}${yaml}`,
     { source },
   );
-  const stack = jobStack(name);
   const repository = { name: stack.repository, url: null, default_branch: "main", problem: null };
   await db
     .insertInto("repositories")

@@ -19,7 +19,7 @@ export function transportRoutes({ git, webhooks, sources }: HttpDependencies): r
       summary: "The files that a pod runs",
       answer: { status: 200, mediaType: "application/gzip" },
     },
-    { ...source, method: "PUT", summary: "What a build has made of them", answer: { status: 204 } },
+    { ...source, method: "PUT", summary: "What a build has made of them, or a run has left", answer: { status: 204 } },
     {
       ...shared,
       method: "GET",

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, WaybillError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../targets/run-executor.ts";
+import type { RunEnd, RunExecutor, RunOrder, RunStartOptions, StartedRun } from "../../targets/run-executor.ts";
 import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded } from "../state.ts";
 import type { RunChange, RunStore } from "../store.ts";
@@ -25,6 +25,8 @@ export interface Attempt {
   readonly done: Promise<Run | null>;
   /** Ends its program; the run is to be in `Cancelling` before. */
   cancel(because: string): void;
+  /** What its program waits for before it can start; null for nothing, or nothing that is known. */
+  waitingFor(): string | null;
 }
 
 interface Course {
@@ -33,15 +35,23 @@ interface Course {
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
   readonly cancelled: AbortController;
+  readonly onWaiting: (what: string | null) => void;
 }
 
 /** `adopting`: another server may have started it. */
 export function beginAttempt(
   parts: AttemptParts,
-  { run, revision, closing, adopting }: Omit<Course, "cancelled"> & { readonly adopting: boolean },
+  { run, revision, closing, adopting }: Omit<Course, "cancelled" | "onWaiting"> & { readonly adopting: boolean },
 ): Attempt {
   const cancelled = new AbortController();
-  const course = { run, revision, closing, cancelled };
+  let waiting: string | null = null;
+  const onWaiting = (what: string | null): void => {
+    if (what === waiting) return;
+    waiting = what;
+    parts.onStep({ ...run, status: { ...run.status, waitingFor: what } });
+  };
+  const course = { run, revision, closing, cancelled, onWaiting };
+  if (run.status.state === "Cancelling") cancelled.abort(new WaybillError("CONFLICT", run.status.reason));
   const take = adopting ? adopt(parts, course) : start(parts, course);
   const done = take
     .then((started) => (started ? follow(parts, course, started) : parts.store.run(run.id)))
@@ -49,7 +59,11 @@ export function beginAttempt(
       if (closing.aborted) return null;
       return fail(parts, course, asWaybillError(error));
     });
-  return { done, cancel: (because) => cancelled.abort(new WaybillError("CONFLICT", because)) };
+  return {
+    done,
+    cancel: (because) => cancelled.abort(new WaybillError("CONFLICT", because)),
+    waitingFor: () => waiting,
+  };
 }
 
 function executorFor({ executorOf }: AttemptParts, { revision: { workload } }: Course): RunExecutor {
@@ -59,18 +73,25 @@ function executorFor({ executorOf }: AttemptParts, { revision: { workload } }: C
 }
 
 async function start(parts: AttemptParts, course: Course): Promise<StartedRun> {
-  const { run, revision, closing, cancelled } = course;
+  const { run, revision } = course;
   const order = await parts.orderOf(run, revision);
-  return executorFor(parts, course).start(order, {
-    signal: AbortSignal.any([closing, cancelled.signal]),
-    onProgress: (message) => parts.log.debug({ run: run.id, message }, "run is being prepared"),
-  });
+  return executorFor(parts, course).start(order, startOptions(parts, course));
 }
+
+const startOptions = ({ log }: AttemptParts, { run, closing, cancelled, onWaiting }: Course): RunStartOptions => ({
+  signal: AbortSignal.any([closing, cancelled.signal]),
+  closing,
+  onProgress: (message) => log.debug({ run: run.id, message }, "run is being prepared"),
+  onWaiting,
+});
 
 /** Null: it was settled without anything that runs. */
 async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | null> {
   const { run, revision } = course;
-  const adopted = await executorFor(parts, course).adopt(await parts.orderOf(run, revision));
+  const adopted = await executorFor(parts, course).adopt(
+    await parts.orderOf(run, revision),
+    startOptions(parts, course),
+  );
   if (adopted.kind === "started") return adopted.started;
   const { state } = run.status;
   if (state === "Pending") {
@@ -161,7 +182,8 @@ async function fail(parts: AttemptParts, { run, revision, cancelled }: Course, e
     if (isEnded(now.status.state) || now.status.state === "Retrying") return now;
     const isCancelled = now.status.state === "Cancelling";
     if (!isCancelled) parts.log.info({ run: run.id, code: error.code, reason: error.message }, "run was not started");
-    const failed = statusOf(parts, error.verdict === "bug" ? "Crashed" : "Failed", `not started: ${error.message}`);
+    const isCrash = error.verdict === "bug" || error.code === "RUN_LOST";
+    const failed = statusOf(parts, isCrash ? "Crashed" : "Failed", `not started: ${error.message}`);
     const isTriedAgain = error.verdict !== "bug" && now.retries < retries.limit && !cancelled.signal.aborted;
     const ended = {
       status: isCancelled ? statusOf(parts, "Cancelled", now.status.reason) : failed,

@@ -96,7 +96,8 @@ export class Dispatcher {
   }
 
   /** What a waiting run waits for at this moment; null for one that does not wait. */
-  waitingFor({ status, stack }: Run): string | null {
+  waitingFor({ id, status, stack }: Run): string | null {
+    if (status.state === "Pending") return this.#attempts.get(id)?.waitingFor() ?? status.waitingFor;
     if (status.state !== "AwaitingConcurrencySlot") return isWaiting(status.state) ? status.waitingFor : null;
     const job = this.#parts.jobOf(stack);
     const full = job && this.#book.full(limitsOf(job.workload));

@@ -9,17 +9,18 @@ import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import type { ConnectionOptions } from "../../targets/kubernetes/cluster/connection.ts";
 import { makeKubernetesProvider } from "../../targets/kubernetes/provider/provider.ts";
+import { makeHandOvers } from "../../targets/kubernetes/runs/hand-over.ts";
 import { makeArchives, type Archives } from "../../targets/kubernetes/sources/archives.ts";
 import { makeSourceEndpoint } from "../../targets/kubernetes/sources/endpoint.ts";
 import { makeSourceUrls } from "../../targets/kubernetes/sources/signature.ts";
-import { makeMadeSourceProvider } from "../../targets/kubernetes/sources/made-source-provider.ts";
+import { makeMadeSourceProvider, makeMadeSources } from "../../targets/kubernetes/sources/made-source-provider.ts";
 import { keepAddressesGood } from "../../targets/kubernetes/sources/renewal.ts";
 import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../targets/kubernetes/target.ts";
 import type { RouteParking } from "../../targets/route.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
-import type { SecretReader } from "../../targets/workload.ts";
+import type { ArchiveSource, SecretReader } from "../../targets/workload.ts";
 import type { Closers } from "../closers.ts";
 import type { WatchedCluster } from "./drift.ts";
 import type { Clusters } from "./targets.ts";
@@ -28,6 +29,8 @@ interface ClustersParts {
   readonly wanted: readonly (readonly [name: string, settings: KubernetesTargetSettings])[];
   /** Where archives of sources are kept. */
   readonly folder: string;
+  /** Where what is known of runs is kept. */
+  readonly runsFolder: string;
   readonly masterKey: Uint8Array;
   readonly git: Git;
   readonly origin: PublicOrigin;
@@ -45,14 +48,9 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const clock = systemClock;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
-  const archives = makeArchives({
-    folder,
-    clock,
-    source: {
-      archive: async ({ repository, tree, ...options }, write) =>
-        (await git.open(repositoryName(repository))).archive(tree, options, write),
-    },
-  });
+  const archives = makeArchives({ folder, clock, source: archivesOf(git) });
+  const handOvers = makeHandOvers(parts.runsFolder);
+  const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
   const stopping = new AbortController();
@@ -70,6 +68,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       name,
       settings,
       cluster,
+      runs: { folder: parts.runsFolder, handOvers, sources },
       programs: await loadPrograms(settings.templates ?? {}),
       secrets,
       urls,
@@ -96,10 +95,15 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     targets,
     watched: Object.fromEntries(reaches),
     providers: { kubernetes: provider },
-    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, urls, reach, clock, log }) },
-    sources: makeSourceEndpoint({ archives, urls }),
+    resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, sources }) },
+    sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
+
+const archivesOf = (git: Git): ArchiveSource => ({
+  archive: async ({ repository, tree, ...options }, write) =>
+    (await git.open(repositoryName(repository))).archive(tree, options, write),
+});
 
 const sweepMs = 6 * 60 * 60 * 1_000;
 // A tree's own archive is made again when it is asked for.

@@ -195,6 +195,7 @@ async function openClusters(parts: TargetsParts): Promise<Clusters> {
   return openKubernetes({
     wanted,
     folder: join(folder.path, "sources"),
+    runsFolder: join(folder.path, "runs"),
     masterKey: folder.key,
     git: base.git,
     origin: base.origin,

@@ -43,6 +43,9 @@ export const labels = {
   deployment: "waybill.dev/deployment",
   revision: "waybill.dev/revision",
   component: "waybill.dev/component",
+  job: "waybill.dev/job",
+  run: "waybill.dev/run",
+  attempt: "waybill.dev/attempt",
 } as const;
 
 export const manager = "waybill";

@@ -32,3 +32,18 @@ test("each component's trouble is told with its name, and what components do not
     "GPUs of sums: room is not planned for components, both revisions must fit side by side",
   ]);
 });
+
+test("a job is refused for what a worker would be, and it is said when nothing of its runs is kept", () => {
+  const given = workloadOf(
+    "kind: job\ncommand: node main.js\nsecrets: [{name: run-mwqtyg2z1yn6ro4-1, key: db, env: DB}]\n",
+    { source },
+  );
+  assert.deepEqual(notices(given, settings), [
+    "secret run-mwqtyg2z1yn6ro4-1: with a key it is Waybill's own: name another",
+  ]);
+  const unkept =
+    "results and files of runs are not kept: an administrator sets sourceUrl, and runtimes.node or runtimes.python, of the target in the server's settings";
+  const own = workloadOf(`kind: job\nsource: {image: "a@sha256:${"0".repeat(64)}"}\n`);
+  assert.deepEqual(notices(own, { runtimes: {}, gpus: [] }), [unkept]);
+  assert.deepEqual(notices(own, settings), []);
+});

@@ -1,4 +1,4 @@
-import type { ResolvedService, ResolvedWorker } from "../../spec/resolved.ts";
+import type { ResolvedJob, ResolvedService, ResolvedWorker } from "../../spec/resolved.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { refusals as siteRefusals } from "../local/notices.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
@@ -13,7 +13,6 @@ type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl"
 /** What stands in the file and cannot be done on this target: applying it is refused with these words. */
 export function refusals(workload: Workload, settings: Settings): readonly string[] {
   const { spec } = workload;
-  if (spec.kind === "job") return [];
   if (spec.kind === "site") return siteRefusals(workload);
   if (hasComponents(spec)) return componentRefusals({ ...workload, spec }, settings);
   return [
@@ -27,11 +26,22 @@ export function refusals(workload: Workload, settings: Settings): readonly strin
 /** What is accepted but done otherwise than the file says, in the user's words. */
 export function notices(workload: Workload, settings: Settings): readonly string[] {
   const { spec } = workload;
-  if (spec.kind === "job") return ["jobs are checked but not run yet by this server"];
+  if (spec.kind === "job") return [...refusals(workload, settings), ...jobNotices(settings)];
   return [...refusals(workload, settings), ...(hasComponents(spec) ? componentNotices(spec) : [])];
 }
 
-type Running = ResolvedService | ResolvedWorker;
+/** What a run leaves is handed over by a program of a runtime's image, to the server's own address. */
+export const keepsOutput = ({ runtimes, sourceUrl }: Settings): boolean =>
+  sourceUrl !== undefined && (runtimes.node ?? runtimes.python) !== undefined;
+
+const jobNotices = (settings: Settings): readonly string[] =>
+  keepsOutput(settings)
+    ? []
+    : [
+        "results and files of runs are not kept: an administrator sets sourceUrl, and runtimes.node or runtimes.python, of the target in the server's settings",
+      ];
+
+type Running = ResolvedService | ResolvedWorker | ResolvedJob;
 
 function sourceRefusals({ source }: Workload, spec: Running, { runtimes, sourceUrl }: Settings): readonly string[] {
   if (spec.source.from === "git") return ["source.git is not fetched yet: use source.path, or source.image"];
@@ -66,8 +76,8 @@ function componentNotices({ components }: ResolvedService): readonly string[] {
   ];
 }
 
-// The pull secret is the administrator's, and what Waybill makes for a revision is nobody's to name.
-const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$/;
+// The pull secret is the administrator's, and what Waybill makes for a revision or a run is nobody's to name.
+const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$|^run-[a-z0-9]+-\d+$/;
 
 function secretRefusals({ secrets }: Running): readonly string[] {
   return secrets

@@ -32,6 +32,8 @@ export interface PlaceDependencies {
 }
 
 export type Running = WorkloadOf<"service" | "worker">;
+/** What runs in a pod. */
+export type Programmed = WorkloadOf<"service" | "worker" | "job">;
 
 export const isResting = ({ spec, pause }: Workload): boolean => spec.state !== "running" || pause !== null;
 
@@ -123,26 +125,37 @@ async function wholePlace(
 /** Secrets are read at the last moment, and only for what runs. */
 export async function placeOf(
   dependencies: PlaceDependencies,
-  workload: Running,
+  workload: Programmed,
   running: number | null,
 ): Promise<Place> {
-  const { name, settings, scheme, host } = dependencies;
-  const { spec, stack } = workload;
+  const { settings, scheme, host } = dependencies;
+  const { spec } = workload;
   if (hasComponents(spec)) return wholePlace(dependencies, { ...workload, spec }, running);
+  return {
+    ...barePlaceOf(dependencies, workload),
+    secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
+    replicas: spec.kind === "job" ? 0 : initialReplicas(spec.replicas, running),
+    ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
+  };
+}
+
+/** Without values of secrets, and nothing that runs. */
+export function barePlaceOf(dependencies: PlaceDependencies, workload: Programmed): Place {
+  const { name, settings } = dependencies;
+  const { stack } = workload;
   const { fetched, ...content } = contentOf(settings, workload);
   return {
     ...reachOf(name, settings),
     ...content,
     namespace: namespaceOf(stack),
     source: fetched && sourcePlace(dependencies, stack.repository, fetched),
-    secrets: isResting(workload) ? new Map() : await revealed(dependencies.secrets, workload),
-    replicas: initialReplicas(spec.replicas, running),
-    ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
+    secrets: new Map(),
+    replicas: 0,
   };
 }
 
 /** What the pods are made from, and the revision that they are by it. */
-function contentOf(settings: KubernetesTargetSettings, workload: Running) {
+function contentOf(settings: KubernetesTargetSettings, workload: Programmed) {
   const { spec, restart } = workload;
   const found = imageOf(spec, settings.runtimes);
   const { image, runtime } = typeof found === "string" ? { image: "", runtime: null } : found;
@@ -161,7 +174,7 @@ function contentOf(settings: KubernetesTargetSettings, workload: Running) {
 }
 
 /** What makes other pods. Who may ask, by which name, and how many there are leave them as they are. */
-function podContent({ spec, secrets }: Running): unknown {
+function podContent({ spec, secrets }: Programmed): unknown {
   const { kind, source, startScript, command, workingDir, env, files, stopTimeoutSeconds } = spec;
   const ports = spec.kind === "service" ? spec.routes.map(({ port, protocol }) => ({ port, protocol })) : [];
   const serving = spec.kind === "service" ? { port: spec.port, health: spec.health, ports } : null;
@@ -176,7 +189,10 @@ function initialReplicas({ min, max, targetCpu }: Running["spec"]["replicas"], r
   return targetCpu === null || max <= 1 ? least : Math.min(Math.max(least, running ?? 0), max);
 }
 
-async function revealed(secrets: SecretReader, { stack, secrets: uses }: Running): Promise<Map<string, Secret>> {
+export async function revealed(
+  secrets: SecretReader,
+  { stack, secrets: uses }: Workload,
+): Promise<Map<string, Secret>> {
   const values = await Promise.all(
     uses.map(async ({ name, version }) => [name, await secrets.reveal(stack, name, version)] as const),
   );

@@ -5,6 +5,7 @@ import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Program } from "../../engine/engine.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { program as environmentProgram } from "../../../templates/kubernetes/environment.ts";
+import { program as jobProgram } from "../../../templates/kubernetes/job.ts";
 import { program as serviceProgram } from "../../../templates/kubernetes/service.ts";
 import { program as workerProgram } from "../../../templates/kubernetes/worker.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
@@ -15,12 +16,14 @@ export interface Programs {
   readonly environment: (place: EnvironmentPlace) => Program;
   readonly service: (workload: WorkloadOf<"service">, place: Place) => Program;
   readonly worker: (workload: WorkloadOf<"worker">, place: Place) => Program;
+  readonly job: (workload: WorkloadOf<"job">, place: Place) => Program;
 }
 
 export const ownPrograms: Programs = {
   environment: environmentProgram,
   service: serviceProgram,
   worker: workerProgram,
+  job: jobProgram,
 };
 
 type Templates = NonNullable<KubernetesTargetSettings["templates"]>;
@@ -32,6 +35,7 @@ export async function loadPrograms(templates: Templates): Promise<Programs> {
     environment: environment === undefined ? ownPrograms.environment : await load<"environment">(environment),
     service: service === undefined ? ownPrograms.service : await load<"service">(service),
     worker: worker === undefined ? ownPrograms.worker : await load<"worker">(worker),
+    job: ownPrograms.job,
   };
 }
 

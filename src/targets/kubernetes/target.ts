@@ -17,15 +17,25 @@ import { readLogs } from "./observe/logs.ts";
 import type { PodObject } from "./observe/pods.ts";
 import { makeClusterStatus } from "./observe/status.ts";
 import type { Place } from "./place.ts";
-import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
+import {
+  barePlaceOf,
+  environmentPlaceOf,
+  isResting,
+  outlineOf,
+  placeOf,
+  type PlaceDependencies,
+  type Programmed,
+} from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import type { WakeOptions } from "./rollout/waking.ts";
+import { makeClusterRuns, type ClusterRunsDependencies } from "./runs/executor.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
 
 export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
+  readonly runs: Pick<ClusterRunsDependencies, "folder" | "handOvers" | "sources">;
   readonly programs: Programs;
   /** What was applied last for a stack; null where nothing was. */
   readonly appliedOf: (stack: StackName) => Promise<Workload | null>;
@@ -53,6 +63,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
         clock,
         log,
       });
+  const runs = makeClusterRuns({ ...dependencies, ...dependencies.runs });
   const room = async (stack: StackName, options: WakeOptions): Promise<Turn> => {
     const workload = await appliedOf(stack);
     return workload && rollouts ? rollouts.wake(workload, options) : noTurn;
@@ -65,12 +76,13 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     guard: (workload) => guarded(dependencies, workload, status.replicas(workload.stack)),
     preview: (workload) => previewOf(dependencies, workload, status.replicas(workload.stack)),
     ...makeFailures({ cluster, status, settings }),
+    executor: () => runs,
     notices: (workload) => notices(workload, settings),
     status: (stack) => status.status(stack),
     onStatus: (listener) => status.onStatus(listener),
     logs: (stack, request) => readLogs({ cluster, status, log }, stack, request),
     async close() {
-      await Promise.all([status.close(), rollouts?.close()]);
+      await Promise.all([status.close(), rollouts?.close(), runs.close()]);
     },
   };
 }
@@ -80,7 +92,7 @@ const noTurn: Turn = { end: () => undefined };
 /** Files that the gateway serves, and what does not run, need no namespace. */
 function foundationOf(dependencies: KubernetesTargetDependencies, workload: Workload): Foundation | null {
   const { spec, stack } = workload;
-  if (isResting(workload) || spec.kind === "job" || spec.kind === "site") return null;
+  if (spec.kind === "site" || !needsPlace(workload)) return null;
   const { place, digest } = environmentPlaceOf(dependencies, stack);
   return {
     stack: foundationStack(stack, dependencies.name),
@@ -90,6 +102,10 @@ function foundationOf(dependencies: KubernetesTargetDependencies, workload: Work
   };
 }
 
+/** By hand, a paused job still runs. */
+const needsPlace = (workload: Workload): boolean =>
+  workload.spec.kind === "job" ? workload.spec.state !== "stopped" : !isResting(workload);
+
 function chooseProgram(
   dependencies: KubernetesTargetDependencies,
   workload: Workload,
@@ -98,7 +114,7 @@ function chooseProgram(
   const { spec } = workload;
   const { settings, programs } = dependencies;
   const [refused] = refusals(workload, settings);
-  if (refused !== undefined && !isResting(workload)) {
+  if (refused !== undefined && needsPlace(workload)) {
     throw new WaybillError("TARGET_UNSUPPORTED", `${spec.name}: ${refused}`);
   }
   switch (spec.kind) {
@@ -109,7 +125,7 @@ function chooseProgram(
     case "site":
       return siteProgram({ ...workload, spec });
     case "job":
-      return () => Promise.resolve({});
+      return placed(dependencies, { ...workload, spec }, running, programs.job);
     default:
       return spec satisfies never;
   }
@@ -140,11 +156,14 @@ function guarded(dependencies: KubernetesTargetDependencies, workload: Workload,
   };
 }
 
-function placed<Kind extends Running>(
+function placed<Kind extends Programmed>(
   dependencies: KubernetesTargetDependencies,
   workload: Kind,
   running: number | null,
   program: (workload: Kind, place: Place) => Program,
 ): Program {
-  return async () => program(workload, await placeOf(dependencies, workload, running))();
+  const place = async (): Promise<Place> =>
+    // A job's values are read for each of its runs.
+    workload.spec.kind === "job" ? barePlaceOf(dependencies, workload) : placeOf(dependencies, workload, running);
+  return async () => program(workload, await place())();
 }

@@ -41,6 +41,9 @@ export class ClusterError extends WaybillError {
 export const isStatus = (error: unknown, status: number): boolean =>
   error instanceof ClusterError && error.status === status;
 
+/** The API server's own name for what is wrong; null for any other error. */
+export const reasonOf = (error: unknown): string | null => (error instanceof ClusterError ? error.reason : null);
+
 interface Verdictive {
   readonly status: number;
   /** Null: not an answer of the API server itself. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
-import { isStatus } from "./cluster-error.ts";
+import { isStatus, reasonOf } from "./cluster-error.ts";
 import { openConnection, type ConnectionOptions } from "./connection.ts";
 import { groupPath, makeDiscovery, type Resource } from "./discovery.ts";
 import {
@@ -62,6 +62,8 @@ export interface Cluster {
   resource(name: KindName, signal: AbortSignal): Promise<Resource | null>;
   /** Server-side apply: creates it or makes the fields given as they are given. */
   apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
+  /** Null: there is one of this name, which stays as it is. */
+  create(object: KubeObject, signal: AbortSignal): Promise<KubeObject | null>;
   get<Kind extends KubeObject = KubeObject>(reference: ObjectReference, signal: AbortSignal): Promise<Kind | null>;
   list<Kind extends KubeObject = KubeObject>(selection: Selection, signal: AbortSignal): Promise<KubeList<Kind>>;
   delete(reference: ObjectReference, options: DeleteOptions): Promise<DeleteOutcome>;
@@ -127,6 +129,18 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
       ) as KubeObject;
     },
+    async create(object, signal) {
+      const { name: _, ...selection } = referenceOf(object);
+      const path = `${await pathOf(selection, signal)}?fieldManager=waybill&fieldValidation=Strict`;
+      const doing = `create ${titleOf(referenceOf(object))}`;
+      const body = JSON.stringify(object);
+      const answer = await orNullAt(
+        409,
+        transport.call({ method: "POST", path, body, doing, signal }),
+        "AlreadyExists",
+      );
+      return answer === null ? null : (JSON.parse(answer) as KubeObject);
+    },
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);
       const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
@@ -156,11 +170,11 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
 const orNull = (answer: Promise<string>): Promise<string | null> => orNullAt(404, answer);
 const orExpired = (answer: Promise<string>): Promise<string | null> => orNullAt(410, answer);
 
-async function orNullAt(status: number, answer: Promise<string>): Promise<string | null> {
+async function orNullAt(status: number, answer: Promise<string>, reason?: string): Promise<string | null> {
   try {
     return await answer;
   } catch (error) {
-    if (isStatus(error, status)) return null;
+    if (isStatus(error, status) && (reason === undefined || reasonOf(error) === reason)) return null;
     throw error;
   }
 }

@@ -77,8 +77,11 @@ const unstartable = (reason: string): Trouble => ({ reason, isFinal: true, isPla
 /** Pods that could not even be made. */
 function deploymentTrouble({ status }: DeploymentObject): Trouble | null {
   const failure = status?.conditions?.find(({ type, status: is }) => type === "ReplicaFailure" && is === "True");
-  const message = failure?.message ?? "";
-  if (message === "") return null;
+  return failure?.message ? creationTrouble(failure.message) : null;
+}
+
+/** Why the cluster makes no pod, by what it answered to whoever was to make it. */
+export function creationTrouble(message: string): Trouble {
   const said = message.replace(/^.*? is forbidden: /, "");
   if (/exceeded quota/.test(message))
     return wait(`the environment's quota is used up: ${said.replace(/^exceeded quota: [^,]+, /, "")}`);

@@ -17,7 +17,7 @@ interface Dependencies {
 }
 
 interface Container {
-  readonly pod: PodObject;
+  readonly pod: Pick<PodObject, "metadata">;
   readonly name: string;
   readonly restarts: number;
 }
@@ -175,9 +175,10 @@ interface Query {
 // What the kubelet puts before each line: RFC 3339 with nanoseconds.
 const stamped = /^(\d{4}-\d\d-\d\dT[\d:]+)(\.\d+)?Z (.*)$/s;
 
-async function* linesOf(
+/** What one container says. It ends without lines where the container is gone, or has yet to begin. */
+export async function* linesOf(
   { cluster }: Pick<Dependencies, "cluster">,
-  { pod, name }: Container,
+  { pod, name }: Pick<Container, "pod" | "name">,
   { query, signal }: Query,
 ): AsyncGenerator<LogLine> {
   const { namespace = "", name: podName } = pod.metadata;

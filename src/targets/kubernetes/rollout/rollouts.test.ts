@@ -39,6 +39,7 @@ function makeFakeCluster() {
     server: "fake",
     namespace: undefined,
     resource: unused,
+    create: unused,
     get: unused,
     delete: unused,
     stream: unused,

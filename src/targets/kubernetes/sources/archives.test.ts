@@ -29,7 +29,7 @@ async function makeHarness() {
   };
   const archives = makeArchives({ folder: folder.path, source, clock });
   const urls = makeSourceUrls({ masterKey: Buffer.alloc(32, 1), clock });
-  const endpoint = makeSourceEndpoint({ archives, urls });
+  const endpoint = makeSourceEndpoint({ archives, urls, receive: () => assert.fail("no run brings anything here") });
   const request = (method: "GET" | "PUT", key: string, body?: string): Promise<Response> => {
     const path = urls.sign({ method, repository: "shop", key }, new Date(nowMs + 60_000));
     const sent = new Request(`http://x${path}`, { method, ...(body !== undefined && { body }) });

@@ -1,22 +1,25 @@
 import { WaybillError } from "../../../core/errors.ts";
 import type { Archives } from "./archives.ts";
-import type { SourceUrls } from "./signature.ts";
+import { runStartOf, type RunStart, type SourceUrls } from "./signature.ts";
 
 interface EndpointParts {
   readonly archives: Pick<Archives, "read" | "store">;
   readonly urls: Pick<SourceUrls, "verify">;
+  /** Takes what a run has left. */
+  readonly receive: (start: RunStart, body: ReadableStream<Uint8Array>) => Promise<void>;
 }
 
-/** Serves `/source/REPOSITORY/KEY.tar.gz` to pods, which read what they run, and to builds, which bring what they made. */
-export function makeSourceEndpoint({ archives, urls }: EndpointParts) {
+/** Serves `/source/REPOSITORY/KEY.tar.gz` to pods, which read what they run; builds and runs bring what they made. */
+export function makeSourceEndpoint({ archives, urls, receive }: EndpointParts) {
   return {
     async handle(request: Request, repository: string, file: string): Promise<Response> {
       const key = file.replace(/\.tar\.gz$/, "");
       const { searchParams } = new URL(request.url);
       if (request.method === "PUT") {
         urls.verify({ method: "PUT", repository, key }, searchParams);
-        if (request.body === null) throw new WaybillError("REQUEST_INVALID", "the built source has no bytes");
-        await archives.store(key, request.body);
+        if (request.body === null) throw new WaybillError("REQUEST_INVALID", "what is brought has no bytes");
+        const start = runStartOf(key);
+        await (start ? receive(start, request.body) : archives.store(key, request.body));
         return new Response(null, { status: 204 });
       }
       urls.verify({ method: "GET", repository, key }, searchParams);

@@ -32,12 +32,34 @@ interface Making {
 const addressLifeMs = 2 * 60 * 60 * 1_000;
 const maxBuilds = 4;
 
-/** `waybill:kubernetes:Source`: an archive that pods fetch, made once for all that ask for the same. */
-export function makeMadeSourceProvider(dependencies: Dependencies): Provider {
+/** Archives that pods fetch, made once for all that ask for the same. */
+export interface MadeSources {
+  /** Rejects with BUILD_FAILED and the build's last lines. */
+  ensure(source: MadeSource, making: Making): Promise<void>;
+}
+
+export function makeMadeSources(dependencies: Dependencies): MadeSources {
   const { archives } = dependencies;
   const inTurn = makeTurns();
   const slots = makeSlots({ running: maxBuilds });
+  return {
+    async ensure(source, making) {
+      const key = keyOf(source);
+      if (archives.has(key)) return;
+      if (source.build) making.onProgress(`building: ${source.build.command}`);
+      // Whoever comes second finds it made.
+      await inTurn(key, () => slots.run(() => make(dependencies, source, making)));
+    },
+  };
+}
 
+interface ProviderDependencies {
+  readonly archives: Pick<Archives, "has" | "use" | "unuse">;
+  readonly sources: MadeSources;
+}
+
+/** `waybill:kubernetes:Source`: an archive that somebody uses. */
+export function makeMadeSourceProvider({ archives, sources }: ProviderDependencies): Provider {
   async function result(source: MadeSource, id: string, inputs: Properties): Promise<CreateResult> {
     await archives.use(keyOf(source), id);
     return { id, outputs: { ...inputs, key: keyOf(source) } };
@@ -47,12 +69,7 @@ export function makeMadeSourceProvider(dependencies: Dependencies): Provider {
     diff: (request) => Promise.resolve(replacedBy(request)),
     async create({ inputs, name, operationId, signal, onProgress }) {
       const source = inputs as unknown as MadeSource;
-      const key = keyOf(source);
-      if (!archives.has(key)) {
-        if (source.build) onProgress(`building: ${source.build.command}`);
-        // Whoever comes second finds it made.
-        await inTurn(key, () => slots.run(() => make(dependencies, source, { signal, onProgress })));
-      }
+      await sources.ensure(source, { signal, onProgress });
       return result(source, idOf(name, operationId), inputs);
     },
     async find({ inputs, name, operationId }) {

@@ -15,10 +15,16 @@ const client = require(url.protocol === "https:" ? "node:https" : "node:http");
 const { createGunzip } = require("node:zlib");
 const { pipeline } = require("node:stream");
 const fail = (why) => { console.error("waybill: the source cannot be fetched: " + why); process.exit(1); };
+// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time.
+const impatient = (request) =>
+  request.once("socket", (socket) => {
+    socket.setTimeout(5_000, () => request.destroy(new Error("no answer from " + url.host)));
+    socket.once("connect", () => socket.setTimeout(300_000));
+  });
 const attempt = (left) => {
   const again = (why) => (left > 0 ? setTimeout(attempt, 500, left - 1) : fail(why));
   const options = { headers: { host: SOURCE_HOST, connection: "close" }, servername: url.hostname };
-  client.get(url, options, (answer) => {
+  impatient(client.get(url, options, (answer) => {
     if (answer.statusCode !== 200) {
       let said = "";
       answer.on("data", (piece) => (said += piece));
@@ -29,7 +35,7 @@ const attempt = (left) => {
     tar.once("error", (error) => fail("tar: " + error.message));
     tar.once("exit", (status) => (status === 0 ? process.exit(0) : fail("tar ended with status " + status)));
     pipeline(answer, createGunzip(), tar.stdin, (error) => error && fail(error.message));
-  }).on("error", (error) => again(error.message));
+  })).on("error", (error) => again(error.message));
 };
 attempt(120);
 `.trim(),
@@ -59,7 +65,10 @@ sys.exit("waybill: the source cannot be fetched: " + why)
   ],
 };
 
-/** After a build: hands SOURCE_FOLDER, as it is then, to the server at UPLOAD_URL. */
+/**
+ * Hands SOURCE_FOLDER, as it is then, to the server at UPLOAD_URL. Ends with status 1 where another attempt may do it, and
+ * with 2 where none will.
+ */
 export const uploadCommand: Readonly<Record<Runtime, readonly string[]>> = {
   node: [
     "node",
@@ -70,18 +79,26 @@ const url = new URL(UPLOAD_URL);
 const client = require(url.protocol === "https:" ? "node:https" : "node:http");
 const { createGzip } = require("node:zlib");
 const { pipeline } = require("node:stream");
-const fail = (why) => { console.error("waybill: the built source cannot be handed over: " + why); process.exit(1); };
+const fail = (why, status = 1) => { console.error("waybill: it cannot be handed over: " + why); process.exit(status); };
+// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time.
+const impatient = (request) =>
+  request.once("socket", (socket) => {
+    socket.setTimeout(5_000, () => request.destroy(new Error("no answer from " + url.host)));
+    socket.once("connect", () => socket.setTimeout(300_000));
+  });
 const headers = { host: SOURCE_HOST, connection: "close", "content-type": "application/gzip" };
 const request = client.request(url, { method: "PUT", headers, servername: url.hostname }, (answer) => {
   let said = "";
   answer.on("data", (piece) => (said += piece));
-  answer.on("end", () => (answer.statusCode === 204 ? process.exit(0) : fail(answer.statusCode + " " + said.slice(0, 300))));
+  answer.on("end", () => (answer.statusCode === 204 ? process.exit(0) : fail(answer.statusCode + " " + said.slice(0, 300), answer.statusCode < 500 ? 2 : 1)));
 });
-request.on("error", (error) => fail(error.message));
+// A server that refuses answers before it has read all: its answer says more than that it hung up.
+const failUnlessAnswered = (...why) => setTimeout(fail, 500, ...why);
+impatient(request).on("error", (error) => failUnlessAnswered(error.message));
 const tar = require("node:child_process").spawn("tar", ["-cf", "-", "-C", SOURCE_FOLDER, "."], { stdio: ["ignore", "pipe", "inherit"] });
-tar.once("error", (error) => fail("tar: " + error.message));
-tar.once("exit", (status) => status !== 0 && fail("tar ended with status " + status));
-pipeline(tar.stdout, createGzip({ level: 1 }), request, (error) => error && fail(error.message));
+tar.once("error", (error) => fail("tar: " + error.message, 2));
+tar.once("exit", (status) => status !== 0 && failUnlessAnswered("tar ended with status " + status, 2));
+pipeline(tar.stdout, createGzip({ level: 1 }), request, (error) => error && failUnlessAnswered(error.message));
 `.trim(),
   ],
   python: [
@@ -99,9 +116,13 @@ try:
         request = urllib.request.Request(os.environ["UPLOAD_URL"], data=file, headers=headers, method="PUT")
         urllib.request.urlopen(request, timeout=600).close()
 except urllib.error.HTTPError as error:
-    sys.exit("waybill: the built source cannot be handed over: %d %s" % (error.code, error.read(300).decode("utf-8", "replace")))
+    print("waybill: it cannot be handed over: %d %s" % (error.code, error.read(300).decode("utf-8", "replace")), file=sys.stderr)
+    sys.exit(2 if error.code < 500 else 1)
+except urllib.error.URLError as error:
+    sys.exit("waybill: it cannot be handed over: %s" % error)
 except OSError as error:
-    sys.exit("waybill: the built source cannot be handed over: %s" % error)
+    print("waybill: it cannot be handed over: %s" % error, file=sys.stderr)
+    sys.exit(1 if isinstance(error, (ConnectionError, TimeoutError)) else 2)
 `.trim(),
   ],
 };

@@ -2,11 +2,11 @@ import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 
-/** What one signed address allows: to read or to write the files of one source tree. */
+/** What one signed address allows: to read or to write the files of one source tree, or to bring what a run has left. */
 export interface Grant {
   readonly method: "GET" | "PUT";
   readonly repository: string;
-  /** A source's key: a Git tree, or a digest of all that goes into what was built from it. */
+  /** A source's: a Git tree, or a digest of all that goes into what was built from it. A run's: see `runKey`. */
   readonly key: string;
 }
 
@@ -23,7 +23,21 @@ export interface SourceUrls {
 /** How long a pod's address is good. A server that is away for longer serves no sources anyway. */
 export const addressLifeMs = 7 * 24 * 60 * 60 * 1_000;
 
-const keyPattern = /^[0-9a-f]{40,64}$/;
+const keyPattern = /^(?:[0-9a-f]{40,64}|run-[a-z0-9]+-\d+)$/;
+const runPattern = /^run-([a-z0-9]+)-(\d+)$/;
+
+export interface RunStart {
+  readonly run: string;
+  readonly attempt: number;
+}
+
+export const runKey = ({ run, attempt }: RunStart): string => `run-${run}-${attempt}`;
+
+/** Null for a source's key. */
+export function runStartOf(key: string): RunStart | null {
+  const [, run, attempt] = runPattern.exec(key) ?? [];
+  return run === undefined || attempt === undefined ? null : { run, attempt: Number(attempt) };
+}
 
 /** `masterKey`: the server's own; a key for this purpose alone is derived from it (RFC 5869). */
 export function makeSourceUrls({ masterKey, clock }: { masterKey: Uint8Array; clock: Clock }): SourceUrls {

@@ -1,5 +1,5 @@
 import type { TreeSha } from "../../../core/names.ts";
-import type { ResolvedService, ResolvedWorker } from "../../../spec/resolved.ts";
+import type { ResolvedJob, ResolvedService, ResolvedWorker } from "../../../spec/resolved.ts";
 import { namespaceOf } from "../names.ts";
 import type { Workload } from "../../workload.ts";
 import type { Runtime } from "../runtimes.ts";
@@ -20,7 +20,7 @@ export interface WorkloadSource {
   readonly made: MadeSource | null;
 }
 
-type Running = Workload & { readonly spec: ResolvedService | ResolvedWorker };
+type Running = Workload & { readonly spec: ResolvedService | ResolvedWorker | ResolvedJob };
 
 /** Files for elsewhere than the source are mounted one by one; those within lie in it. */
 export function sourceOf(

@@ -10,9 +10,12 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
+import type { LogLine } from "../../workload.ts";
 
 /** Begins a line that Waybill itself wrote into a program's log: marker, time, text. */
 export const ownLineMark = "\u001Ewaybill ";
+/** Begins a line whose time was told with it: mark, time, text. */
+export const stampMark = "\u001E";
 export const maxLogBytes = 10 * 2 ** 20;
 export const keptRotations = 3;
 
@@ -23,6 +26,13 @@ export const timesOf = (path: string): string => `${path}.times`;
 export function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
+
+/** Adds lines of a program whose times are known. */
+export function appendStamped(path: string, lines: readonly Pick<LogLine, "at" | "text">[]): void {
+  appendFileSync(path, lines.map(({ at, text }) => `${stampMark}${at} ${text}\n`).join(""), { mode: 0o600 });
+}
+
+const stamped = new RegExp(`^${stampMark}\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z `);
 
 /** Adds a line of our own. */
 export function note(path: string, at: Date, text: string): void {
@@ -59,7 +69,9 @@ export function lastLines(path: string, { from, count }: { from: number; count: 
   const text = readSlice(path, Math.max(from > size ? 0 : from, size - maxTailBytes), size).toString("utf8");
   return text
     .split("\n")
-    .filter((line) => line.trim() !== "" && !line.startsWith(ownLineMark))
+    .filter((line) => !line.startsWith(ownLineMark))
+    .map((line) => line.replace(stamped, ""))
+    .filter((line) => line.trim() !== "")
     .slice(-count);
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import type { Clock } from "../../../core/clock.ts";
 import type { LogLine } from "../../workload.ts";
-import { keptRotations, ownLineMark, readSlice, rotated, sizeOf, timesOf } from "./log-file.ts";
+import { keptRotations, readSlice, rotated, sizeOf, stampMark, timesOf } from "./log-file.ts";
 
 /** The newest `count` lines of a log and its rotations that are wanted, oldest first. */
 export function tail(
@@ -76,11 +76,13 @@ function splitLines(bytes: Buffer): readonly Buffer[] {
   return lines;
 }
 
-const ownLine = new RegExp(`^${ownLineMark}(\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z) (.*)$`, "s");
+const timedLine = new RegExp(`^${stampMark}(waybill )?(\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z) (.*)$`, "s");
 
 function toLine(text: string, at: string): LogLine {
-  const [, ownTime, ownText] = ownLine.exec(text) ?? [];
-  if (ownTime !== undefined && ownText !== undefined) return { at: ownTime, stream: "waybill", text: ownText };
+  const [, own, time, rest] = timedLine.exec(text) ?? [];
+  if (time !== undefined && rest !== undefined) {
+    return { at: time, stream: own === undefined ? "stdout" : "waybill", text: rest };
+  }
   return { at, stream: "stdout", text };
 }
 
@@ -114,4 +116,28 @@ export class LogCursor {
     const at = this.#clock.now().toISOString();
     return splitLines(bytes.subarray(0, end)).map((line) => toLine(line.toString("utf8"), at));
   }
+}
+
+const followPollMs = 100;
+
+interface Reading {
+  readonly lines: number;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The newest lines of a log, and with `follow` what is added until the signal aborts. */
+export async function* readLog(
+  path: string,
+  { lines, follow, signal }: Reading,
+  clock: Clock,
+): AsyncGenerator<LogLine> {
+  const cursor = new LogCursor(path, { from: sizeOf(path), clock });
+  yield* tail(path, lines);
+  if (!follow) return;
+  while (!signal.aborted) {
+    yield* cursor.read();
+    await clock.sleep(followPollMs, signal).catch(() => undefined);
+  }
+  yield* cursor.read();
 }

@@ -12,7 +12,7 @@ import { Trees } from "../trees.ts";
 import { makeLocalRuns, type LocalRuns } from "./executor.ts";
 
 const signal = AbortSignal.timeout(60_000);
-const options = { signal, onProgress: () => undefined };
+const options = { signal, closing: signal, onProgress: () => undefined, onWaiting: () => undefined };
 
 interface World extends AsyncDisposable {
   readonly runs: LocalRuns;
@@ -97,10 +97,10 @@ test("a start is adopted for what it is: ended, or never begun and never to begi
   await using world = makeWorld();
   const order = world.order("exit 4");
   await (await world.start(order)).ended(signal);
-  const adopted = await world.runs.adopt(order);
+  const adopted = await world.runs.adopt(order, options);
   assert.equal(adopted.kind === "started" && (await adopted.started.ended(signal)).exitStatus, 4);
   const next = { ...order, attempt: 2 };
-  assert.equal((await world.runs.adopt(next)).kind, "never started");
+  assert.equal((await world.runs.adopt(next, options)).kind, "never started");
   const late = await world.start(next);
   const end = await late.ended(signal);
   assert.notEqual(end.exitStatus, 4, "its number is used up");

@@ -8,7 +8,7 @@ import type { Spawn } from "../../../core/spawn.ts";
 import type { Adopted, RunExecutor, RunOrder, RunStartOptions } from "../../run-executor.ts";
 import type { SecretReader } from "../../workload.ts";
 import { note, sizeOf } from "../logs/log-file.ts";
-import { LogCursor, tail } from "../logs/log-reader.ts";
+import { readLog } from "../logs/log-reader.ts";
 import { prepareEnvironment, revealSecrets, workingFolder, type SecretValues } from "../processes/environment.ts";
 import { installWrapper, launch, settleClaim, watch, type StartedProcess } from "../processes/launch.ts";
 import { requestOf } from "../source-provider.ts";
@@ -37,8 +37,6 @@ export interface LocalRuns extends RunExecutor {
   stopAll(): Promise<void>;
 }
 
-const followPollMs = 100;
-
 export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
   const { clock, log } = dependencies;
   const runs = join(dependencies.folder, "runs");
@@ -50,17 +48,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
   return {
     start: (order, options) => start(parts, order, options),
     adopt: (order) => adopt(parts, order),
-    async *logs(run, { lines, follow, signal }) {
-      const path = runFolder(runs, run).log;
-      const cursor = new LogCursor(path, { from: sizeOf(path), clock });
-      yield* tail(path, lines);
-      if (!follow) return;
-      while (!signal.aborted) {
-        yield* cursor.read();
-        await clock.sleep(followPollMs, signal).catch(() => undefined);
-      }
-      yield* cursor.read();
-    },
+    logs: (run, request) => readLog(runFolder(runs, run).log, request, clock),
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
     forget(run) {
       rmSync(runFolder(runs, run).path, { recursive: true, force: true });

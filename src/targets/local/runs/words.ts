@@ -10,17 +10,19 @@ interface Ended {
   readonly exit: Exit;
   readonly durationMs: number;
   readonly wasMemory: boolean;
+  /** Who or what ended it, where that is known better than by its signal. */
+  readonly cause?: string | null;
   readonly log: string;
   readonly logStart: number;
 }
 
 /** How a start ended, in the user's words; with the end of its log when it did not go well. */
-export function describeEnd({ exit, durationMs, wasMemory, log, logStart }: Ended): Words {
+export function describeEnd({ exit, durationMs, wasMemory, cause = null, log, logStart }: Ended): Words {
   const { stage, status, signal } = exit;
-  if (stage === "command" && status === 0) return { crash: null, reason: "" };
+  if (cause === null && stage === "command" && status === 0) return { crash: null, reason: "" };
   const after = `after ${Number((durationMs / 1_000).toFixed(durationMs < 10_000 ? 1 : 0))} s`;
   const tail = tailOf(log, logStart);
-  const crash = crashOf(exit, wasMemory);
+  const crash = cause ?? crashOf(exit, wasMemory);
   if (crash !== null) return { crash, reason: `${crash} ${after}${tail}` };
   if (stage === "start script") return { crash: null, reason: `the start script failed with status ${status}${tail}` };
   if (status === 126) return { crash: null, reason: "the command cannot be run (status 126): is the file executable?" };

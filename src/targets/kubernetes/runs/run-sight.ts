@@ -1,0 +1,123 @@
+import type { Clock } from "../../../core/clock.ts";
+import type { Log } from "../../../core/log.ts";
+import { orAborted } from "../../local/processes/launch.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { makeInformer } from "../cluster/informer.ts";
+import type { KubeObject } from "../cluster/object.ts";
+import { labels, manager } from "../names.ts";
+import type { Condition, PodObject } from "../observe/pods.ts";
+
+export interface JobObject extends KubeObject {
+  readonly status?: { readonly conditions?: readonly Condition[] | null };
+}
+
+/** What the cluster told last of a start. */
+export interface RunView {
+  readonly job: JobObject | null;
+  readonly isJobGone: boolean;
+  /** As it was last, also when it is gone. */
+  readonly pod: PodObject | null;
+  readonly isPodGone: boolean;
+}
+
+export interface Followed {
+  view(): RunView;
+  /** Asked, the cluster has no such Job any more. */
+  noteJobGone(): void;
+  /** Resolves with the next change of anything, or after `withinMs`. */
+  change(withinMs: number, signal: AbortSignal): Promise<void>;
+  release(): void;
+}
+
+/** Jobs and pods of all runs in a cluster: two watches, however many runs there are. */
+export interface RunSight {
+  /** `key`: the Job's name and namespace. Resolves once all that is there has been seen. */
+  follow(key: { readonly name: string; readonly namespace: string }, signal: AbortSignal): Promise<Followed>;
+  close(): Promise<void>;
+}
+
+interface Seen {
+  view: RunView;
+  wake: PromiseWithResolvers<void>;
+}
+
+const nothing: RunView = { job: null, isJobGone: false, pod: null, isPodGone: false };
+
+export function makeRunSight(parts: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Log }): RunSight {
+  const seen = new Map<string, Seen>();
+  // Most servers run no jobs on most clusters: nothing is watched before the first.
+  let watches: ReturnType<typeof watch> | null = null;
+
+  function change(object: KubeObject, next: (view: RunView) => RunView): void {
+    const one = seen.get(keyOf(object));
+    if (!one) return;
+    one.view = next(one.view);
+    one.wake.resolve();
+    one.wake = Promise.withResolvers();
+  }
+  const onJob = (job: JobObject, isGone: boolean): void => change(job, (view) => ({ ...view, job, isJobGone: isGone }));
+  const onPod = (pod: PodObject, isGone: boolean): void => change(pod, (view) => ({ ...view, pod, isPodGone: isGone }));
+
+  return {
+    async follow({ name, namespace }, signal) {
+      watches ??= watch(parts, { onJob, onPod });
+      const { jobs, pods } = watches;
+      const key = `${namespace}/${name}`;
+      const one: Seen = { view: nothing, wake: Promise.withResolvers() };
+      seen.set(key, one);
+      await orAborted(Promise.all([jobs.ready, pods.ready]), signal);
+      for (const job of jobs.all()) if (keyOf(job) === key && one.view.job === null) onJob(job, false);
+      for (const pod of pods.all()) if (keyOf(pod) === key && one.view.pod === null) onPod(pod, false);
+      return {
+        view: () => one.view,
+        noteJobGone() {
+          one.view = { ...one.view, isJobGone: true };
+        },
+        async change(withinMs, asked) {
+          const late = new AbortController();
+          const timer = parts.clock.sleep(withinMs, AbortSignal.any([asked, late.signal])).catch(() => undefined);
+          await Promise.race([one.wake.promise, timer]);
+          late.abort();
+        },
+        release: () => void (seen.get(key) === one && seen.delete(key)),
+      };
+    },
+    async close() {
+      await Promise.all([watches?.jobs.close(), watches?.pods.close()]);
+    },
+  };
+}
+
+interface Listeners {
+  readonly onJob: (job: JobObject, isGone: boolean) => void;
+  readonly onPod: (pod: PodObject, isGone: boolean) => void;
+}
+
+function watch(
+  { cluster, clock, log }: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Log },
+  { onJob, onPod }: Listeners,
+) {
+  const labelSelector = `${labels.manager}=${manager},${labels.run}`;
+  return {
+    jobs: makeInformer<JobObject>(cluster, {
+      apiVersion: "batch/v1",
+      kind: "Job",
+      labelSelector,
+      clock,
+      log,
+      onChange: ({ type, object }) => onJob(object, type === "removed"),
+    }),
+    pods: makeInformer<PodObject>(cluster, {
+      apiVersion: "v1",
+      kind: "Pod",
+      labelSelector,
+      clock,
+      log,
+      onChange: ({ type, object }) => onPod(object, type === "removed"),
+    }),
+  };
+}
+
+/** A Job and its pod carry the same labels. */
+const keyOf = ({ metadata }: KubeObject): string =>
+  `${metadata.namespace ?? ""}/run-${metadata.labels?.[labels.run] ?? ""}-${metadata.labels?.[labels.attempt] ?? ""}`;
