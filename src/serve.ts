@@ -158,7 +158,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     closers,
   };
   const endpoint = await openDoors({ ...ways, stopping });
-  await lookAtAll(base.git, room.watcher, log);
+  await lookAtAll(base.git, room.insistent, log);
   return { access, endpoint };
 }
 

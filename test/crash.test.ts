@@ -75,8 +75,14 @@ const tags = async (): Promise<readonly string[]> =>
     .split("\n")
     .filter(Boolean);
 
-async function crashAt(effect: number, version: number): Promise<{ crashed: boolean; wasAccepted: boolean }> {
-  const server = await start();
+interface Crash {
+  readonly crashed: boolean;
+  readonly wasAccepted: boolean;
+  /** The server that came after. */
+  readonly next: ServerProcess;
+}
+
+async function crashAt(server: ServerProcess, effect: number, version: number): Promise<Crash> {
   await writeFile(crashFile, String(effect));
   const head = await commit(version);
   const tagsBefore = (await tags()).length;
@@ -100,8 +106,7 @@ async function crashAt(effect: number, version: number): Promise<{ crashed: bool
   await sleep(100);
   assert.equal(await programs(), 1, `programs after a crash at effect ${effect}`);
   assert.equal((await tags()).length, tagsBefore + 1, `snapshots after a crash at effect ${effect}`);
-  await next.stop();
-  return { crashed, wasAccepted };
+  return { crashed, wasAccepted, next };
 }
 
 test(
@@ -120,13 +125,16 @@ test(
     const stopped = new AbortController();
     const watching = watchAnswers(stopped.signal);
     let accepted = 0;
+    let server = await start();
     try {
       for (const [index, effect] of points.entries()) {
-        const { crashed, wasAccepted } = await crashAt(effect, index + 2);
+        const { crashed, wasAccepted, next } = await crashAt(server, effect, index + 2);
+        server = next;
         if (crashed && wasAccepted) accepted += 1;
       }
     } finally {
       stopped.abort();
+      await server.stop();
     }
     const { count, failures } = await watching;
     t.diagnostic(

@@ -15,11 +15,7 @@ function serve(
   options: { killAfter?: number; revision: string; end?: "stop" },
 ): Promise<string | null> {
   const { killAfter = 0, revision, end = "leave" } = options;
-  const child = spawn(process.execPath, [script, folder, String(killAfter), revision, end], {
-    stdio: "inherit",
-    // Some forty servers load the same modules.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled") },
-  });
+  const child = spawn(process.execPath, [script, folder, String(killAfter), revision, end], { stdio: "inherit" });
   return new Promise((resolve, reject) => {
     child.once("exit", (status, signal) => {
       if (status === 0 || signal !== null) resolve(signal);

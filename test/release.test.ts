@@ -220,11 +220,11 @@ test("a deployment that fails leaves the others deployed, and is not tried again
 
 test("a newer push cancels an apply in flight, and the last of many wins", async () => {
   let cancelled = 0;
+  const allPushed = Promise.withResolvers<void>();
   world.deployer.behave = (_workload, signal) =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, 200);
+      void allPushed.promise.then(resolve);
       signal.addEventListener("abort", () => {
-        clearTimeout(timer);
         cancelled += 1;
         reject(new Error("cancelled"));
       });
@@ -239,6 +239,7 @@ test("a newer push cancels an apply in flight, and the last of many wins", async
     looks.push(world.watcher.look("shop", { actor: "ada" }));
   }
   await Promise.all(looks);
+  allPushed.resolve();
   await world.settled();
   const tree = await work.git("rev-parse", "HEAD:web");
   assert.equal(world.deployer.running.get("shop/production/web")?.source, tree);

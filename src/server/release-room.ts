@@ -18,6 +18,7 @@ import { makePushCheck } from "../release/push/check.ts";
 import { makePushFollow } from "../release/push/follow.ts";
 import type { ReleaseEvent } from "../release/release.ts";
 import { makeRelease } from "../release/service.ts";
+import { makeInsistence } from "../release/snapshots/insistence.ts";
 import { makeRecorder } from "../release/snapshots/record.ts";
 import { makeSettler, type SecretVersions } from "../release/snapshots/settle.ts";
 import { makeWatcher } from "../release/snapshots/watch.ts";
@@ -61,16 +62,19 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const announce = makeAnnouncer({ driver, deployer, log });
   const recorder = makeRecorder({ settler, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
+  const insistent = makeInsistence({ watcher, clock, log, signal });
   const notices = makeNotices(deployer, clock);
   const previews = makePreviews({ deployer });
   const gate: PushGate = {
     check: makePushCheck({ store, definitions, settler, announce, notices, previews }),
-    follow: makePushFollow({ watcher, driver, steps, clock }),
+    follow: makePushFollow({ watcher: insistent, driver, steps, clock }),
   };
   steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));
   return {
     driver,
     watcher,
+    /** Repeats what fails. */
+    insistent,
     gate,
     observe: makeObserver({ store, driver, events, conceal: parts.conceal, log }),
     noteDrift: makeDriftNotes({ store, events, log }),

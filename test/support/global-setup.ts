@@ -1,11 +1,11 @@
-import { startTestPostgres } from "./postgres-server.ts";
+import { announce, startTestPostgres } from "./postgres-server.ts";
 
-// Loaded once by the test runner (--test-global-setup); test files find the server by the environment variable.
+// Loaded once by the test runner (--test-global-setup); test files find it by the environment.
 let stop: (() => Promise<void>) | undefined;
 
 export async function globalSetup(): Promise<void> {
   const server = await startTestPostgres();
-  process.env["WAYBILL_TEST_POSTGRES_URL"] = server.url;
+  announce(server);
   stop = () => server.stop();
 }
 

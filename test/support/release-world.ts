@@ -22,7 +22,7 @@ export async function releaseWorld() {
   const store = makeReleaseStore(database.db);
   const deployer = makeFakeDeployer();
   const secretVersions = new Map<string, number>();
-  const { driver, watcher, release } = makeReleaseRoom({
+  const { driver, watcher, gate, release } = makeReleaseRoom({
     git,
     store,
     deployer,
@@ -42,6 +42,7 @@ export async function releaseWorld() {
     store,
     deployer,
     watcher,
+    gate,
     release,
     secretVersions,
     database,

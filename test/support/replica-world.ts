@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import { stopGateways } from "../../src/gateway/launch.ts";
 import { ask, type Asked } from "./ask.ts";
+import { endLeftOvers } from "./left-overs.ts";
 import { testDatabase } from "./postgres.ts";
 import { workingCopy, type WorkingCopy } from "./repository.ts";
 import { programsBelow } from "./served.ts";
@@ -71,9 +72,7 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
       }
       const names = await readdir(join(data, "replicas")).catch(() => []);
       for (const name of names) await stopGateways(join(data, "replicas", name));
-      // A last start takes along what outlived the others.
-      const env = { DATABASE_URL: database.url, WAYBILL_REPLICA: "last" };
-      await (await startServerProcess({ data, port: await freePort(), token, stopWorkloads: true, env })).stop();
+      await endLeftOvers(folder);
       await database.close();
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },

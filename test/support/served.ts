@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runCommandLine } from "../../src/cli/program.ts";
+import { stopGateways } from "../../src/gateway/launch.ts";
 import { ask, type Asked } from "./ask.ts";
+import { endLeftOvers } from "./left-overs.ts";
 import { workingCopy, type CommandResult, type WorkingCopy } from "./repository.ts";
 import { freePort, newToken, startServerProcess, type ServerProcess } from "./server-process.ts";
 
@@ -114,9 +117,13 @@ export async function startServed(options: ServedOptions = {}): Promise<Served> 
     get: (label, path = "/", headers = {}) => ask({ port, host: `${label}.localhost:${port}`, path, headers }),
     async close() {
       await served.stop();
-      // A last start takes along what outlived the others.
-      await served.start({ stopWorkloads: true });
-      await served.stop();
+      // After a kill its database is still there: only a last start ends it in order.
+      if (existsSync(join(data, "postgres/data/postmaster.pid"))) {
+        await served.start({ stopWorkloads: true });
+        await served.stop();
+      }
+      await stopGateways(data);
+      await endLeftOvers(folder);
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };

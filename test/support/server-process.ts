@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { packageRoot } from "../../src/core/package-root.ts";
+import { givePostgres } from "./postgres-server.ts";
 
 export interface ServerProcess {
   readonly port: number;
@@ -44,6 +45,8 @@ export function freePort(): Promise<number> {
 /** `waybill serve` as users start it, in a process of its own; answers when it says `ready`. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const { data, port, token, stopWorkloads = true, config, preload = [], env = {} } = options;
+  const environment = { ...process.env, WAYBILL_BOOTSTRAP_TOKEN: token, WAYBILL_LOG_LEVEL: "warn", ...env };
+  if (!("DATABASE_URL" in environment)) givePostgres(data);
   const imports = [join(packageRoot, "scripts/tsx.mjs"), ...preload].flatMap((file) => ["--import", file]);
   const flags = [
     "serve",
@@ -55,7 +58,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     ...(config === undefined ? [] : ["--config", config]),
   ];
   const child = spawn(process.execPath, [...imports, join(packageRoot, "src/main.ts"), ...flags], {
-    env: { ...process.env, WAYBILL_BOOTSTRAP_TOKEN: token, WAYBILL_LOG_LEVEL: "warn", ...env },
+    env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said: string[] = [];

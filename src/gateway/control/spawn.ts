@@ -81,7 +81,7 @@ function tell(child: ChildProcess, listener: NetServer | null): void {
 /** Nothing of this process's environment but what a Node program, a PostgreSQL client and a pod need: no token, no secret. */
 function environmentFor(settingsFile: string): NodeJS.ProcessEnv {
   const wanted =
-    /^(?:PATH|HOME|TZ|LANG|LC_.*|TMPDIR|SystemRoot|PGSSL.*|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)|KUBERNETES_SERVICE_(?:HOST|PORT))$/;
+    /^(?:PATH|HOME|TZ|LANG|LC_.*|TMPDIR|SystemRoot|PGSSL.*|NODE_EXTRA_CA_CERTS|NODE_COMPILE_CACHE|SSL_CERT_(?:FILE|DIR)|KUBERNETES_SERVICE_(?:HOST|PORT))$/;
   const kept = Object.entries(process.env).filter(([name]) => wanted.test(name));
   return { ...Object.fromEntries(kept), [settingsVariable]: settingsFile };
 }

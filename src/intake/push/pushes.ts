@@ -39,6 +39,7 @@ interface PushStart extends Pick<Push, "id" | "repository" | "identity"> {
   readonly refsBefore: Promise<RefView>;
 }
 
+const isStoredYet = "The push is stored, and what it brings is tried again.";
 const maxUpdates = 5_000;
 // A push leaves a handful of single objects; Git tidies up when there are thousands.
 const pushesPerTidying = 100;
@@ -92,7 +93,7 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
         if (signal.aborted) relayed?.stop();
         else if (changed.length > 0) await follow(start, changed, relayed);
       } catch (thrown) {
-        relayed?.line(failed(start, thrown));
+        relayed?.line(`${failed(start, thrown)}. ${isStoredYet}`);
       }
       relayed?.end();
       await ended;
