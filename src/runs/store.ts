@@ -52,6 +52,14 @@ export interface ScheduleMark {
   /** Of the schedule's times: another rule is looked at from its deploy on. */
   readonly digest: string;
   readonly until: Date;
+  /** Of those, the newest that became no runs: their time comes again should the clock be set back before them. */
+  readonly passed: Passed | null;
+}
+
+/** The times after `after`, up to and with `until`. */
+export interface Passed {
+  readonly after: Date;
+  readonly until: Date;
 }
 
 /** What is kept of runs. Losing it loses their history, and nothing of what should be deployed. */
@@ -86,15 +94,27 @@ export interface RunStore {
 
   /** Those that hold slots, in the order in which they were accepted. */
   live(): Promise<readonly Run[]>;
-  /** A job's first waiting runs, in the order in which they are to start, due or not. */
+  /**
+   * A job's first waiting runs, in the order in which they are to start, due or not: those whose time was found to have
+   * come, and then the others.
+   */
   heads(stack: StackName, limit: number): Promise<readonly Run[]>;
   /** The jobs with waiting runs, and when the first of each is due. */
   queues(): Promise<readonly Queue[]>;
-  /** Takes all waiting runs of a job that are in `from` and due before `dueBefore` to another state; answers how many. */
-  stepAll(stack: StackName, from: readonly RunState[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
+  /** When the first waiting run of a job is due whose time was not found to have come. */
+  nextDueAt(stack: StackName): Promise<Date | null>;
+  /** Brings the lines of those who wait for a slot, and were due later than `now`, forward to `now`, in their order. */
+  bringForward(now: Date): Promise<void>;
+  /** Those whose delay before another attempt began later than `now`. */
+  retriesSince(now: Date): Promise<readonly Run[]>;
+  /** Takes all waiting runs of a job that are in `from` and due at `dueBefore` or sooner to another state; answers how many. */
+  stepAll(stack: StackName, from: readonly ToCome[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
   /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
   prune(stack: StackName, kept: number): Promise<readonly string[]>;
 }
+
+/** Waiting, and its time was not found to have come. */
+export type ToCome = Extract<RunState, "Scheduled" | "Late" | "Retrying">;
 
 export interface Queue {
   readonly stack: StackName;

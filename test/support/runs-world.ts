@@ -75,7 +75,7 @@ export interface FakeExecutor extends RunExecutor {
 }
 
 /** Programs that run until a test ends them. They outlive whoever started them, as real ones do. */
-export function makeFakeExecutor(): FakeExecutor {
+export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExecutor {
   const programs = new Map<string, { readonly startedAt: Date; readonly ended: PromiseWithResolvers<RunEnd> }>();
   const ended = new Set<string>();
   const starts: string[] = [];
@@ -85,7 +85,7 @@ export function makeFakeExecutor(): FakeExecutor {
     signal: exitStatus === null ? "SIGTERM" : null,
     crash: exitStatus === null ? "killed by SIGTERM" : null,
     reason: exitStatus === 0 ? "" : `exited with status ${exitStatus}`,
-    endedAt: new Date(),
+    endedAt: clock.now(),
     peakMemoryBytes: null,
     result: null,
     resultFault: null,
@@ -116,7 +116,7 @@ export function makeFakeExecutor(): FakeExecutor {
       signal.throwIfAborted();
       const key = keyOf(order);
       if (programs.has(key)) throw new TypeError(`${key} was started twice`);
-      programs.set(key, { startedAt: new Date(), ended: Promise.withResolvers() });
+      programs.set(key, { startedAt: clock.now(), ended: Promise.withResolvers() });
       starts.push(key);
       return started(key);
     },

@@ -116,7 +116,8 @@ async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun
   if (timeoutSeconds === null) return { end: await ended, timedOutAfterSeconds: null };
   const over = new AbortController();
   const leftMs = timeoutSeconds * 1_000 - (parts.clock.now().getTime() - started.startedAt.getTime());
-  const time = sleepLong(parts.clock, leftMs, AbortSignal.any([closing, over.signal]));
+  // Its time may have passed while nobody looked, and its end too: whoever took it over needs a moment to say so.
+  const time = sleepLong(parts.clock, leftMs > 0 ? leftMs : adoptionMs, AbortSignal.any([closing, over.signal]));
   const isTimedOut = await Promise.race([
     ended.then(() => false),
     time.then(
@@ -128,6 +129,7 @@ async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun
   return { end: await ended, timedOutAfterSeconds: isTimedOut ? timeoutSeconds : null };
 }
 
+const adoptionMs = 1_000;
 // Longer timers fire at once (setTimeout keeps 31 bits).
 const longestTimerMs = 2 ** 31 - 1;
 

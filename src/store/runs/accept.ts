@@ -74,9 +74,10 @@ export function markQueries(db: Database) {
         query = query.where("job", "=", stack.deployment);
       }
       const rows = await query.execute();
-      return rows.map(({ repository, environment, job, ...mark }) => ({
+      return rows.map(({ repository, environment, job, passed_after: after, passed_until: until, ...mark }) => ({
         ...mark,
         stack: { repository, environment, deployment: job },
+        passed: after && until && { after, until },
       }));
     },
     async keepMarks({ repository, environment, deployment }, schedules) {
@@ -116,10 +117,12 @@ async function writeMarks(db: Database, marks: readonly ScheduleMark[]): Promise
   await db
     .insertInto("schedule_marks")
     .values(
-      marks.map(({ stack: { repository, environment, deployment: job }, ...mark }) => ({
+      marks.map(({ stack: { repository, environment, deployment: job }, passed, ...mark }) => ({
         repository,
         environment,
         job,
+        passed_after: passed?.after ?? null,
+        passed_until: passed?.until ?? null,
         ...mark,
       })),
     )
@@ -127,6 +130,8 @@ async function writeMarks(db: Database, marks: readonly ScheduleMark[]): Promise
       conflict.columns(["repository", "environment", "job", "schedule"]).doUpdateSet({
         digest: sql<string>`excluded.digest`,
         until: sql<Date>`excluded.until`,
+        passed_after: sql<Date | null>`excluded.passed_after`,
+        passed_until: sql<Date | null>`excluded.passed_until`,
       }),
     )
     .execute();

@@ -20,7 +20,7 @@ interface World extends AsyncDisposable {
   start(order: RunOrder): Promise<StartedRun>;
 }
 
-function makeWorld(): World {
+function makeWorld(clock = realClock): World {
   const folder = mkdtempSync(join(tmpdir(), "waybill-run-"));
   const source = makeFakeTrees();
   const tree = source.add({ README: "x" });
@@ -30,7 +30,7 @@ function makeWorld(): World {
     folder: join(folder, "runs"),
     trees,
     secrets,
-    clock: realClock,
+    clock,
     log: silentLog,
     spawn: spawnHere,
   });
@@ -91,6 +91,23 @@ test("stopping ends what ignores the polite signal, and what left the group", as
   const lines = [];
   for await (const { text } of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(text);
   assert.ok(lines.includes("being ended: cancelled by anna"), lines.join("\n"));
+});
+
+test("what is adopted began as long ago as it runs, though the clock was set meanwhile", async (context) => {
+  if (process.platform !== "linux") return context.skip("only Linux tells the age of a process");
+  let aheadMs = 0;
+  const clock = { ...realClock, now: () => new Date(Date.now() + aheadMs) };
+  await using world = makeWorld(clock);
+  const order = world.order("sleep 60");
+  const begun = await world.start(order);
+  for (const hours of [1, -1]) {
+    aheadMs = hours * 3_600_000;
+    const adopted = await world.runs.adopt(order);
+    assert.ok(adopted.kind === "started");
+    const ageMs = clock.now().getTime() - adopted.started.startedAt.getTime();
+    assert.ok(ageMs >= 0 && ageMs < 30_000, `${ageMs} ms`);
+  }
+  await begun.stop("the test is over");
 });
 
 test("a start is adopted for what it is: ended, or never begun and never to begin", async () => {

@@ -10,7 +10,8 @@ import type { SecretReader } from "../../workload.ts";
 import { note, sizeOf } from "../logs/log-file.ts";
 import { LogCursor, tail } from "../logs/log-reader.ts";
 import { prepareEnvironment, revealSecrets, workingFolder, type SecretValues } from "../processes/environment.ts";
-import { installWrapper, launch, settleClaim, watch, type StartedProcess } from "../processes/launch.ts";
+import { installWrapper, launch, settleClaim, watch, type Claim, type StartedProcess } from "../processes/launch.ts";
+import { ageMs } from "../processes/process-table.ts";
 import { requestOf } from "../source-provider.ts";
 import type { KeptTree, Trees } from "../trees.ts";
 import { LocalRun } from "./local-run.ts";
@@ -144,7 +145,7 @@ async function adopt(parts: Parts, order: RunOrder): Promise<Adopted> {
   const paths = { claim: folder.claim(order.attempt), exit: folder.exit(order.attempt) };
   const claim = await settleClaim(paths, clock);
   if (claim.kind === "never started") return claim;
-  const startedAt = statSync(paths.claim, { throwIfNoEntry: false })?.mtime ?? clock.now();
+  const startedAt = startOf(claim, paths.claim, clock);
   // Only to redact them: a secret that is gone does not end what runs with it.
   const values = await revealSecrets(subjectOf(order, folder, ""), secrets).catch((error: unknown) => {
     log.warn({ run: order.run, error: messageOf(error) }, "secrets of an adopted run cannot be read");
@@ -159,6 +160,13 @@ async function adopt(parts: Parts, order: RunOrder): Promise<Adopted> {
     note(folder.log, clock.now(), "adopted by a new server process");
   }
   return { kind: "started", started: started(parts, order, { folder, process, values, logStart: 0, startedAt }) };
+}
+
+/** By the clock as it is now: a timeout counts from there. */
+function startOf(claim: Claim, path: string, clock: Clock): Date {
+  const age = claim.kind === "running" ? ageMs(claim.process) : null;
+  if (age !== null) return new Date(clock.now().getTime() - age);
+  return statSync(path, { throwIfNoEntry: false })?.mtime ?? clock.now();
 }
 
 async function ensureTree({ trees }: Parts, order: RunOrder, options: RunStartOptions): Promise<KeptTree> {
