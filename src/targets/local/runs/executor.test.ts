@@ -98,8 +98,10 @@ test("what is adopted began as long ago as it runs, though the clock was set mea
   let aheadMs = 0;
   const clock = { ...realClock, now: () => new Date(Date.now() + aheadMs) };
   await using world = makeWorld(clock);
-  const order = world.order("sleep 60");
+  const order = world.order("echo up; sleep 60");
   const begun = await world.start(order);
+  const up = new AbortController();
+  for await (const _line of world.runs.logs("r1", { lines: 10, follow: true, signal: up.signal })) up.abort();
   for (const hours of [1, -1]) {
     aheadMs = hours * 3_600_000;
     const adopted = await world.runs.adopt(order);
