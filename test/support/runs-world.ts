@@ -70,8 +70,8 @@ export interface FakeExecutor extends RunExecutor {
   readonly starts: string[];
   /** Ids of the runs whose programs run. */
   running(): readonly string[];
-  /** The program ends with this exit status. */
-  end(run: string, exitStatus: number): void;
+  /** The program ends with this exit status; null: by a signal from outside. */
+  end(run: string, exitStatus: number | null): void;
 }
 
 /** Programs that run until a test ends them. They outlive whoever started them, as real ones do. */

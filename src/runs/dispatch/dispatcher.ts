@@ -54,10 +54,15 @@ export class Dispatcher {
   /** Takes over what a server before it left, and goes on from there until it is closed. */
   async begin(): Promise<void> {
     const { store } = this.#parts;
+    const queues = [...(await store.queues())].sort((a, b) => a.firstDueAt.getTime() - b.firstDueAt.getTime());
+    // Known before the first slot is free: who waits longest comes first.
+    for (const { stack, firstDueAt } of queues) {
+      this.#queues.set(stackKey(stack), { stack, sinceMs: firstDueAt.getTime() });
+    }
     await this.#decide(() => this.#adoptAll());
     const dueBefore = new Date(this.#now().getTime() - lateMs);
     const late = this.#status("Late", "its time passed while the server was away");
-    for (const { stack } of await store.queues()) {
+    for (const { stack } of queues) {
       await store.stepAll(stack, ["Scheduled"], { dueBefore, status: late });
       await this.look(stack);
     }
