@@ -22,6 +22,8 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
   checkParameters(inspection, problemsOf);
 }
 
+const isOpen = ({ path, missing }: Finding): boolean => missing !== undefined && path.length === 0;
+
 const forms = ["cron", "interval", "rrule"] as const;
 
 function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at: Path): void {
@@ -67,16 +69,19 @@ function checkParameters({ draft, report }: Inspection, problemsOf: ParameterChe
   const values = parameters?.values ?? {};
   const found = problemsOf(schema, values);
   const isSchemaBroken = found.some(({ code }) => code !== "PARAMETER_INVALID");
-  for (const { path, at, code, message } of found) {
+  // A run by hand may be given what the file leaves open; a schedule must be.
+  const wrong = found.filter((finding) => !isOpen(finding));
+  for (const { path, at, code, message } of wrong) {
     report(["parameters", isSchemaBroken ? "schema" : "values", ...path], code, message, at);
   }
   if (isSchemaBroken) return;
-  const told = new Set(found.map(({ message }) => message));
+  const told = new Set(wrong.map(({ message }) => message));
   for (const [index, schedule] of schedules.entries()) {
-    if (schedule?.parameters === undefined) continue;
+    if (schedule === null || (schedule.parameters === undefined && found.length === 0)) continue;
+    const own = ["schedules", index, ...(schedule.parameters === undefined ? [] : ["parameters"])];
     for (const { path, at, code, message } of problemsOf(schema, { ...values, ...schedule.parameters })) {
       // What is wrong with the job's own values is wrong in each of its schedules.
-      if (!told.has(message)) report(["schedules", index, "parameters", ...path], code, message, at);
+      if (!told.has(message)) report([...own, ...path], code, message, at);
     }
   }
 }
