@@ -56,7 +56,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
-  const history = makeHistory({ store, executorOf: parts.executorOf, log });
+  const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
 
@@ -69,7 +69,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   }
 
   changes.listen((run) => {
-    background.add(history.note(run), "old runs cannot be removed");
+    background.add(history.note(run, closing.signal), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
@@ -80,6 +80,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
       for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(history.run(closing.signal), "old runs are removed no more");
     },
     deploymentChanged(stack) {
       if (!closing.signal.aborted) background.add(takeJob(stack), `job ${stackKey(stack)} cannot be read`);

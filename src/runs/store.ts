@@ -109,8 +109,24 @@ export interface RunStore {
   retriesSince(now: Date): Promise<readonly Run[]>;
   /** Takes all waiting runs of a job that are in `from` and due at `dueBefore` or sooner to another state; answers how many. */
   stepAll(stack: StackName, from: readonly ToCome[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
-  /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
-  prune(stack: StackName, kept: number): Promise<readonly string[]>;
+  /** The ended runs of a job that are kept no longer, oldest first, at most `limit`. */
+  superfluous(stack: StackName, kept: Kept, limit: number): Promise<readonly Superfluous[]>;
+  /** Removes those of them that have ended. */
+  remove(ids: readonly string[]): Promise<void>;
+}
+
+/** The newest so many of each sort of end, of those that did not end before `since`. */
+export interface Kept {
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly since: Date | null;
+}
+
+/** `target`: where its files are. */
+export interface Superfluous {
+  readonly id: string;
+  readonly target: string;
 }
 
 /** Waiting, and its time was not found to have come. */

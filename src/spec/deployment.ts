@@ -125,7 +125,15 @@ export interface JobFields extends Common, WorkloadFields {
   readonly schedules?: readonly ScheduleSpec[];
   readonly concurrency?: ConcurrencySpec;
   readonly retries?: RetriesSpec;
+  readonly history?: HistorySpec;
   readonly timeout?: string;
+}
+
+export interface HistorySpec {
+  readonly completed?: number;
+  readonly failed?: number;
+  readonly cancelled?: number;
+  readonly maxAge?: string;
 }
 
 export interface ConcurrencySpec {

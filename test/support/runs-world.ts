@@ -68,6 +68,8 @@ export async function deployJob(
 export interface FakeExecutor extends RunExecutor {
   /** `RUN attempt N`, in the order of their starts. */
   readonly starts: string[];
+  /** Ids of the runs of which nothing is kept, in that order. */
+  readonly forgotten: string[];
   /** Ids of the runs whose programs run. */
   running(): readonly string[];
   /** The program ends with this exit status; null: by a signal from outside. */
@@ -79,6 +81,7 @@ export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExe
   const programs = new Map<string, { readonly startedAt: Date; readonly ended: PromiseWithResolvers<RunEnd> }>();
   const ended = new Set<string>();
   const starts: string[] = [];
+  const forgotten: string[] = [];
   const keyOf = ({ run, attempt }: Pick<RunOrder, "run" | "attempt">): string => `${run} attempt ${attempt}`;
   const endOf = (exitStatus: number | null): RunEnd => ({
     exitStatus,
@@ -108,6 +111,7 @@ export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExe
   const running = (): readonly string[] => [...programs.keys()].filter((key) => !ended.has(key));
   return {
     starts,
+    forgotten,
     running: () => running().map((key) => key.split(" ")[0] ?? ""),
     end(run, exitStatus) {
       for (const key of running()) if (key.startsWith(`${run} `)) finish(key, exitStatus);
@@ -128,7 +132,7 @@ export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExe
       // It says nothing.
     },
     openFile: () => Promise.resolve(null),
-    forget: () => Promise.resolve(),
+    forget: async (run) => void forgotten.push(run),
   };
 }
 

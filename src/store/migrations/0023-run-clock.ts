@@ -10,5 +10,8 @@ export const runClock: Migration = {
     create index runs_waiting on runs
       (repository, environment, job, (state <> 'AwaitingConcurrencySlot'), due_at, ordinal)
       where state in ('Scheduled', 'Late', 'AwaitingConcurrencySlot', 'Retrying');
+
+    create index runs_ended on runs (repository, environment, job, ordinal)
+      where state in ('Cancelled', 'Completed', 'Failed', 'TimedOut', 'Crashed');
   `,
 };

@@ -1,6 +1,7 @@
 import type { RunStore } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
+import { endedQueries } from "./ended.ts";
 import { jobQueries } from "./jobs.ts";
 import { queueQueries } from "./queues.ts";
 import { callbackQueries, runQueries } from "./runs.ts";
@@ -12,4 +13,5 @@ export const makeRunStore = (db: Database): RunStore => ({
   ...runQueries(db),
   ...callbackQueries(db),
   ...queueQueries(db),
+  ...endedQueries(db),
 });

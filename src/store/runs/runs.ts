@@ -42,19 +42,6 @@ export function runQueries(db: Database) {
         .executeTakeFirst();
       return row ? runOf(row) : null;
     },
-    async prune({ repository, environment, deployment }, kept) {
-      const old = db
-        .selectFrom("runs")
-        .select("id")
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("job", "=", deployment)
-        .where("state", "in", endedStates)
-        .orderBy("ordinal", "desc")
-        .offset(kept);
-      const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
-      return rows.map(({ id }) => id);
-    },
   } satisfies Partial<RunStore>;
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sourceArgs } from "../../../../templates/local/parts.ts";
 import type { Clock } from "../../../core/clock.ts";
@@ -63,10 +64,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
       yield* cursor.read();
     },
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
-    forget(run) {
-      rmSync(runFolder(runs, run).path, { recursive: true, force: true });
-      return Promise.resolve();
-    },
+    forget: (run) => rm(runFolder(runs, run).path, { recursive: true, force: true }),
     treesInUse: () => new Set(readdirSync(uses).map((run) => readFileSync(join(uses, run), "utf8"))),
     detach: () => keeper.close(),
     async stopAll() {
