@@ -48,6 +48,7 @@ async function benchStarts(database: Database): Promise<void> {
     clock: realClock,
     log: silentLog,
     spawn: spawnHere,
+    maxOutputBytes: 2 ** 30,
   });
   const room = makeTestRoom({ db: database, executor });
   const mark = join(folder, "mark");

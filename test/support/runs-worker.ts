@@ -55,6 +55,7 @@ const executor = makeLocalRuns({
   clock: realClock,
   log,
   spawn: spawnHere,
+  maxOutputBytes: 2 ** 30,
 });
 const room = makeTestRoom({ db, executor, store: watched(makeRunStore(db)), log });
 await room.begin();

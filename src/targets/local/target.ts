@@ -39,7 +39,11 @@ export interface LocalTargetDependencies {
   readonly log: Log;
   /** Who starts programs; by default this process. */
   readonly spawn?: Spawn;
+  /** Of the files of one run so much is kept. */
+  readonly runOutputBytes?: number;
 }
+
+const usualOutputBytes = 2 ** 30;
 
 /** Programs as processes of this machine. */
 export interface LocalTarget {
@@ -72,6 +76,7 @@ export interface LocalTarget {
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
   const { folder, clock, log, secrets, routes, traffic, isOwned, spawn = spawnHere } = dependencies;
+  const { runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
@@ -85,7 +90,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     log,
     spawn,
   });
-  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn });
+  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn, maxOutputBytes });
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
   const byType: Readonly<Record<string, Provider>> = {

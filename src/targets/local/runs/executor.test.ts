@@ -33,6 +33,7 @@ function makeWorld(clock = realClock): World {
     clock,
     log: silentLog,
     spawn: spawnHere,
+    maxOutputBytes: 3_000,
   });
   const workload = workloadOf("kind: job\nname: job\ncommand: x\nstopTimeout: 1s\n", { source: tree });
   return {
@@ -78,6 +79,26 @@ test("how it went wrong is said, without its secrets", async () => {
   assert.match(wordy.resultFault ?? "", /^what it wrote to \$WAYBILL_RESULT is not kept: it is not JSON/);
   const large = await endOf(world, 'head -c 1048577 /dev/zero > "$WAYBILL_RESULT"', { run: "r5" });
   assert.match(large.resultFault ?? "", /1048577 bytes, and at most 1048576 are kept/);
+});
+
+test("of too much output the first files are kept, and the run says so whatever came of it", async () => {
+  await using world = makeWorld();
+  const leave =
+    'cd "$WAYBILL_OUTPUT"; for name in b a c; do head -c 1400 /dev/zero > $name; done; head -c 10 /dev/zero > d';
+  const said = "3 of the 4 files of 4210 bytes that it left are kept: at most 1000 files of 3000 bytes together are";
+  const end = await endOf(world, leave);
+  assert.deepEqual([end.exitStatus, end.resultFault], [0, said]);
+  assert.deepEqual(
+    end.files.map(({ path }) => path),
+    ["a", "b", "d"],
+  );
+  assert.equal(await world.runs.openFile("r1", "c"), null);
+  const failed = await endOf(world, `${leave}; exit 3`, { run: "r2" });
+  assert.equal(failed.exitStatus, 3);
+  assert.ok(failed.reason.endsWith(`\n${said}`), failed.reason);
+  const many = await endOf(world, 'cd "$WAYBILL_OUTPUT"; for n in $(seq 1100); do : > $n; done', { run: "r3" });
+  assert.equal(many.files.length, 1_000);
+  assert.match(many.resultFault ?? "", /^1000 of the 1100 files/);
 });
 
 test("stopping ends what ignores the polite signal, and what left the group", async () => {

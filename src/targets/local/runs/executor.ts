@@ -27,6 +27,7 @@ export interface LocalRunsDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn: Spawn;
+  readonly maxOutputBytes: number;
 }
 
 /** Runs as processes of this machine. */
@@ -125,6 +126,7 @@ function started(parts: Parts, order: RunOrder, starting: Starting): LocalRun {
     id: order.run,
     exit: starting.folder.exit(order.attempt),
     clock,
+    maxOutputBytes: parts.maxOutputBytes,
     graceMs: specOf(order).stopTimeoutSeconds * 1_000,
     onEnded(ended) {
       keeper.drop(ended);
