@@ -77,7 +77,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     async begin() {
       await jobs.load();
       await dispatcher.begin();
-      for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
+      await calendar.takeAll(jobs.all());
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
       background.add(history.run(closing.signal), "old runs are removed no more");

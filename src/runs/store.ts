@@ -68,6 +68,8 @@ export interface RunStore {
   job(stack: StackName): Promise<Job | null>;
   saveSchedulePause(stack: StackName, schedule: string, pause: PauseView | null): Promise<void>;
 
+  /** Writes down what runs will run: their acceptance has less to write then. */
+  know(revisions: readonly Revision[]): Promise<void>;
   /**
    * Accepts runs, and moves the marks of the schedules that they come from, in one transaction. Answers those that are
    * new: a schedule's time that was accepted before is left out.

@@ -89,15 +89,15 @@ async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | 
 async function follow(parts: AttemptParts, course: Course, started: StartedRun): Promise<Run | null> {
   const { run, closing, cancelled } = course;
   const { startedAt } = started;
-  const before = await current(parts, run);
-  const isPending = before.status.state === "Pending";
-  const running = isPending ? await step(parts, before, { status: statusOf(parts, "Running", ""), startedAt }) : before;
+  const isPending = run.status.state === "Pending";
+  const taken = isPending ? await step(parts, run, { status: statusOf(parts, "Running", ""), startedAt }) : null;
+  const running = taken ?? (await current(parts, run));
   const stop = (): void => void started.stop(cancelReason(cancelled.signal));
-  if (cancelled.signal.aborted || running?.status.state === "Cancelling") stop();
+  if (cancelled.signal.aborted || running.status.state === "Cancelling") stop();
   else cancelled.signal.addEventListener("abort", stop, { once: true });
   const { end, timedOutAfterSeconds } = await awaitEnd(parts, course, started);
   closing.throwIfAborted();
-  return settle(parts, course, { end, timedOutAfterSeconds });
+  return settle(parts, { ...course, run: running }, { end, timedOutAfterSeconds });
 }
 
 const cancelReason = (signal: AbortSignal): string =>
@@ -143,8 +143,7 @@ async function sleepLong(clock: Clock, ms: number, signal: AbortSignal): Promise
 async function settle(parts: AttemptParts, { run, revision }: Course, ended: Ended): Promise<Run> {
   const { end } = ended;
   const { retries } = revision.workload.spec;
-  for (;;) {
-    const now = await current(parts, run);
+  for (let now = run; ; now = await current(parts, run)) {
     if (isEnded(now.status.state)) return now;
     const change: RunChange =
       now.status.state === "Cancelling"

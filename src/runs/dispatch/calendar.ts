@@ -12,7 +12,7 @@ import { makeAlarm } from "./alarm.ts";
 import { firstLook, lookAfter, spanOf, wentBack, type Look } from "./look.ts";
 
 interface CalendarParts {
-  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept">;
+  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
   readonly newId: () => string;
@@ -43,10 +43,31 @@ export class Calendar {
     this.#alarm = makeAlarm(parts.clock);
   }
 
+  /** Takes up the schedules of all jobs, as `take` does with one. */
+  async takeAll(jobs: readonly Job[]): Promise<void> {
+    const marks = Map.groupBy(await this.#parts.store.marks(), ({ stack }) => stackKey(stack));
+    const unmarked: ScheduleMark[] = [];
+    for (const job of jobs)
+      unmarked.push(...(await this.#takeUp(job.stack, job, marks.get(stackKey(job.stack)) ?? [])));
+    await this.#mark(unmarked);
+    await this.#parts.store.know(jobs.filter((job) => activeSchedules(job).length > 0));
+  }
+
   /** Takes a job's schedules as they are now; null: the job is gone. */
   async take(stack: StackName, job: Job | null): Promise<void> {
+    const { store } = this.#parts;
+    await this.#mark(await this.#takeUp(stack, job, await store.marks(stack)));
+    if (job && activeSchedules(job).length > 0) await store.know([job]);
+  }
+
+  async #mark(marks: readonly ScheduleMark[]): Promise<void> {
+    if (marks.length > 0) await this.#parts.store.accept([], marks);
+  }
+
+  /** Answers the marks to be written. */
+  async #takeUp(stack: StackName, job: Job | null, marks: readonly ScheduleMark[]): Promise<readonly ScheduleMark[]> {
     const { store, clock } = this.#parts;
-    const kept = new Map((await store.marks(stack)).map((mark) => [mark.schedule, mark]));
+    const kept = new Map(marks.map((mark) => [mark.schedule, mark]));
     const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
     const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
       const digest = digestOf(schedule);
@@ -58,10 +79,10 @@ export class Calendar {
     const unmarked = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
     // What was paused or is gone has no mark: when it comes back it fires from then on.
     if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
-    if (unmarked.length > 0) await store.accept([], unmarked.map(markOf));
-    if (entries.length === 0) return void this.#entries.delete(stackKey(stack));
-    this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
+    if (entries.length === 0) this.#entries.delete(stackKey(stack));
+    else this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
     for (const entry of entries) this.#plan(entry);
+    return unmarked.map(markOf);
   }
 
   /** Fires until the signal aborts. */

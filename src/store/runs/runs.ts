@@ -28,20 +28,6 @@ export function runQueries(db: Database) {
         .execute();
       return rows.map(runOf);
     },
-    async step(id, from, change) {
-      refuseIllegal(id, from, change.status.state);
-      const row = await db
-        .updateTable("runs")
-        .from("run_revisions")
-        .whereRef("run_revisions.digest", "=", "runs.revision")
-        .set({ state: change.status.state, history: appended(change.status), ...columnsOf(change) })
-        .where("runs.id", "=", id)
-        .where("runs.state", "=", from)
-        .returningAll("runs")
-        .returning(["run_revisions.snapshot", "run_revisions.commit"])
-        .executeTakeFirst();
-      return row ? runOf(row) : null;
-    },
   } satisfies Partial<RunStore>;
 }
 
@@ -88,14 +74,3 @@ export function refuseIllegal(id: string, from: RunState, to: RunState): void {
 }
 
 export const appended = (status: RunChange["status"]) => sql<string>`history || ${JSON.stringify([status])}::jsonb`;
-
-function columnsOf({ dueAt, attempt, retries, startedAt, endedAt, outcome }: RunChange) {
-  return {
-    ...(dueAt !== undefined && { due_at: dueAt }),
-    ...(attempt !== undefined && { attempt }),
-    ...(retries !== undefined && { retries }),
-    ...(startedAt !== undefined && { started_at: startedAt }),
-    ...(endedAt !== undefined && { ended_at: endedAt }),
-    ...(outcome !== undefined && { outcome: outcome && JSON.stringify(outcome) }),
-  };
-}
