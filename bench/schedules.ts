@@ -20,12 +20,16 @@ import { median, ratioLine } from "./support.ts";
 
 const many = Number(process.argv[2] ?? 10_000);
 const few = 100;
+const perStatement = 1_000;
 // As many runs at once as one target takes (limits.ts): what is measured here is no line.
 const perTarget = 200;
 
 const percentile = (values: readonly number[], part: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? Number.NaN;
 const round = (value: number): number => Number(value.toFixed(1));
+
+const nextMinute = (): Date => new Date(Math.ceil((Date.now() + 15_000) / 60_000) * 60_000);
+const commandOf = (marks: string, index: number): string => `: > ${marks}/${index}`;
 
 const postgres = await startTestPostgres();
 const folder = mkdtempSync(join(tmpdir(), "waybill-bench-schedules-"));
@@ -77,7 +81,7 @@ async function deploy(db: Database, { count, at, prefix, command, source }: Jobs
 
 async function benchMany(db: Database): Promise<void> {
   const handed = new Map<string, number[]>();
-  const at = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 1_000 * Math.ceil(8 + many / 400));
+  const at = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 1_000 * Math.ceil(10 + many / 200));
   await deploy(db, { count: many, at, prefix: "many-", command: () => "true", source: { source: null } });
   await sql`analyze`.execute(db);
   const end: RunEnd = {
@@ -126,16 +130,28 @@ async function benchMany(db: Database): Promise<void> {
     `handed to an executor that starts nothing: p50 ${p50} ms late, p99 ${p99} ms, the last ${Math.max(...late)} ms`,
   );
   console.log(`missed ${many - handed.size}, double ${doubles}; all had ended after ${allEnded} ms`);
-  await sql`create table bare_runs (like runs including all)`.execute(db);
-  const copyBegan = performance.now();
-  await sql`insert into bare_runs overriding system value select * from runs`.execute(db);
-  const copyMs = performance.now() - copyBegan;
+  const copyMs = await bareWrites(db);
   const ratio = p99 / copyMs;
-  const competitor = `PostgreSQL's own copy of the ${many} rows (${round(copyMs)} ms)`;
+  const competitor = `bare statements that write the same rows, ${perStatement} each (${round(copyMs)} ms)`;
   console.log(ratioLine("lateness of dispatch, p99", { ratio, wanted: "at most 3", competitor }));
   console.log(`lateness of dispatch, p99: ${p99} ms (wanted at most 100 ms on an idle machine)`);
   if (handed.size < many || doubles > 0 || ratio > 3) process.exitCode = 1;
   await room.close();
+}
+
+/** Milliseconds for the same rows, by the same driver, into a table with the same indexes, and nothing else. */
+async function bareWrites(db: Database): Promise<number> {
+  await sql`create table bare_runs (like runs including all)`.execute(db);
+  const { rows } = await sql<{ text: string }>`select to_jsonb(runs)::text as text from runs`.execute(db);
+  const chunks = Array.from({ length: Math.ceil(rows.length / perStatement) }, (_, index) =>
+    rows.slice(index * perStatement, (index + 1) * perStatement).map(({ text }) => text),
+  );
+  const began = performance.now();
+  for (const chunk of chunks) {
+    await sql`insert into bare_runs overriding system value
+      select * from jsonb_populate_recordset(null::bare_runs, ${`[${chunk.join(",")}]`}::jsonb)`.execute(db);
+  }
+  return performance.now() - began;
 }
 
 /** The same shell command a hundred times in one minute: once by Waybill, once by cron. */
@@ -155,9 +171,6 @@ async function benchFew(db: Database): Promise<void> {
   console.log(ratioLine(`${few} due at once, p99`, { ratio, wanted: "at most 1", competitor: "cron's" }));
   if (ratio > 1) process.exitCode = 1;
 }
-
-const nextMinute = (): Date => new Date(Math.ceil((Date.now() + 15_000) / 60_000) * 60_000);
-const commandOf = (marks: string, index: number): string => `: > ${marks}/${index}`;
 
 /** In milliseconds, of each of them. */
 async function lateness(marks: string, due: Date): Promise<readonly number[]> {
