@@ -44,7 +44,11 @@ test("a flow of Prefect is imported and run by Prefect's own package, unchanged"
     await run(process.execPath, [main, "import", "prefect"], { cwd: folder, env });
     const execute = [main, "execute", "deployments/load.yaml", "--param", "limit=21", "--json"];
     const { stdout } = await run(process.execPath, execute, { cwd: folder, env, timeout: 300_000 });
-    assert.deepEqual(JSON.parse(stdout), { exitStatus: 0, result: { doubled: 42, source: "a; echo b" } });
+    assert.deepEqual(JSON.parse(stdout), {
+      state: "Completed",
+      exitStatus: 0,
+      result: { doubled: 42, source: "a; echo b" },
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

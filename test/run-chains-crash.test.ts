@@ -25,10 +25,10 @@ test("kill -9 between any two effects: what follows a run runs once", async () =
       const command = (text: string): string => `command: ${JSON.stringify(`echo ${text} >> ${told}`)}\n`;
       await deployJob(database.db, "crash", `source: {path: .}\n${command("led")}`, tree);
       await deployJob(database.db, "next", `source: {path: .}\nafter: {job: crash}\n${command("followed")}`, tree);
-      assert.equal(await runWorker(database.url, folder, String(killAfter)), "SIGKILL");
+      assert.equal(await runWorker("chains-worker", database.url, folder, String(killAfter)), "SIGKILL");
       const where = readFileSync(join(folder, "killed-at"), "utf8");
       met.add(where);
-      assert.equal(await runWorker(database.url, folder, "0"), null);
+      assert.equal(await runWorker("chains-worker", database.url, folder, "0"), null);
       const store = makeRunStore(database.db);
       const [next, ...more] = await store.runs({ job: "next" }, { limit: 10 });
       const [crash] = await store.runs({ job: "crash" }, { limit: 10 });

@@ -67,7 +67,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
   const chains: Chains = makeChains({ store, accept, newId, clock, log });
-  const history = makeHistory({ store, executorOf: parts.executorOf, log });
+  const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
 
@@ -87,7 +87,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   changes.listen((run) => {
     background.add(deploys.note(run), "how a deployment's job ended cannot be noted");
     chains.note(run);
-    background.add(history.note(run), "old runs cannot be removed");
+    background.add(history.note(run, closing.signal), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
@@ -99,9 +99,10 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
       for (const job of jobs.all()) chains.take(job.stack, job);
       await dispatcher.begin();
       await deploys.noteMissed();
-      for (const { stack } of jobs.all()) await calendar.take(stack, jobs.find(stack));
+      await calendar.takeAll(jobs.all());
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
       background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(history.run(closing.signal), "old runs are removed no more");
       background.add(takeEvents(closing.signal), "events start no runs any more");
       background.add(chains.run(closing.signal), "what follows runs is started no more");
     },

@@ -56,6 +56,14 @@ export interface ScheduleMark {
   /** Of the schedule's times: another rule is looked at from its deploy on. */
   readonly digest: string;
   readonly until: Date;
+  /** Of those, the newest that became no runs: their time comes again should the clock be set back before them. */
+  readonly passed: Passed | null;
+}
+
+/** The times after `after`, up to and with `until`. */
+export interface Passed {
+  readonly after: Date;
+  readonly until: Date;
 }
 
 /** What is kept of runs. Losing it loses their history, and nothing of what should be deployed. */
@@ -64,6 +72,8 @@ export interface RunStore {
   job(stack: StackName): Promise<Job | null>;
   saveSchedulePause(stack: StackName, schedule: string, pause: PauseView | null): Promise<void>;
 
+  /** Writes down what runs will run: their acceptance has less to write then. */
+  know(revisions: readonly Revision[]): Promise<void>;
   /**
    * Accepts runs, and moves the marks of the schedules that they come from, in one transaction. Answers those that are
    * new: what was started before by the same schedule's time, run, event or deploy is left out.
@@ -107,14 +117,25 @@ export interface RunStore {
 
   /** Those that hold slots, in the order in which they were accepted. */
   live(): Promise<readonly Run[]>;
-  /** A job's first waiting runs, in the order in which they are to start, due or not. */
+  /**
+   * A job's first waiting runs, in the order in which they are to start, due or not: those whose time was found to have
+   * come, and then the others.
+   */
   heads(stack: StackName, limit: number): Promise<readonly Run[]>;
   /** The jobs with waiting runs, and when the first of each is due. */
   queues(): Promise<readonly Queue[]>;
-  /** Takes all waiting runs of a job that are in `from` and due before `dueBefore` to another state; answers how many. */
-  stepAll(stack: StackName, from: readonly RunState[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
-  /** Removes the oldest ended runs of a job beyond `kept`; answers their ids. */
-  prune(stack: StackName, kept: number): Promise<readonly string[]>;
+  /** When the first waiting run of a job is due whose time was not found to have come. */
+  nextDueAt(stack: StackName): Promise<Date | null>;
+  /** Brings the lines of those who wait for a slot, and were due later than `now`, forward to `now`, in their order. */
+  bringForward(now: Date): Promise<void>;
+  /** Those whose delay before another attempt began later than `now`. */
+  retriesSince(now: Date): Promise<readonly Run[]>;
+  /** Takes all waiting runs of a job that are in `from` and due at `dueBefore` or sooner to another state; answers how many. */
+  stepAll(stack: StackName, from: readonly ToCome[], step: { dueBefore: Date; status: RunStatus }): Promise<number>;
+  /** The ended runs of a job that are kept no longer, oldest first, at most `limit`. */
+  superfluous(stack: StackName, kept: Kept, limit: number): Promise<readonly Superfluous[]>;
+  /** Removes those of them that have ended. */
+  remove(ids: readonly string[]): Promise<void>;
 }
 
 /** A job's run around a deployment's switch. */
@@ -136,6 +157,23 @@ export interface ChainNote {
   /** Why somebody was not started; empty when there is nothing to say. */
   readonly note: string;
 }
+
+/** The newest so many of each sort of end, of those that did not end before `since`. */
+export interface Kept {
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly since: Date | null;
+}
+
+/** `target`: where its files are. */
+export interface Superfluous {
+  readonly id: string;
+  readonly target: string;
+}
+
+/** Waiting, and its time was not found to have come. */
+export type ToCome = Extract<RunState, "Scheduled" | "Late" | "Retrying">;
 
 export interface Queue {
   readonly stack: StackName;

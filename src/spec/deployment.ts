@@ -135,6 +135,7 @@ export interface JobFields extends Common, WorkloadFields {
   readonly events?: readonly EventSpec[];
   readonly concurrency?: ConcurrencySpec;
   readonly retries?: RetriesSpec;
+  readonly history?: HistorySpec;
   readonly timeout?: string;
 }
 
@@ -153,6 +154,13 @@ export interface EventSpec {
   readonly name: string;
   /** JSON pointers into the event's body, by parameter. */
   readonly parameters?: Readonly<Record<string, string>>;
+}
+
+export interface HistorySpec {
+  readonly completed?: number;
+  readonly failed?: number;
+  readonly cancelled?: number;
+  readonly maxAge?: string;
 }
 
 export interface ConcurrencySpec {

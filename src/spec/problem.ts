@@ -24,6 +24,8 @@ export interface Finding {
   readonly at: "key" | "value";
   readonly code: ProblemCode;
   readonly message: string;
+  /** The key that the map at `path` lacks. */
+  readonly missing?: string;
 }
 
 /** The one line in which a problem is shown everywhere: `file:line:column CODE message`. */

@@ -146,6 +146,12 @@ function resolveJob(spec: JobSpec, environment: string, context: SpecContext): R
       backoff: spec.retries?.backoff ?? "fixed",
       jitter: spec.retries?.jitter ?? 0,
     },
+    history: {
+      completed: spec.history?.completed ?? runsKept,
+      failed: spec.history?.failed ?? runsKept,
+      cancelled: spec.history?.cancelled ?? runsKept,
+      maxAgeSeconds: spec.history?.maxAge === undefined ? null : duration(spec.history.maxAge, 0),
+    },
     timeoutSeconds: spec.timeout === undefined ? null : duration(spec.timeout, 0),
   };
 }
@@ -160,6 +166,7 @@ function resolveFollow({ name, job, state, delay, parameters }: FollowSpec, valu
   };
 }
 
+const runsKept = 1_000;
 const weekSeconds = 7 * 86_400;
 
 function resolveConcurrency(concurrency: JobFields["concurrency"]): ResolvedJob["concurrency"] {

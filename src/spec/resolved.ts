@@ -188,6 +188,14 @@ export type ResolvedJob = ResolvedCommon & { readonly kind: "job" } & ResolvedWo
       /** Up to this part of a delay is added to it. */
       readonly jitter: number;
     };
+    /** How many ended runs are kept: `failed` are all that did not complete and were not cancelled. */
+    readonly history: {
+      readonly completed: number;
+      readonly failed: number;
+      readonly cancelled: number;
+      /** Null: however old. */
+      readonly maxAgeSeconds: number | null;
+    };
     readonly timeoutSeconds: number | null;
   };
 

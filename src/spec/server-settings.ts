@@ -22,6 +22,8 @@ export interface ServerSettings {
   readonly sizes: Readonly<Record<string, SizeSpec>>;
   /** The domain of deployments' host names; without it `localhost:PORT`. */
   readonly domain?: string;
+  /** Of the files of one run so much is kept; absent: what is usual. */
+  readonly runOutputBytes?: number;
 }
 
 export type TargetSettings =
@@ -104,6 +106,7 @@ interface Written {
   readonly defaultTarget?: string;
   readonly sizes?: Readonly<Record<string, CustomSize>>;
   readonly domain?: string;
+  readonly runs?: { readonly outputLimit?: string | number };
 }
 
 /** Reads a server's settings file. `settings` is undefined when there are problems. */
@@ -143,7 +146,7 @@ const ofKubernetes = [
   "templates",
 ] as const;
 
-function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written>): Finding[] {
+function findSettingsProblems({ targets, defaultTarget, sizes, runs }: Drafted<Written>): Finding[] {
   const findings: Finding[] = [];
   const names = Object.keys(targets ?? defaultServerSettings.targets);
   if (defaultTarget !== undefined && !names.includes(defaultTarget)) {
@@ -166,6 +169,11 @@ function findSettingsProblems({ targets, defaultTarget, sizes }: Drafted<Written
     }
   }
   for (const [name, size] of Object.entries(sizes ?? {})) findings.push(...sizeProblems(name, size ?? {}));
+  const limit = runs?.outputLimit;
+  if (limit !== undefined && parseBytes(limit) === undefined) {
+    const message = `runs.outputLimit ${limit} is not a quantity such as 1Gi`;
+    findings.push({ path: ["runs", "outputLimit"], at: "value", code: "QUANTITY_INVALID", message });
+  }
   return findings;
 }
 
@@ -183,7 +191,8 @@ function sizeProblems(name: string, { cpu, memory, disk }: Drafted<CustomSize>):
   }));
 }
 
-function complete({ targets, defaultTarget, sizes, domain }: Written): ServerSettings {
+function complete({ targets, defaultTarget, sizes, domain, runs }: Written): ServerSettings {
+  const runOutputBytes = parseBytes(runs?.outputLimit ?? "");
   const named =
     targets === undefined
       ? defaultServerSettings.targets
@@ -194,6 +203,7 @@ function complete({ targets, defaultTarget, sizes, domain }: Written): ServerSet
     defaultTarget: defaultTarget ?? Object.keys(named)[0] ?? "local",
     sizes: sizes === undefined ? defaultSizes : Object.fromEntries(measured),
     ...(domain !== undefined && { domain }),
+    ...(runOutputBytes !== undefined && { runOutputBytes }),
   };
 }
 

@@ -1,6 +1,9 @@
 import type { LogRequest } from "./target.ts";
 import type { LogLine, SecretUse, Workload } from "./workload.ts";
 
+/** So much is kept of what one run leaves, where settings say nothing else. */
+export const usualOutputBytes = 2 ** 30;
+
 /** One start of one run, as data: no secret's value, no parameter within a command. */
 export interface RunOrder {
   readonly run: string;

@@ -31,11 +31,17 @@ schedules:
 export const sampleJob = (parameters = sampleParameters): JobWorkload =>
   workloadOf(`kind: job\nname: ranker\ncommand: ./rank\n${parameters}`) as JobWorkload;
 
+export interface FakeRuns extends Runs {
+  tell(change: Partial<Run>): void;
+  /** Adds so many older runs, called `o1` and so on. */
+  addOlder(count: number): void;
+}
+
 /** One run of the job `ranker` and one schedule, in memory: what is done to them is as it would be, and runs nothing. */
-export function makeFakeRuns(): Runs & { tell(change: Partial<Run>): void } {
+export function makeFakeRuns(workload = sampleJob()): FakeRuns {
   const changes = makeFeed<Run>();
-  const workload = sampleJob();
   let run = sampleRun();
+  let others: readonly Run[] = [];
   let pause: ScheduleDetail["pause"] = null;
   const find = (id: string): Run => {
     if (id === run.id) return run;
@@ -59,7 +65,11 @@ export function makeFakeRuns(): Runs & { tell(change: Partial<Run>): void } {
       return run;
     },
     run: async (id) => ({ run: find(id), waitingFor: null }),
-    runs: async ({ job }) => (job === undefined || job === "ranker" ? [{ run, waitingFor: null }] : []),
+    async runs({ job }, { before = Number.POSITIVE_INFINITY, limit }) {
+      if (job !== undefined && job !== "ranker") return [];
+      const found = [run, ...others.toReversed()].filter(({ ordinal }) => ordinal < before);
+      return found.slice(0, limit).map((one) => ({ run: one, waitingFor: null }));
+    },
     cancel: async (id) => step(id, "Cancelled"),
     retry: async (id) => step(id, "Scheduled"),
     rerun: async (id) => find(id),
@@ -85,6 +95,10 @@ export function makeFakeRuns(): Runs & { tell(change: Partial<Run>): void } {
     upcoming: () => [{ schedule: "nightly", at: new Date("2026-03-05T02:00:00Z"), parameters: { epochs: 10 } }],
     changes,
     tell,
+    addOlder(count) {
+      others = Array.from({ length: count }, (_, index) => ({ ...run, id: `o${index + 1}`, ordinal: index + 1 }));
+      run = { ...run, ordinal: count + 1 };
+    },
   };
 }
 

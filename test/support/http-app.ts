@@ -7,6 +7,7 @@ import { silentLog } from "../../src/core/log.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { makeHttpApp } from "../../src/http/app.ts";
 import { makeFakeRelease, type FakeRelease, type World } from "./fake-release.ts";
+import type { JobWorkload } from "../../src/runs/run.ts";
 import { makeFakeRuns } from "./fake-runs.ts";
 import { sampleWorld } from "./sample-world.ts";
 
@@ -46,12 +47,13 @@ export interface TestApp {
 interface Options {
   readonly world?: World;
   readonly publicUrl?: string;
+  readonly job?: JobWorkload;
 }
 
 /** The app on fakes: a Release in memory, people by name, a log of a few lines. */
-export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl }: Options = {}): TestApp {
+export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl, job }: Options = {}): TestApp {
   const release = makeFakeRelease(world);
-  const runs = makeFakeRuns();
+  const runs = makeFakeRuns(job);
   const stopping = new AbortController();
   const secrets = new Map<string, string>();
   const log = makeFakeLog(sampleLog());

@@ -1,12 +1,12 @@
 // The runs room in a process of its own, to be killed: a real database, real processes.
-// Arguments: database, folder, the number of effects after which to die (0: never).
-import { join } from "node:path";
+// Arguments: database, folder, address of the callback, the number of effects after which to die (0: never).
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { spawnHere } from "../../src/core/spawn.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
+import type { Run } from "../../src/runs/run.ts";
 import { isEnded } from "../../src/runs/state.ts";
-import type { RunStore } from "../../src/runs/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
@@ -14,37 +14,35 @@ import { Trees } from "../../src/targets/local/trees.ts";
 import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
-const [url = "", folder = "", killAfter = "0"] = process.argv.slice(2);
+const [url = "", folder = "", callback = "", killAfter = "0"] = process.argv.slice(2);
 let effects = 0;
+// Of the second run alone: the first is there to be removed.
+let isCounting = false;
 function effect(name: string): void {
+  if (!isCounting) return;
   effects += 1;
   if (effects !== Number(killAfter)) return;
   writeFileSync(join(folder, "killed-at"), name);
   process.kill(process.pid, "SIGKILL");
 }
 
+const effectful = new Set(["know", "accept", "keepMarks", "step", "stepAll", "remove", "settleCallback", "forget"]);
+
 /** Every write is an effect, before and after. */
-function watched(store: RunStore): RunStore {
-  return {
-    ...store,
-    async accept(runs, marks) {
-      if (runs.length > 0) effect("before accept");
-      const accepted = await store.accept(runs, marks);
-      if (runs.length > 0) effect("accepted");
-      return accepted;
+function watched<Parts extends object>(parts: Parts): Parts {
+  return new Proxy(parts, {
+    get(target, name, receiver) {
+      const found: unknown = Reflect.get(target, name, receiver);
+      if (typeof found !== "function" || !effectful.has(String(name))) return found;
+      return async (...given: unknown[]) => {
+        const what = `${String(name)} ${JSON.stringify(given[2] ?? "").slice(0, 60)}`;
+        effect(`before ${what}`);
+        const answer: unknown = await Reflect.apply(found, target, given);
+        effect(`after ${what}`);
+        return answer;
+      };
     },
-    async settleChains(settled) {
-      if (settled.length > 0) effect("before chains are settled");
-      await store.settleChains(settled);
-      if (settled.length > 0) effect("chains are settled");
-    },
-    async step(id, from, change) {
-      effect(`before ${from} to ${change.status.state}`);
-      const stepped = await store.step(id, from, change);
-      effect(`${from} to ${change.status.state}`);
-      return stepped;
-    },
-  };
+  });
 }
 
 const database = await openDatabase(url);
@@ -60,20 +58,27 @@ const executor = makeLocalRuns({
   clock: realClock,
   log,
   spawn: spawnHere,
+  maxOutputBytes: 2 ** 30,
 });
-const store = makeRunStore(db);
-const room = makeTestRoom({ db, executor, store: watched(store), log });
+const room = makeTestRoom({ db, executor: watched(executor), store: watched(makeRunStore(db)), log });
+const all = async (): Promise<readonly Run[]> =>
+  (await room.runs.runs({ job: "crash" }, { limit: 10 })).map(({ run }) => run);
+const start = (name: string, to: string | null): Promise<Run> =>
+  room.runs.start({ stack: jobStack("crash"), parameters: {}, name, at: null, callback: to, actor: anna });
+
+isCounting = (await makeRunStore(db).runs({ job: "crash" }, { limit: 10 })).some(({ name }) => name === "second");
 await room.begin();
-const stack = jobStack("crash");
-if ((await room.runs.runs({ job: "crash" }, { limit: 1 })).length === 0) {
-  await room.runs.start({ stack, parameters: {}, name: "", at: null, callback: null, actor: anna });
-}
-for (let open = true; open; await sleep(20)) {
-  // In this order: what a chain starts is among the runs once the chain is not due any more.
-  const isChainDue = (await store.chainsDue(1)).length > 0;
-  open = isChainDue || (await room.runs.runs({}, { limit: 10 })).some(({ run }) => !isEnded(run.status.state));
+if ((await all()).length === 0) await start("first", null);
+for (let isOver = false; !isOver; await sleep(20)) {
+  const runs = await all();
+  const second = runs.find(({ name }) => name === "second");
+  const first = runs.find(({ name }) => name === "first");
+  if (!second && first && isEnded(first.status.state)) {
+    isCounting = true;
+    await start("second", callback);
+  }
+  isOver = second !== undefined && isEnded(second.status.state) && second.callback?.settled !== null && !first;
 }
 await room.close();
 await executor.stopAll();
 await database.close();
-writeFileSync(join(folder, "effects"), String(effects));

@@ -76,24 +76,27 @@ export async function deployJobAs(
 export interface FakeExecutor extends RunExecutor {
   /** `RUN attempt N`, in the order of their starts. */
   readonly starts: string[];
+  /** Ids of the runs of which nothing is kept, in that order. */
+  readonly forgotten: string[];
   /** Ids of the runs whose programs run. */
   running(): readonly string[];
-  /** The program ends with this exit status. */
-  end(run: string, exitStatus: number): void;
+  /** The program ends with this exit status; null: by a signal from outside. */
+  end(run: string, exitStatus: number | null): void;
 }
 
 /** Programs that run until a test ends them. They outlive whoever started them, as real ones do. */
-export function makeFakeExecutor(): FakeExecutor {
+export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExecutor {
   const programs = new Map<string, { readonly startedAt: Date; readonly ended: PromiseWithResolvers<RunEnd> }>();
   const ended = new Set<string>();
   const starts: string[] = [];
+  const forgotten: string[] = [];
   const keyOf = ({ run, attempt }: Pick<RunOrder, "run" | "attempt">): string => `${run} attempt ${attempt}`;
   const endOf = (exitStatus: number | null): RunEnd => ({
     exitStatus,
     signal: exitStatus === null ? "SIGTERM" : null,
     crash: exitStatus === null ? "killed by SIGTERM" : null,
     reason: exitStatus === 0 ? "" : `exited with status ${exitStatus}`,
-    endedAt: new Date(),
+    endedAt: clock.now(),
     peakMemoryBytes: null,
     result: null,
     resultFault: null,
@@ -116,6 +119,7 @@ export function makeFakeExecutor(): FakeExecutor {
   const running = (): readonly string[] => [...programs.keys()].filter((key) => !ended.has(key));
   return {
     starts,
+    forgotten,
     running: () => running().map((key) => key.split(" ")[0] ?? ""),
     end(run, exitStatus) {
       for (const key of running()) if (key.startsWith(`${run} `)) finish(key, exitStatus);
@@ -124,7 +128,7 @@ export function makeFakeExecutor(): FakeExecutor {
       signal.throwIfAborted();
       const key = keyOf(order);
       if (programs.has(key)) throw new TypeError(`${key} was started twice`);
-      programs.set(key, { startedAt: new Date(), ended: Promise.withResolvers() });
+      programs.set(key, { startedAt: clock.now(), ended: Promise.withResolvers() });
       starts.push(key);
       return started(key);
     },
@@ -136,7 +140,7 @@ export function makeFakeExecutor(): FakeExecutor {
       // It says nothing.
     },
     openFile: () => Promise.resolve(null),
-    forget: () => Promise.resolve(),
+    forget: async (run) => void forgotten.push(run),
   };
 }
 

@@ -38,6 +38,7 @@ function addStart(program: Command, run: Run): void {
     .option("-p, --param <name=value>", "a parameter; may be repeated", collect, [])
     .option("--params <file>", "parameters as a JSON document; - reads standard input")
     .option("--job <name>", "which one, where the file has several")
+    .option("--no-build", "leave out the file's build, which runs in this folder")
     .addOption(environmentOption("whose overlay to use (default: production)"))
     .action((file: string, options: ExecuteOptions & Json) =>
       run(async (context) => (await import("../commands/runs/execute.ts")).execute(context, file, options), options),

@@ -4,12 +4,21 @@ import type { Clock } from "../../core/clock.ts";
 export interface Alarm {
   /** Rings for the name at that moment, or sooner where a sooner one is expected. */
   expect(name: string, at: Date): void;
-  /** Rings with the names whose moment has come, until the signal aborts. Who rang is expected no more. */
-  run(ring: (names: readonly string[]) => Promise<void>, signal: AbortSignal): Promise<void>;
+  /** Until the signal aborts. */
+  run(listener: AlarmListener, signal: AbortSignal): Promise<void>;
+}
+
+export interface AlarmListener {
+  /** Rings with the names whose moment has come. Who rang is expected no more. */
+  ring(names: readonly string[]): Promise<void>;
+  /** The clock shows less than it did: what is expected came nearer or went away, and is to be expected anew. */
+  wentBack(): Promise<void>;
 }
 
 // A machine's clock may be set, and a timer does not hear of it: the clock is looked at this often at least.
 const longestSleepMs = 15_000;
+// Less is how a clock is kept right.
+const toleranceMs = 1_000;
 
 export function makeAlarm(clock: Clock): Alarm {
   const moments = new Map<string, number>();
@@ -34,8 +43,12 @@ export function makeAlarm(clock: Clock): Alarm {
       earliestMs = atMs;
       sleeping.abort();
     },
-    async run(ring, signal) {
+    async run({ ring, wentBack }, signal) {
+      let lastMs = clock.now().getTime();
       while (!signal.aborted) {
+        const nowMs = clock.now().getTime();
+        if (nowMs < lastMs - toleranceMs) await wentBack();
+        lastMs = nowMs;
         const names = due();
         if (names.length > 0) {
           await ring(names);

@@ -110,15 +110,15 @@ async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | 
 async function follow(parts: AttemptParts, course: Course, started: StartedRun): Promise<Run | null> {
   const { run, closing, cancelled } = course;
   const { startedAt } = started;
-  const before = await current(parts, run);
-  const isPending = before.status.state === "Pending";
-  const running = isPending ? await step(parts, before, { status: statusOf(parts, "Running", ""), startedAt }) : before;
+  const isPending = run.status.state === "Pending";
+  const taken = isPending ? await step(parts, run, { status: statusOf(parts, "Running", ""), startedAt }) : null;
+  const running = taken ?? (await current(parts, run));
   const stop = (): void => void started.stop(cancelReason(cancelled.signal));
-  if (cancelled.signal.aborted || running?.status.state === "Cancelling") stop();
+  if (cancelled.signal.aborted || running.status.state === "Cancelling") stop();
   else cancelled.signal.addEventListener("abort", stop, { once: true });
   const { end, timedOutAfterSeconds } = await awaitEnd(parts, course, started);
   closing.throwIfAborted();
-  return settle(parts, course, { end, timedOutAfterSeconds });
+  return settle(parts, { ...course, run: running }, { end, timedOutAfterSeconds });
 }
 
 const cancelReason = (signal: AbortSignal): string =>
@@ -137,7 +137,8 @@ async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun
   if (timeoutSeconds === null) return { end: await ended, timedOutAfterSeconds: null };
   const over = new AbortController();
   const leftMs = timeoutSeconds * 1_000 - (parts.clock.now().getTime() - started.startedAt.getTime());
-  const time = sleepLong(parts.clock, leftMs, AbortSignal.any([closing, over.signal]));
+  // Its time may have passed while nobody looked, and its end too: whoever took it over needs a moment to say so.
+  const time = sleepLong(parts.clock, leftMs > 0 ? leftMs : adoptionMs, AbortSignal.any([closing, over.signal]));
   const isTimedOut = await Promise.race([
     ended.then(() => false),
     time.then(
@@ -149,6 +150,7 @@ async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun
   return { end: await ended, timedOutAfterSeconds: isTimedOut ? timeoutSeconds : null };
 }
 
+const adoptionMs = 1_000;
 // Longer timers fire at once (setTimeout keeps 31 bits).
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -162,8 +164,7 @@ async function sleepLong(clock: Clock, ms: number, signal: AbortSignal): Promise
 async function settle(parts: AttemptParts, { run, revision }: Course, ended: Ended): Promise<Run> {
   const { end } = ended;
   const { retries } = revision.workload.spec;
-  for (;;) {
-    const now = await current(parts, run);
+  for (let now = run; ; now = await current(parts, run)) {
     if (isEnded(now.status.state)) return now;
     const change: RunChange =
       now.status.state === "Cancelling"

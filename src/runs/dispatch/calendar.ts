@@ -9,9 +9,10 @@ import type { Schedules } from "../schedules/schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
 import type { Candidate } from "./admission.ts";
 import { makeAlarm } from "./alarm.ts";
+import { firstLook, lookAfter, spanOf, wentBack, type Look } from "./look.ts";
 
 interface CalendarParts {
-  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept">;
+  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
   readonly newId: () => string;
@@ -23,8 +24,7 @@ interface Entry {
   readonly job: Job;
   readonly schedule: ResolvedSchedule;
   readonly digest: string;
-  /** Its times up to here were fired or passed over. */
-  until: Date;
+  look: Look;
   /** Infinity where it fires no more. */
   nextMs: number;
 }
@@ -43,27 +43,46 @@ export class Calendar {
     this.#alarm = makeAlarm(parts.clock);
   }
 
+  /** Takes up the schedules of all jobs, as `take` does with one. */
+  async takeAll(jobs: readonly Job[]): Promise<void> {
+    const marks = Map.groupBy(await this.#parts.store.marks(), ({ stack }) => stackKey(stack));
+    const unmarked: ScheduleMark[] = [];
+    for (const job of jobs)
+      unmarked.push(...(await this.#takeUp(job.stack, job, marks.get(stackKey(job.stack)) ?? [])));
+    await this.#mark(unmarked);
+    await this.#parts.store.know(jobs.filter((job) => activeSchedules(job).length > 0));
+  }
+
   /** Takes a job's schedules as they are now; null: the job is gone. */
   async take(stack: StackName, job: Job | null): Promise<void> {
+    const { store } = this.#parts;
+    await this.#mark(await this.#takeUp(stack, job, await store.marks(stack)));
+    if (job && activeSchedules(job).length > 0) await store.know([job]);
+  }
+
+  async #mark(marks: readonly ScheduleMark[]): Promise<void> {
+    if (marks.length > 0) await this.#parts.store.accept([], marks);
+  }
+
+  /** Answers the marks to be written. */
+  async #takeUp(stack: StackName, job: Job | null, marks: readonly ScheduleMark[]): Promise<readonly ScheduleMark[]> {
     const { store, clock } = this.#parts;
-    const kept = new Map((await store.marks(stack)).map((mark) => [mark.schedule, mark]));
+    const kept = new Map(marks.map((mark) => [mark.schedule, mark]));
     const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
     const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
       const digest = digestOf(schedule);
       const mark = kept.get(schedule.name);
-      return { job: of, schedule, digest, until: mark?.digest === digest ? mark.until : clock.now(), nextMs: 0 };
+      const now = clock.now();
+      const look = mark?.digest === digest ? { until: mark.until, passed: mark.passed, isBack: false } : firstLook(now);
+      return { job: of, schedule, digest, look: wentBack(look, now), nextMs: 0 };
     });
-    const fresh = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
+    const unmarked = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
     // What was paused or is gone has no mark: when it comes back it fires from then on.
     if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
-    if (fresh.length > 0)
-      await store.accept(
-        [],
-        fresh.map((entry) => markOf(entry, entry.until)),
-      );
-    if (entries.length === 0) return void this.#entries.delete(stackKey(stack));
-    this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
+    if (entries.length === 0) this.#entries.delete(stackKey(stack));
+    else this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
     for (const entry of entries) this.#plan(entry);
+    return unmarked.map(markOf);
   }
 
   /** Fires until the signal aborts. */
@@ -74,7 +93,16 @@ export class Calendar {
         log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
         this.#alarm.expect("", new Date(clock.now().getTime() + retryMs));
       });
-    return this.#alarm.run(ring, signal);
+    return this.#alarm.run({ ring, wentBack: () => this.#wentBack() }, signal);
+  }
+
+  /** What became a run does not do so again; what was passed over meanwhile has its time still before it. */
+  async #wentBack(): Promise<void> {
+    const now = this.#parts.clock.now();
+    for (const entry of this.#all()) {
+      entry.look = wentBack(entry.look, now);
+      this.#plan(entry);
+    }
   }
 
   #all(): readonly Entry[] {
@@ -82,9 +110,16 @@ export class Calendar {
   }
 
   #plan(entry: Entry): void {
-    const [next] = this.#parts.schedules.upcoming(entry.schedule, entry.until, 1);
+    const next = this.#nextOf(entry);
     entry.nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY;
     if (next) this.#alarm.expect("", next);
+  }
+
+  #nextOf({ look, schedule }: Entry): Date | undefined {
+    const { upcoming } = this.#parts.schedules;
+    const { passed, isBack, until } = look;
+    const [again] = passed && isBack ? upcoming(schedule, passed.after, 1) : [];
+    return passed && again && again <= passed.until ? again : upcoming(schedule, until, 1)[0];
   }
 
   async #fire(): Promise<void> {
@@ -99,15 +134,19 @@ export class Calendar {
 
   async #fireSome(due: readonly Entry[], now: Date): Promise<void> {
     const { schedules, accept, log } = this.#parts;
-    const fired = due.map((entry) => ({ entry, ...schedules.due(entry.schedule, { after: entry.until, until: now }) }));
+    const fired = due.map((entry) => {
+      const span = spanOf(entry.look, now);
+      const found = schedules.due(entry.schedule, span);
+      return { entry, ...found, look: lookAfter(entry.look, span, found) };
+    });
     await accept(
       fired.flatMap(({ entry, times }) => times.map((time) => this.#candidateOf(entry, time))),
-      due.map((entry) => markOf(entry, now)),
+      fired.map(({ entry, look }) => markOf({ ...entry, look })),
     );
-    for (const { entry, missed } of fired) {
+    for (const { entry, missed, look } of fired) {
       const told = { job: stackKey(entry.job.stack), schedule: entry.schedule.name, missed };
       if (missed > 0) log.info(told, "times of a schedule were missed and are not made up for");
-      entry.until = now;
+      entry.look = look;
       this.#plan(entry);
     }
   }
@@ -130,11 +169,12 @@ export class Calendar {
   }
 }
 
-const markOf = ({ job, schedule, digest }: Entry, until: Date): ScheduleMark => ({
+const markOf = ({ job, schedule, digest, look: { until, passed } }: Entry): ScheduleMark => ({
   stack: job.stack,
   schedule: schedule.name,
   digest,
   until,
+  passed,
 });
 
 /** Those that fire: neither the file nor a person says otherwise. */

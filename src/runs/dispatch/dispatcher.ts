@@ -9,6 +9,7 @@ import { admitted, beginningOf, lateMs, type Candidate } from "./admission.ts";
 import { makeAlarm } from "./alarm.ts";
 import { beginAttempt, type Attempt, type AttemptParts } from "./attempt.ts";
 import { limitsOf } from "./limits.ts";
+import { delayedAnew } from "./outcome.ts";
 import { fullText, makeSlotBook } from "./slot-book.ts";
 import { verdictOn } from "./verdict.ts";
 
@@ -27,6 +28,12 @@ interface Queue {
 }
 
 const headCount = 50;
+
+/** How far into a queue a look goes: to the first who has to wait, or to all whose time has come. */
+type Look = "first" | "all";
+
+/** Its time has come, and did so by what the clock said then. */
+const isMet = (state: RunStatus["state"]): boolean => state === "AwaitingConcurrencySlot" || state === "Late";
 
 /** Starts runs when their time has come and there is room for them: nobody else takes or frees a slot. */
 export class Dispatcher {
@@ -47,16 +54,26 @@ export class Dispatcher {
   /** Takes over what a server before it left, and goes on from there until it is closed. */
   async begin(): Promise<void> {
     const { store } = this.#parts;
+    const queues = [...(await store.queues())].sort((a, b) => a.firstDueAt.getTime() - b.firstDueAt.getTime());
+    // Known before the first slot is free: who waits longest comes first.
+    for (const { stack, firstDueAt } of queues) {
+      this.#queues.set(stackKey(stack), { stack, sinceMs: firstDueAt.getTime() });
+    }
     await this.#decide(() => this.#adoptAll());
     const dueBefore = new Date(this.#now().getTime() - lateMs);
     const late = this.#status("Late", "its time passed while the server was away");
-    for (const { stack } of await store.queues()) {
+    for (const { stack } of queues) {
       await store.stepAll(stack, ["Scheduled"], { dueBefore, status: late });
       await this.look(stack);
     }
-    this.#ringing = this.#alarm.run(async (names) => {
-      for (const name of names) await this.look(stackOf(name));
-    }, this.#closing.signal);
+    await this.#wentBack();
+    const listener = {
+      ring: async (names: readonly string[]) => {
+        for (const name of names) await this.look(stackOf(name));
+      },
+      wentBack: () => this.#wentBack(),
+    };
+    this.#ringing = this.#alarm.run(listener, this.#closing.signal);
   }
 
   /**
@@ -69,7 +86,11 @@ export class Dispatcher {
 
   /** Looks again at a job's queue: something of the job has changed, or a run of it waits anew. */
   look(stack: StackName): Promise<void> {
-    return this.#decide(() => this.#pass(stack)).catch((error: unknown) => {
+    return this.#lookAt(stack, "all");
+  }
+
+  #lookAt(stack: StackName, at: Look): Promise<void> {
+    return this.#decide(() => this.#pass(stack, at)).catch((error: unknown) => {
       const name = stackKey(stack);
       this.#parts.log.warn({ job: name, error: messageOf(error) }, "a job's runs cannot be looked at; they are again");
       this.#alarm.expect(name, new Date(this.#now().getTime() + lateMs));
@@ -189,24 +210,26 @@ export class Dispatcher {
       .filter((queue) => limits(queue).some(({ key }) => freed.includes(key)))
       .sort((a, b) => a.sinceMs - b.sinceMs);
     for (const queue of waiting) {
-      if (this.#book.full(limits(queue)) === null) await this.look(queue.stack);
+      if (this.#book.full(limits(queue)) === null) await this.#lookAt(queue.stack, "first");
     }
   }
 
   /** Starts what may start of a job, in order, until one has to wait. */
-  async #pass(stack: StackName): Promise<void> {
+  async #pass(stack: StackName, at: Look): Promise<void> {
     const key = stackKey(stack);
     for (;;) {
       if (this.#closing.signal.aborted) return;
       const heads = await this.#parts.store.heads(stack, headCount);
       for (const [index, run] of heads.entries()) {
-        if (run.dueAt > this.#now()) {
+        // Whose time has come once waits on, whatever a clock says that was set back since.
+        if (run.dueAt > this.#now() && !isMet(run.status.state)) {
           this.#queues.delete(key);
           return this.#alarm.expect(key, run.dueAt);
         }
         if (await this.#settleHead(run)) continue;
         this.#queues.set(key, { stack, sinceMs: run.dueAt.getTime() });
-        return this.#markWaiting(stack, heads.slice(index + 1));
+        const isSeen = heads.slice(index + 1).every(({ status }) => status.state === "AwaitingConcurrencySlot");
+        return isSeen && at === "first" ? undefined : this.#markWaiting(stack);
       }
       if (heads.length < headCount) break;
     }
@@ -245,11 +268,23 @@ export class Dispatcher {
   }
 
   /** Those behind a run that waits do so too, though nobody looks at each of them. */
-  async #markWaiting(stack: StackName, others: readonly Run[]): Promise<void> {
-    const now = this.#now();
-    if (!others.some(({ status, dueAt }) => status.state !== "AwaitingConcurrencySlot" && dueAt <= now)) return;
+  async #markWaiting(stack: StackName): Promise<void> {
+    const { store } = this.#parts;
     const status = this.#status("AwaitingConcurrencySlot", "", "the runs of its job that came before it");
-    await this.#parts.store.stepAll(stack, ["Scheduled", "Late", "Retrying"], { dueBefore: now, status });
+    await store.stepAll(stack, ["Scheduled", "Late", "Retrying"], { dueBefore: this.#now(), status });
+    const next = await store.nextDueAt(stack);
+    if (next) this.#alarm.expect(stackKey(stack), next);
+  }
+
+  /** What was due or began later than it is now is brought to the clock as it was set: nobody waits the difference. */
+  async #wentBack(): Promise<void> {
+    const now = this.#now();
+    await this.#decide(() => this.#parts.store.bringForward(now));
+    for (const run of await this.#parts.store.retriesSince(now)) {
+      const change = delayedAnew(run, now);
+      const stepped = await this.#decide(() => this.#step(run, change));
+      if (stepped) this.#alarm.expect(stackKey(run.stack), stepped.dueAt);
+    }
   }
 
   #makeRoom(runs: readonly string[], forRun: string): void {

@@ -34,11 +34,19 @@ export function retrying({ run, retries, now, random }: RetryFacts, status: RunS
       state: "Retrying",
       since: now,
       reason: `${status.reason}\n${next}`,
-      waitingFor: `its next attempt at ${dueAt.toISOString()}`,
+      waitingFor: nextAttempt(dueAt),
     },
     dueAt,
     retries: run.retries + 1,
   };
+}
+
+const nextAttempt = (dueAt: Date): string => `its next attempt at ${dueAt.toISOString()}`;
+
+/** The same delay, from now on. */
+export function delayedAnew({ status, dueAt }: Pick<Run, "status" | "dueAt">, now: Date): RunChange {
+  const due = new Date(now.getTime() + dueAt.getTime() - status.since.getTime());
+  return { status: { ...status, since: now, waitingFor: nextAttempt(due) }, dueAt: due };
 }
 
 /** `retry` counts from 1. */

@@ -4,7 +4,7 @@ import { workloadOf } from "../../../test/support/workloads.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
 import type { ParameterValues } from "../run.ts";
 import { parameterEnvironment } from "./environment.ts";
-import { runParameters, secretParameters } from "./values.ts";
+import { parameterFaults, runParameters, secretParameters } from "./values.ts";
 
 function jobOf(yaml: string): ResolvedJob {
   const { spec } = workloadOf(`kind: job\ncommand: "python train.py {{ epochs }}"\n${yaml}`);
@@ -31,6 +31,15 @@ test("the file's values, the schedule's over them, the run's over both", () => {
   assert.deepEqual(parameters({}), { epochs: 3, table: "orders" });
   assert.deepEqual(parameters({}, "nightly"), { epochs: 10, table: "orders" });
   assert.deepEqual(parameters({ epochs: 20 }, "nightly"), { epochs: 20, table: "orders" });
+});
+
+test("what is missing is a fault of its parameter", () => {
+  const job = jobOf("parameters: {schema: {type: object, required: [epochs], properties: {epochs: {type: integer}}}}");
+  const faults = parameterFaults(job, { schedule: null, values: {} });
+  assert.deepEqual(
+    faults.map(({ parameter }) => parameter),
+    ["epochs", "epochs"],
+  );
 });
 
 test("all that is wrong is said at once", () => {

@@ -31,8 +31,7 @@ export function runParameters(job: ResolvedJob, given: Given): ParameterValues {
 /** All that is wrong with the values of a run, parameter by parameter. */
 export function parameterFaults(job: ResolvedJob, given: Given): readonly ParameterFault[] {
   const merged = mergedValues(job, given);
-  const ofCommand = commandProblems(job, merged).map(ofAll);
-  return [...hiddenFaults(job, given.values), ...shapeFaults(job, merged), ...ofCommand];
+  return [...hiddenFaults(job, given.values), ...shapeFaults(job, merged), ...commandFaults(job, merged)];
 }
 
 function mergedValues(job: ResolvedJob, { schedule, values }: Given): ParameterValues {
@@ -77,8 +76,8 @@ function shapeFaults({ parameters: { schema } }: ResolvedJob, values: ParameterV
   const variables = Map.groupBy(Object.keys(values), parameterVariable);
   const shared = [...variables].filter(([, names]) => names.length > 1);
   return [
-    ...parameterProblems(schema, values).map(({ path: [name], message }) => ({
-      parameter: typeof name === "string" ? name : null,
+    ...parameterProblems(schema, values).map(({ path, missing, message }) => ({
+      parameter: typeof path[0] === "string" ? path[0] : (missing ?? null),
       message,
     })),
     ...shared.map(([variable, names]) =>
@@ -87,16 +86,19 @@ function shapeFaults({ parameters: { schema } }: ResolvedJob, values: ParameterV
   ];
 }
 
-function commandProblems(job: ResolvedJob, values: ParameterValues): readonly string[] {
+function commandFaults(job: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
   if (job.command === null) return [];
   const properties = job.parameters.schema["properties"];
   const declared = new Set(typeof properties === "object" && properties !== null ? Object.keys(properties) : []);
   const missing = [...placeholdersOf(job.command)].filter((name) => declared.has(name) && !Object.hasOwn(values, name));
-  const problems = missing.map((name) => `the command wants {{ ${name} }}, and it has no value: give it one`);
+  const faults = missing.map((name) => ({
+    parameter: name,
+    message: `the command wants {{ ${name} }}, and it has no value: give it one`,
+  }));
   try {
     withParameters(job.command, new Set(Object.keys(values)));
-    return problems;
+    return faults;
   } catch (error) {
-    return [...problems, (error as TypeError).message];
+    return [...faults, ofAll((error as TypeError).message)];
   }
 }

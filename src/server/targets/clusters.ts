@@ -31,6 +31,7 @@ interface ClustersParts {
   readonly folder: string;
   /** Where what is known of runs is kept. */
   readonly runsFolder: string;
+  readonly runOutputBytes: number | undefined;
   readonly masterKey: Uint8Array;
   readonly git: Git;
   readonly origin: PublicOrigin;
@@ -49,7 +50,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const archives = makeArchives({ folder, clock, source: archivesOf(git) });
-  const handOvers = makeHandOvers(parts.runsFolder);
+  const handOvers = makeHandOvers(parts.runsFolder, parts.runOutputBytes);
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());

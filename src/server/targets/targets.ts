@@ -165,7 +165,7 @@ async function openEngines(parts: TargetsParts, { states, providers, targetOf }:
 
 /** Always there: sites are its folders, and host names its resources, whatever else a server deploys to. */
 function openLocal(
-  { folder, base, routes, secrets, log, spawn }: TargetsParts,
+  { settings, folder, base, routes, secrets, log, spawn }: TargetsParts,
   isOwned: (stack: StackName, id: string) => Promise<boolean>,
 ): LocalTarget {
   return makeLocalTarget({
@@ -181,6 +181,7 @@ function openLocal(
     clock: systemClock,
     log,
     spawn,
+    ...(settings.runOutputBytes !== undefined && { runOutputBytes: settings.runOutputBytes }),
   });
 }
 
@@ -196,6 +197,7 @@ async function openClusters(parts: TargetsParts): Promise<Clusters> {
     wanted,
     folder: join(folder.path, "sources"),
     runsFolder: join(folder.path, "runs"),
+    runOutputBytes: settings.runOutputBytes,
     masterKey: folder.key,
     git: base.git,
     origin: base.origin,

@@ -14,7 +14,10 @@ export type Drafted<T> = T extends readonly (infer Item)[]
 /** A document of any kind, as far as its schema found nothing wrong with it. */
 export type Draft = Drafted<
   { name: string } & ServiceFields &
-    Pick<JobFields, "parameters" | "schedules" | "after" | "events" | "concurrency" | "retries" | "timeout"> &
+    Pick<
+      JobFields,
+      "parameters" | "schedules" | "after" | "events" | "concurrency" | "retries" | "history" | "timeout"
+    > &
     Pick<SiteFields, "folder" | "spa">
 > & { readonly kind: Kind };
 

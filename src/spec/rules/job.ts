@@ -53,6 +53,8 @@ function checkNames({ draft, report }: Inspection): void {
   }
 }
 
+const isOpen = ({ path, missing }: Finding): boolean => missing !== undefined && path.length === 0;
+
 const forms = ["cron", "interval", "rrule"] as const;
 
 function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at: Path): void {
@@ -92,24 +94,29 @@ function timeFault(time: string): string | undefined {
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
   const { parameters } = draft;
+  // What starts runs without a person.
   const own = [
-    ...(draft.schedules ?? []).map((schedule, index) => [schedule, ["schedules", index]] as const),
+    ...(draft.schedules ?? []).map((schedule, index) => [schedule, ["schedules", index] as Path] as const),
     ...followsOf(draft.after),
-  ].flatMap(([entry, at]) => (entry?.parameters === undefined ? [] : [{ values: entry.parameters, at }]));
-  if (parameters === undefined && own.length === 0) return;
+  ];
+  if (parameters === undefined && !own.some(([entry]) => entry?.parameters !== undefined)) return;
   const schema = parameters?.schema ?? {};
   const values = parameters?.values ?? {};
   const found = problemsOf(schema, values);
   const isSchemaBroken = found.some(({ code }) => code !== "PARAMETER_INVALID");
-  for (const { path, at, code, message } of found) {
+  // A run by hand may be given what the file leaves open; a schedule must be.
+  const wrong = found.filter((finding) => !isOpen(finding));
+  for (const { path, at, code, message } of wrong) {
     report(["parameters", isSchemaBroken ? "schema" : "values", ...path], code, message, at);
   }
   if (isSchemaBroken) return;
-  const told = new Set(found.map(({ message }) => message));
-  for (const entry of own) {
-    for (const { path, at, code, message } of problemsOf(schema, { ...values, ...entry.values })) {
+  const told = new Set(wrong.map(({ message }) => message));
+  for (const [entry, place] of own) {
+    if (entry === null || (entry.parameters === undefined && found.length === 0)) continue;
+    const at = [...place, ...(entry.parameters === undefined ? [] : ["parameters"])];
+    for (const { path, at: part, code, message } of problemsOf(schema, { ...values, ...entry.parameters })) {
       // What is wrong with the job's own values is wrong in each of its schedules.
-      if (!told.has(message)) report([...entry.at, "parameters", ...path], code, message, at);
+      if (!told.has(message)) report([...at, ...path], code, message, part);
     }
   }
   checkEventParameters({ draft, report }, schema);

@@ -57,8 +57,10 @@ function explainOne(error: ErrorObject, path: Path, subject: Subject): Finding |
   switch (error.keyword) {
     case "additionalProperties":
       return unknownKey(error, path, subject);
-    case "required":
-      return value("FIELD_MISSING", `${label} needs "${String(error.params.missingProperty)}": add it`);
+    case "required": {
+      const missing = String(error.params.missingProperty);
+      return { ...value("FIELD_MISSING", `${label} needs "${missing}": add it`), missing };
+    }
     case "type":
       return wrongType(error, path, label);
     case "enum":

@@ -93,6 +93,8 @@ const event = object(
   },
   ["name"],
 );
+const kept = (states: string, example: number): Schema =>
+  field(`So many that are ${states}; 1,000 by default.`, [example], { type: "integer", minimum: 1, maximum: 100_000 });
 
 export const jobFields: Readonly<Record<string, Schema>> = {
   parameters: field(
@@ -182,6 +184,16 @@ export const jobFields: Readonly<Record<string, Schema>> = {
           enum: ["fixed", "exponential"],
         },
       ),
+    }),
+  ),
+  history: field(
+    "What is kept of runs that ended: their page, log, result and files. The oldest go first.",
+    [{ completed: 50, failed: 100, maxAge: "30d" }],
+    object({
+      completed: kept("Completed", 50),
+      failed: kept("Failed, TimedOut or Crashed", 100),
+      cancelled: kept("Cancelled", 20),
+      maxAge: field("None that ended longer ago; without it, however long ago.", ["30d"], text("duration")),
     }),
   ),
   timeout: field("How long a run may take; without it, as long as it needs.", ["2h"], text("duration")),

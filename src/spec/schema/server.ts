@@ -194,6 +194,17 @@ export const serverSchema = {
         minProperties: 1,
       },
     ),
+    runs: field(
+      "What jobs' runs may leave behind.",
+      [{ outputLimit: "5Gi" }],
+      object({
+        outputLimit: field(
+          "Of the files that a run leaves under WAYBILL_OUTPUT so many bytes are kept, in the order of their paths; 1Gi by default.",
+          ["5Gi"],
+          { ...text("visible"), type: ["string", "integer"], minimum: 1 },
+        ),
+      }),
+    ),
     domain: field("The domain under which deployments get their host names.", ["apps.example.org"], {
       type: "string",
       // RFC 1123, section 2.1, and an optional port.

@@ -13,6 +13,7 @@ import { replicas } from "./0012-replicas.ts";
 import { parkedRoutes } from "./0014-parked-routes.ts";
 import { runs } from "./0020-runs.ts";
 import { chains } from "./0022-chains.ts";
+import { runClock } from "./0023-run-clock.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   parkedRoutes,
   runs,
   chains,
+  runClock,
 ];

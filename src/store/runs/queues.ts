@@ -7,6 +7,8 @@ import { appended, refuseIllegal, withRevision } from "./runs.ts";
 
 // Written out, not bound: PostgreSQL uses a partial index only for a condition that it can compare with the index's.
 const isWaiting = sql<boolean>`runs.state in ('Scheduled', 'Late', 'AwaitingConcurrencySlot', 'Retrying')`;
+// As the index has it.
+const isToCome = sql<boolean>`(runs.state <> 'AwaitingConcurrencySlot')`;
 const isLive = sql<boolean>`runs.state in (${sql.join(liveStates.map((state) => sql.lit(state)))})`;
 
 export function queueQueries(db: Database) {
@@ -21,9 +23,43 @@ export function queueQueries(db: Database) {
         .where("runs.repository", "=", repository)
         .where("runs.environment", "=", environment)
         .where("runs.job", "=", deployment)
+        .orderBy(isToCome)
         .orderBy("runs.due_at")
         .orderBy("runs.ordinal")
         .limit(limit)
+        .execute();
+      return rows.map(runOf);
+    },
+    async nextDueAt({ repository, environment, deployment }) {
+      const row = await db
+        .selectFrom("runs")
+        .select("due_at")
+        .where(isWaiting)
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .where("job", "=", deployment)
+        .where(isToCome)
+        .orderBy("due_at")
+        .limit(1)
+        .executeTakeFirst();
+      return row?.due_at ?? null;
+    },
+    async bringForward(now) {
+      await sql`update runs set due_at = runs.due_at - (line.last - ${now}::timestamptz)
+        from (
+          select repository, environment, job, max(due_at) as last from runs
+          where ${isWaiting} and not ${isToCome} group by repository, environment, job
+        ) line
+        where ${isWaiting} and not ${isToCome} and line.last > ${now}
+          and (runs.repository, runs.environment, runs.job) = (line.repository, line.environment, line.job)`.execute(
+        db,
+      );
+    },
+    async retriesSince(now) {
+      const rows = await withRevision(db)
+        .where(isWaiting)
+        .where("runs.state", "=", "Retrying")
+        .where(sql<Date>`(runs.history->-1->>'since')::timestamptz`, ">", now)
         .execute();
       return rows.map(runOf);
     },
@@ -48,8 +84,10 @@ export function queueQueries(db: Database) {
         .where("repository", "=", repository)
         .where("environment", "=", environment)
         .where("job", "=", deployment)
+        .where(isWaiting)
+        .where(isToCome)
         .where("state", "in", from)
-        .where("due_at", "<", dueBefore)
+        .where("due_at", "<=", dueBefore)
         .executeTakeFirst();
       return Number(numUpdatedRows);
     },

@@ -3,17 +3,25 @@ import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
 import { chainQueries } from "./chains.ts";
 import { deployStepQueries } from "./deploy-steps.ts";
+import { endedQueries } from "./ended.ts";
 import { jobQueries } from "./jobs.ts";
+import { makePrecedence } from "./precedence.ts";
 import { queueQueries } from "./queues.ts";
 import { callbackQueries, runQueries } from "./runs.ts";
+import { stepQueries } from "./steps.ts";
 
-export const makeRunStore = (db: Database): RunStore => ({
-  ...jobQueries(db),
-  ...acceptQueries(db),
-  ...markQueries(db),
-  ...runQueries(db),
-  ...callbackQueries(db),
-  ...queueQueries(db),
-  ...chainQueries(db),
-  ...deployStepQueries(db),
-});
+export function makeRunStore(db: Database): RunStore {
+  const precedence = makePrecedence();
+  return {
+    ...jobQueries(db),
+    ...acceptQueries(db, precedence),
+    ...markQueries(db),
+    ...runQueries(db),
+    ...stepQueries(db, precedence),
+    ...callbackQueries(db),
+    ...queueQueries(db),
+    ...endedQueries(db),
+    ...chainQueries(db),
+    ...deployStepQueries(db),
+  };
+}

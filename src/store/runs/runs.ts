@@ -28,34 +28,6 @@ export function runQueries(db: Database) {
         .execute();
       return rows.map(runOf);
     },
-    async step(id, from, change) {
-      refuseIllegal(id, from, change.status.state);
-      const row = await db
-        .updateTable("runs")
-        .from("run_revisions")
-        .whereRef("run_revisions.digest", "=", "runs.revision")
-        .set({ state: change.status.state, history: appended(change.status), ...columnsOf(change) })
-        .where("runs.id", "=", id)
-        .where("runs.state", "=", from)
-        .returningAll("runs")
-        .returning(["run_revisions.snapshot", "run_revisions.commit"])
-        .executeTakeFirst();
-      return row ? runOf(row) : null;
-    },
-    async prune({ repository, environment, deployment }, kept) {
-      const old = db
-        .selectFrom("runs")
-        .select("id")
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("job", "=", deployment)
-        .where("state", "in", endedStates)
-        .where("chain_due", "=", false)
-        .orderBy("ordinal", "desc")
-        .offset(kept);
-      const rows = await db.deleteFrom("runs").where("id", "in", old).returning("id").execute();
-      return rows.map(({ id }) => id);
-    },
   } satisfies Partial<RunStore>;
 }
 
@@ -102,15 +74,3 @@ export function refuseIllegal(id: string, from: RunState, to: RunState): void {
 }
 
 export const appended = (status: RunChange["status"]) => sql<string>`history || ${JSON.stringify([status])}::jsonb`;
-
-function columnsOf({ dueAt, attempt, retries, startedAt, endedAt, outcome, isChainDue }: RunChange) {
-  return {
-    ...(isChainDue !== undefined && { chain_due: isChainDue }),
-    ...(dueAt !== undefined && { due_at: dueAt }),
-    ...(attempt !== undefined && { attempt }),
-    ...(retries !== undefined && { retries }),
-    ...(startedAt !== undefined && { started_at: startedAt }),
-    ...(endedAt !== undefined && { ended_at: endedAt }),
-    ...(outcome !== undefined && { outcome: outcome && JSON.stringify(outcome) }),
-  };
-}

@@ -65,6 +65,8 @@ export interface MarksTable {
   schedule: string;
   digest: string;
   until: Date;
+  passed_after: Date | null;
+  passed_until: Date | null;
 }
 
 export interface SchedulePausesTable {

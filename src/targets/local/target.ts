@@ -11,7 +11,7 @@ import { program as siteProgram } from "../../../templates/local/site.ts";
 import { program as workerProgram } from "../../../templates/local/worker.ts";
 import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
-import type { RunExecutor } from "../run-executor.ts";
+import { usualOutputBytes, type RunExecutor } from "../run-executor.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
 import { readLogs, type StackLogRequest } from "./logs/stack-logs.ts";
@@ -39,6 +39,8 @@ export interface LocalTargetDependencies {
   readonly log: Log;
   /** Who starts programs; by default this process. */
   readonly spawn?: Spawn;
+  /** Of the files of one run so much is kept. */
+  readonly runOutputBytes?: number;
 }
 
 /** Programs as processes of this machine. */
@@ -72,6 +74,7 @@ export interface LocalTarget {
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
   const { folder, clock, log, secrets, routes, traffic, isOwned, spawn = spawnHere } = dependencies;
+  const { runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
@@ -85,7 +88,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     log,
     spawn,
   });
-  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn });
+  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn, maxOutputBytes });
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
   const byType: Readonly<Record<string, Provider>> = {

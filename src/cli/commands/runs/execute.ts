@@ -1,13 +1,12 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
-import { pipesOf, spawnHere } from "../../../core/spawn.ts";
 import { withParameters } from "../../../runs/parameters/command.ts";
 import { parameterEnvironment, parameterVariable } from "../../../runs/parameters/environment.ts";
 import { runParameters, secretParameters } from "../../../runs/parameters/values.ts";
 import type { ParameterValues } from "../../../runs/run.ts";
+import type { RunState } from "../../../runs/state.ts";
 import { defaultContext } from "../../../spec/context.ts";
 import { formatProblem } from "../../../spec/problem.ts";
 import { checkRepository } from "../../../spec/repository.ts";
@@ -16,15 +15,18 @@ import type { ResolvedJob } from "../../../spec/resolved.ts";
 import { answer, type CommandContext } from "../../command.ts";
 import { defaultEnvironment } from "../../repository-choice.ts";
 import { readParameters, type ParameterOptions } from "./parameters.ts";
+import { runShell, type ShellEnd } from "./shell.ts";
 
 export interface ExecuteOptions extends ParameterOptions {
   readonly job?: string;
   readonly environment?: string;
+  /** False with --no-build. */
+  readonly build?: boolean;
 }
 
 /**
- * Runs a job of a file in this folder: the working tree as it is, nothing built, its secrets from this shell's variables.
- * Answers 0 when its command did.
+ * Runs a job of a file in this folder: the working tree as it is, built in place, its secrets from this shell's variables,
+ * for as long as its timeout says. Answers 0 when its command did.
  */
 export async function execute(context: CommandContext, file: string, options: ExecuteOptions): Promise<number> {
   const { terminal } = context;
@@ -36,10 +38,14 @@ export async function execute(context: CommandContext, file: string, options: Ex
     const result = join(folder, "result.json");
     const env = { ...environmentOf(job, values, terminal.env), WAYBILL_RESULT: result, WAYBILL_OUTPUT: folder };
     const root = basename(dirname(path)) === "deployments" ? dirname(dirname(path)) : terminal.cwd;
-    const status = await runCommand(context, { job, values, env, cwd: folderOf(job, root) });
+    const cwd = folderOf(job, root);
+    if (options.build !== false) await build(context, job, cwd);
+    const end = await runCommand(context, { job, values, env, cwd });
+    if (end.isTimedOut) terminal.err(`it took longer than its timeout of ${job.timeoutSeconds} s, and was ended`);
     const left: unknown = await readFile(result, "utf8").then(JSON.parse, () => null);
-    answer(context, { exitStatus: status, result: left }, left === null ? [] : [JSON.stringify(left)]);
-    return status === 0 ? 0 : 1;
+    const told = { state: stateOf(end), exitStatus: end.exitStatus, result: left };
+    answer(context, told, left === null ? [] : [JSON.stringify(left)]);
+    return told.state === "Completed" ? 0 : 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -88,6 +94,25 @@ function environmentOf(job: ResolvedJob, values: ParameterValues, shell: Readonl
   };
 }
 
+/** Where the server would do it in a tree of its own. */
+async function build(context: CommandContext, job: ResolvedJob, cwd: string): Promise<void> {
+  if (job.build === null) return;
+  const { env: shell, err, signal } = context.terminal;
+  const env = { PATH: shell["PATH"] ?? "", HOME: shell["HOME"] ?? "", LANG: "C.UTF-8", CI: "true", ...job.env };
+  const request = { text: job.build, cwd, env, out: err, err, timeoutMs: null, graceMs: graceMsOf(job), signal };
+  const { exitStatus } = await runShell(request);
+  if (exitStatus === 0) return;
+  throw new WaybillError("BUILD_FAILED", `the build \`${job.build}\` failed with status ${exitStatus}`);
+}
+
+const graceMsOf = ({ stopTimeoutSeconds }: ResolvedJob): number => stopTimeoutSeconds * 1_000;
+
+function stateOf({ isTimedOut, isKilled, exitStatus }: ShellEnd): RunState {
+  if (isTimedOut) return "TimedOut";
+  if (isKilled) return "Crashed";
+  return exitStatus === 0 ? "Completed" : "Failed";
+}
+
 interface Execution {
   readonly job: ResolvedJob & { readonly command: string };
   readonly values: ParameterValues;
@@ -95,22 +120,17 @@ interface Execution {
   readonly cwd: string;
 }
 
-/** The exit status; 128 where a signal ended it. What it says goes on as it comes. */
-async function runCommand({ terminal, json }: CommandContext, { job, values, env, cwd }: Execution): Promise<number> {
+/** What it says goes on as it comes. */
+function runCommand({ terminal, json }: CommandContext, { job, values, env, cwd }: Execution): Promise<ShellEnd> {
   const command = withParameters(job.command, new Set(Object.keys(values)));
-  const text = job.startScript === null ? command : `${job.startScript}\n${command}`;
-  const child = spawnHere("/bin/sh", ["-ec", text], {
+  return runShell({
+    text: job.startScript === null ? command : `${job.startScript}\n${command}`,
     cwd,
     env,
-    stdio: ["pipe", "pipe", "pipe"],
+    out: json ? terminal.err : terminal.out,
+    err: terminal.err,
+    timeoutMs: job.timeoutSeconds === null ? null : job.timeoutSeconds * 1_000,
+    graceMs: graceMsOf(job),
     signal: terminal.signal,
-  });
-  const { stdin, stdout, stderr } = pipesOf(child);
-  stdin.end();
-  createInterface({ input: stdout }).on("line", json ? terminal.err : terminal.out);
-  createInterface({ input: stderr }).on("line", terminal.err);
-  return new Promise((done, reject) => {
-    child.once("error", reject);
-    child.once("close", (status) => done(status ?? 128));
   });
 }

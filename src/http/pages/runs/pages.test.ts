@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sampleJob } from "../../../../test/support/fake-runs.ts";
 import { makeTestApp } from "../../../../test/support/http-app.ts";
 import { sampleWorld } from "../../../../test/support/sample-world.ts";
 
 const path = "/deployments/shop/production/ranker";
 
 /** The app with the ranker as a job. */
-function makeJobApp() {
+function makeJobApp(job = sampleJob()) {
   const world = sampleWorld();
   world.deployments = world.deployments.map((one) => (one.name === "ranker" ? { ...one, kind: "job" } : one));
-  return makeTestApp({ world });
+  return makeTestApp({ world, job });
 }
 
 test("a job's page shows its runs, its schedules and what comes; a viewer sees none of it", async () => {
@@ -98,6 +99,36 @@ test("Quick Run asks for what the schema has, and runs what was typed", async ()
   assert.deepEqual(run.parameters, { epochs: 7, table: "orders", dry: false, mode: "careful", layers: [8] });
   assert.equal(run.name, "by hand");
   assert.match(await (await browse("jon", `${path}/run?from=t1`)).text(), /name="parameter-epochs"[^>]*value="7"/);
+});
+
+test("older runs are a page further on, each on one page, whatever starts meanwhile", async () => {
+  const { browse, runs } = makeJobApp();
+  runs.addOlder(120);
+  const seen: string[] = [];
+  const pages: number[] = [];
+  for (let path: string | undefined = "/runs?job=ranker"; path !== undefined;) {
+    const text: string = await (await browse("jon", path)).text();
+    const found = [...new Set([...text.matchAll(/href="\/runs\/(\w+)"/g)].map(([, id = ""]) => id))];
+    seen.push(...found);
+    pages.push(found.length);
+    path = /id="older" href="([^"]+)"/.exec(text)?.[1]?.replaceAll("&amp;", "&");
+    if (pages.length === 1) runs.tell({ id: "new", ordinal: 122 });
+  }
+  assert.deepEqual(pages, [50, 50, 21]);
+  assert.deepEqual(seen, ["t1", ...Array.from({ length: 120 }, (_, index) => `o${120 - index}`)]);
+  for (const cursor of ["x", "LTE", "MTIzYQ"]) {
+    assert.equal((await browse("jon", `/runs?cursor=${cursor}`)).status, 400, cursor);
+  }
+});
+
+test("a parameter that is needed and was not given is said once, beside its field", async () => {
+  const { browse } = makeJobApp(
+    sampleJob("parameters: {schema: {type: object, required: [rows], properties: {rows: {type: integer}}}}\n"),
+  );
+  const text = await (await browse("jon", `${path}/run`, { "parameter-rows": "" })).text();
+  assert.match(text, /Nothing was run yet: see below/);
+  assert.equal(text.match(/This one is needed/g)?.length, 1);
+  assert.doesNotMatch(text, /the set of parameters needs|command wants/);
 });
 
 test("what is wrong stands beside its field, all at once, and nothing typed is lost", async () => {

@@ -8,6 +8,7 @@ import { createGunzip } from "node:zlib";
 import { WaybillError } from "../../../core/errors.ts";
 import { makeFeed } from "../../../core/feed.ts";
 import { runFolder, type RunFolder } from "../../local/runs/run-folder.ts";
+import { usualOutputBytes } from "../../run-executor.ts";
 import { runKey, type RunStart } from "../sources/signature.ts";
 import { entriesOf, type ArchivedEntry } from "./untar.ts";
 
@@ -31,12 +32,11 @@ export interface Left {
 }
 
 const maxFiles = 1_000;
-const maxKeptBytes = 2 ** 30;
 // What is too much is read and thrown away, so that the rest is had; but not for ever.
 const maxReadBytes = 8 * 2 ** 30;
 
-/** `folder`: holds a folder per run. */
-export function makeHandOvers(folder: string): HandOvers {
+/** `folder`: holds a folder per run. `maxBytes`: so much is kept of what one run leaves. */
+export function makeHandOvers(folder: string, maxBytes = usualOutputBytes): HandOvers {
   const coming = new Map<string, number>();
   const received = makeFeed<string>();
   const placeOf = (start: RunStart): RunFolder & { readonly left: string } => {
@@ -59,7 +59,7 @@ export function makeHandOvers(folder: string): HandOvers {
       count(key, 1);
       try {
         await mkdir(draft, { mode: 0o700 });
-        await unpack(body, draft);
+        await unpack(body, draft, maxBytes);
         // What was brought before was brought whole: its answer was lost.
         if (!existsSync(place.left)) await rename(draft, place.left);
       } finally {
@@ -94,7 +94,7 @@ function peakIn(path: string): number | null {
 
 const textIn = (path: string): string | null => (existsSync(path) ? readFileSync(path, "utf8") : null);
 
-async function unpack(body: ReadableStream<Uint8Array>, folder: string): Promise<void> {
+async function unpack(body: ReadableStream<Uint8Array>, folder: string, maxBytes: number): Promise<void> {
   let [files, keptBytes, readBytes] = [0, 0, 0];
   const faults = new Set<string>();
   const archive = Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]).pipe(createGunzip());
@@ -104,7 +104,7 @@ async function unpack(body: ReadableStream<Uint8Array>, folder: string): Promise
     files += 1;
     keptBytes += entry.bytes;
     if (files > maxFiles) faults.add(`only ${maxFiles} of its files are kept`);
-    else if (keptBytes > maxKeptBytes) faults.add(`of its files, ${maxKeptBytes} bytes are kept and no more`);
+    else if (keptBytes > maxBytes) faults.add(`of its files, ${maxBytes} bytes are kept and no more`);
     else await write(entry, join(folder, path));
   }
   if (faults.size > 0) await writeFile(join(folder, "fault"), [...faults].join("; "), { mode: 0o600 });

@@ -45,6 +45,20 @@ function startTimeByPs(pid: number): string | null {
 
 export const isAlive = ({ pid, startedAt }: ProcessIdentity): boolean => startTimeOf(pid) === startedAt;
 
+// USER_HZ of sysconf(3): 100 on every architecture that Node runs on.
+const ticksPerSecond = 100;
+
+/** How long ago it started, whatever became of the clock since; null where the system does not say (proc_uptime(5)). */
+export function ageMs({ startedAt }: ProcessIdentity): number | null {
+  if (!hasProc) return null;
+  try {
+    const [uptimeSeconds = ""] = readFileSync("/proc/uptime", "latin1").split(" ");
+    return Math.max(0, (Number(uptimeSeconds) - Number(startedAt) / ticksPerSecond) * 1_000);
+  } catch {
+    return null;
+  }
+}
+
 /** Signals every process of the group that `pid` leads; false when none is left. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   // Group 0 and 1 would be our own and the system's.

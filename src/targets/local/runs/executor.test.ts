@@ -20,7 +20,7 @@ interface World extends AsyncDisposable {
   start(order: RunOrder): Promise<StartedRun>;
 }
 
-function makeWorld(): World {
+function makeWorld(clock = realClock): World {
   const folder = mkdtempSync(join(tmpdir(), "waybill-run-"));
   const source = makeFakeTrees();
   const tree = source.add({ README: "x" });
@@ -30,9 +30,10 @@ function makeWorld(): World {
     folder: join(folder, "runs"),
     trees,
     secrets,
-    clock: realClock,
+    clock,
     log: silentLog,
     spawn: spawnHere,
+    maxOutputBytes: 3_000,
   });
   const workload = workloadOf("kind: job\nname: job\ncommand: x\nstopTimeout: 1s\n", { source: tree });
   return {
@@ -80,6 +81,26 @@ test("how it went wrong is said, without its secrets", async () => {
   assert.match(large.resultFault ?? "", /1048577 bytes, and at most 1048576 are kept/);
 });
 
+test("of too much output the first files are kept, and the run says so whatever came of it", async () => {
+  await using world = makeWorld();
+  const leave =
+    'cd "$WAYBILL_OUTPUT"; for name in b a c; do head -c 1400 /dev/zero > $name; done; head -c 10 /dev/zero > d';
+  const said = "3 of the 4 files of 4210 bytes that it left are kept: at most 1000 files of 3000 bytes together are";
+  const end = await endOf(world, leave);
+  assert.deepEqual([end.exitStatus, end.resultFault], [0, said]);
+  assert.deepEqual(
+    end.files.map(({ path }) => path),
+    ["a", "b", "d"],
+  );
+  assert.equal(await world.runs.openFile("r1", "c"), null);
+  const failed = await endOf(world, `${leave}; exit 3`, { run: "r2" });
+  assert.equal(failed.exitStatus, 3);
+  assert.ok(failed.reason.endsWith(`\n${said}`), failed.reason);
+  const many = await endOf(world, 'cd "$WAYBILL_OUTPUT"; for n in $(seq 1100); do : > $n; done', { run: "r3" });
+  assert.equal(many.files.length, 1_000);
+  assert.match(many.resultFault ?? "", /^1000 of the 1100 files/);
+});
+
 test("stopping ends what ignores the polite signal, and what left the group", async () => {
   await using world = makeWorld();
   const order = world.order(`trap '' TERM; setsid sh -c 'sleep 60' & while :; do sleep 0.1; done`);
@@ -91,6 +112,25 @@ test("stopping ends what ignores the polite signal, and what left the group", as
   const lines = [];
   for await (const { text } of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(text);
   assert.ok(lines.includes("being ended: cancelled by anna"), lines.join("\n"));
+});
+
+test("what is adopted began as long ago as it runs, though the clock was set meanwhile", async (context) => {
+  if (process.platform !== "linux") return context.skip("only Linux tells the age of a process");
+  let aheadMs = 0;
+  const clock = { ...realClock, now: () => new Date(Date.now() + aheadMs) };
+  await using world = makeWorld(clock);
+  const order = world.order("echo up; sleep 60");
+  const begun = await world.start(order);
+  const up = new AbortController();
+  for await (const _line of world.runs.logs("r1", { lines: 10, follow: true, signal: up.signal })) up.abort();
+  for (const hours of [1, -1]) {
+    aheadMs = hours * 3_600_000;
+    const adopted = await world.runs.adopt(order, options);
+    assert.ok(adopted.kind === "started");
+    const ageMs = clock.now().getTime() - adopted.started.startedAt.getTime();
+    assert.ok(ageMs >= 0 && ageMs < 30_000, `${ageMs} ms`);
+  }
+  await begun.stop("the test is over");
 });
 
 test("a start is adopted for what it is: ended, or never begun and never to begin", async () => {

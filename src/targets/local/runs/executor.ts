@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sourceArgs } from "../../../../templates/local/parts.ts";
 import type { Clock } from "../../../core/clock.ts";
@@ -10,7 +11,8 @@ import type { SecretReader } from "../../workload.ts";
 import { note, sizeOf } from "../logs/log-file.ts";
 import { readLog } from "../logs/log-reader.ts";
 import { prepareEnvironment, revealSecrets, workingFolder, type SecretValues } from "../processes/environment.ts";
-import { installWrapper, launch, settleClaim, watch, type StartedProcess } from "../processes/launch.ts";
+import { installWrapper, launch, settleClaim, watch, type Claim, type StartedProcess } from "../processes/launch.ts";
+import { ageMs } from "../processes/process-table.ts";
 import { requestOf } from "../source-provider.ts";
 import type { KeptTree, Trees } from "../trees.ts";
 import { LocalRun } from "./local-run.ts";
@@ -25,6 +27,7 @@ export interface LocalRunsDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn: Spawn;
+  readonly maxOutputBytes: number;
 }
 
 /** Runs as processes of this machine. */
@@ -50,10 +53,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
     adopt: (order) => adopt(parts, order),
     logs: (run, request) => readLog(runFolder(runs, run).log, request, clock),
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
-    forget(run) {
-      rmSync(runFolder(runs, run).path, { recursive: true, force: true });
-      return Promise.resolve();
-    },
+    forget: (run) => rm(runFolder(runs, run).path, { recursive: true, force: true }),
     treesInUse: () => new Set(readdirSync(uses).map((run) => readFileSync(join(uses, run), "utf8"))),
     detach: () => keeper.close(),
     async stopAll() {
@@ -114,6 +114,7 @@ function started(parts: Parts, order: RunOrder, starting: Starting): LocalRun {
     id: order.run,
     exit: starting.folder.exit(order.attempt),
     clock,
+    maxOutputBytes: parts.maxOutputBytes,
     graceMs: specOf(order).stopTimeoutSeconds * 1_000,
     onEnded(ended) {
       keeper.drop(ended);
@@ -132,7 +133,7 @@ async function adopt(parts: Parts, order: RunOrder): Promise<Adopted> {
   const paths = { claim: folder.claim(order.attempt), exit: folder.exit(order.attempt) };
   const claim = await settleClaim(paths, clock);
   if (claim.kind === "never started") return claim;
-  const startedAt = statSync(paths.claim, { throwIfNoEntry: false })?.mtime ?? clock.now();
+  const startedAt = startOf(claim, paths.claim, clock);
   // Only to redact them: a secret that is gone does not end what runs with it.
   const values = await revealSecrets(subjectOf(order, folder, ""), secrets).catch((error: unknown) => {
     log.warn({ run: order.run, error: messageOf(error) }, "secrets of an adopted run cannot be read");
@@ -147,6 +148,13 @@ async function adopt(parts: Parts, order: RunOrder): Promise<Adopted> {
     note(folder.log, clock.now(), "adopted by a new server process");
   }
   return { kind: "started", started: started(parts, order, { folder, process, values, logStart: 0, startedAt }) };
+}
+
+/** By the clock as it is now: a timeout counts from there. */
+function startOf(claim: Claim, path: string, clock: Clock): Date {
+  const age = claim.kind === "running" ? ageMs(claim.process) : null;
+  if (age !== null) return new Date(clock.now().getTime() - age);
+  return statSync(path, { throwIfNoEntry: false })?.mtime ?? clock.now();
 }
 
 async function ensureTree({ trees }: Parts, order: RunOrder, options: RunStartOptions): Promise<KeptTree> {

@@ -8,7 +8,7 @@ import { markerOf } from "../processes/instance.ts";
 import { orAborted, type Exit, type StartedProcess } from "../processes/launch.ts";
 import { memoryKills } from "../processes/process-table.ts";
 import { peakMemoryBytes } from "./memory.ts";
-import { listFiles, readResult, type RunFolder } from "./run-folder.ts";
+import { keepOutput, readResult, type RunFolder } from "./run-folder.ts";
 import { describeEnd } from "./words.ts";
 
 interface LocalRunParts {
@@ -21,6 +21,7 @@ interface LocalRunParts {
   readonly logStart: number;
   readonly startedAt: Date;
   readonly graceMs: number;
+  readonly maxOutputBytes: number;
   readonly clock: Clock;
   /** Called once, before anybody hears of the end. */
   readonly onEnded: (run: LocalRun) => void;
@@ -81,23 +82,27 @@ export class LocalRun implements StartedRun {
   }
 
   #describe(exit: Exit): RunEnd {
-    const { folder, startedAt, values, logStart, clock } = this.#parts;
+    const { folder, startedAt, values, logStart, clock, maxOutputBytes } = this.#parts;
     const endedAt = statSync(this.#parts.exit, { throwIfNoEntry: false })?.mtime ?? clock.now();
     const [before, now] = [this.#memoryKillsBefore, memoryKills()];
     const wasMemory = before !== null && now !== null && now > before;
     const durationMs = Math.max(0, endedAt.getTime() - startedAt.getTime());
     const { crash, reason } = describeEnd({ exit, durationMs, wasMemory, log: folder.log, logStart });
     const { value, fault } = readResult(folder.result);
+    const output = keepOutput(folder.output, maxOutputBytes);
+    if (output.fault !== null) note(folder.log, endedAt, output.fault);
+    const lines = (parts: readonly (string | null)[]): string =>
+      parts.filter((part) => part !== null && part !== "").join("\n");
     return {
       exitStatus: exit.status,
       signal: exit.signal,
       crash,
-      reason: redact(reason, values),
+      reason: redact(reason === "" ? "" : lines([reason, output.fault]), values),
       endedAt,
       peakMemoryBytes: this.#peakBytes === 0 ? null : this.#peakBytes,
       result: value,
-      resultFault: fault,
-      files: listFiles(folder.output),
+      resultFault: lines([fault, output.fault]) || null,
+      files: output.files,
     };
   }
 }

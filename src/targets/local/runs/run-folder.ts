@@ -1,4 +1,4 @@
-import { createReadStream, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createReadStream, lstatSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { messageOf } from "../../../core/errors.ts";
@@ -51,19 +51,46 @@ export function readResult(path: string): Result {
   }
 }
 
-/** The plain files under `$WAYBILL_OUTPUT`, sorted by path; links are not followed. */
+interface KeptOutput {
+  /** Sorted by path. */
+  readonly files: readonly OutputFile[];
+  /** What is not kept, and why; null when all is. */
+  readonly fault: string | null;
+}
+
+/** Removes what is too much of the plain files under `$WAYBILL_OUTPUT`: the first by path are kept. */
+export function keepOutput(folder: string, maxBytes: number): KeptOutput {
+  const found = listFiles(folder);
+  const files: OutputFile[] = [];
+  let bytes = 0;
+  for (const file of found) {
+    const isKept = files.length < maxFiles && bytes + file.bytes <= maxBytes;
+    if (isKept) files.push(file);
+    else rmSync(join(folder, file.path), { force: true });
+    if (isKept) bytes += file.bytes;
+  }
+  if (files.length === found.length) return { files, fault: null };
+  const total = found.reduce((sum, file) => sum + file.bytes, 0);
+  const most = `at most ${maxFiles} files of ${maxBytes} bytes together are`;
+  return {
+    files,
+    fault: `${files.length} of the ${found.length} files of ${total} bytes that it left are kept: ${most}`,
+  };
+}
+
+/** Sorted by path. Links are not followed. */
 export function listFiles(folder: string): readonly OutputFile[] {
   const found: OutputFile[] = [];
   const pending = [folder];
-  while (pending.length > 0 && found.length < maxFiles) {
-    const place = pending.shift() ?? "";
+  while (pending.length > 0) {
+    const place = pending.pop() ?? "";
     for (const entry of entriesOf(place)) {
       const path = join(place, entry.name);
       if (entry.isDirectory()) pending.push(path);
       else if (entry.isFile()) found.push({ path: relative(folder, path).split(sep).join("/"), bytes: sizeOf(path) });
     }
   }
-  return found.slice(0, maxFiles).sort((a, b) => (a.path < b.path ? -1 : 1));
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 function entriesOf(folder: string) {

@@ -1,0 +1,106 @@
+import { sql } from "kysely";
+import type { Run } from "../../runs/run.ts";
+import type { RunChange, RunStore } from "../../runs/store.ts";
+import type { RunState } from "../../runs/state.ts";
+import type { Database } from "../database.ts";
+import { runOf, type RunRow } from "./row.ts";
+import type { Precedence } from "./precedence.ts";
+import { refuseIllegal } from "./runs.ts";
+
+interface Step {
+  readonly id: string;
+  readonly from: RunState;
+  readonly change: RunChange;
+}
+
+interface Waiting extends Step {
+  readonly settle: (answer: Run | null) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+const mostAtOnce = 1_000;
+
+/**
+ * Steps of many runs at once are one statement: what comes while one is under way waits for it, and goes together.
+ * One at a time, so that no two of them lock the same runs in another order.
+ */
+export function stepQueries(db: Database, precedence: Pick<Precedence, "others">) {
+  let waiting: Waiting[] = [];
+  let isUnderWay = false;
+
+  async function take(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const taken = await write(db, batch);
+      for (const { id, settle } of batch) settle(taken.get(id) ?? null);
+    } catch (error) {
+      const [only, ...others] = batch;
+      if (others.length === 0) return only?.fail(error);
+      // One that cannot be written must not take the others along.
+      for (const one of batch) await take([one]);
+    }
+  }
+
+  async function takeAll(): Promise<void> {
+    isUnderWay = true;
+    while (waiting.length > 0) {
+      await precedence.others();
+      const { batch, rest } = firstOfEach(waiting);
+      waiting = [...rest];
+      await take(batch);
+    }
+    isUnderWay = false;
+  }
+
+  return {
+    async step(id, from, change) {
+      refuseIllegal(id, from, change.status.state);
+      return new Promise((settle, fail) => {
+        waiting.push({ id, from, change, settle, fail });
+        if (!isUnderWay) void takeAll();
+      });
+    },
+  } satisfies Partial<RunStore>;
+}
+
+/** A run is changed once by a statement. */
+function firstOfEach(waiting: readonly Waiting[]): {
+  readonly batch: readonly Waiting[];
+  readonly rest: readonly Waiting[];
+} {
+  const batch = new Map<string, Waiting>();
+  const rest: Waiting[] = [];
+  for (const one of waiting) {
+    if (batch.size < mostAtOnce && !batch.has(one.id)) batch.set(one.id, one);
+    else rest.push(one);
+  }
+  return { batch: [...batch.values()], rest };
+}
+
+async function write(db: Database, steps: readonly Step[]): Promise<ReadonlyMap<string, Run>> {
+  const given = JSON.stringify(steps.map(rowOf));
+  const { rows } = await sql<RunRow>`
+    update runs set
+      state = given.state,
+      history = runs.history || given.history,
+      due_at = case when given.sets ? 'due_at' then (given.sets ->> 'due_at')::timestamptz else runs.due_at end,
+      attempt = case when given.sets ? 'attempt' then (given.sets ->> 'attempt')::integer else runs.attempt end,
+      retries = case when given.sets ? 'retries' then (given.sets ->> 'retries')::integer else runs.retries end,
+      started_at = case when given.sets ? 'started_at' then (given.sets ->> 'started_at')::timestamptz
+        else runs.started_at end,
+      ended_at = case when given.sets ? 'ended_at' then (given.sets ->> 'ended_at')::timestamptz
+        else runs.ended_at end,
+      outcome = case when given.sets ? 'outcome' then nullif(given.sets -> 'outcome', 'null') else runs.outcome end,
+      chain_due = case when given.sets ? 'chain_due' then (given.sets ->> 'chain_due')::boolean else runs.chain_due end
+    from jsonb_to_recordset(${given}::jsonb) as given (id text, "from" text, state text, history jsonb, sets jsonb),
+      run_revisions
+    where runs.id = given.id and runs.state = given."from" and run_revisions.digest = runs.revision
+    returning runs.*, run_revisions.snapshot, run_revisions.commit`.execute(db);
+  return new Map(rows.map((row) => [row.id, runOf(row)]));
+}
+
+function rowOf({ id, from, change }: Step) {
+  const { status, dueAt, attempt, retries, startedAt, endedAt, outcome, isChainDue } = change;
+  const times = { due_at: dueAt, started_at: startedAt, ended_at: endedAt };
+  const sets = { ...times, attempt, retries, outcome, chain_due: isChainDue };
+  return { id, from, state: status.state, history: [status], sets };
+}
