@@ -76,6 +76,7 @@ async function openEndpoints(reachOf: (target: string) => ClusterReach | undefin
       if (reach) return openCluster(reach);
       throw new WaybillError("SETTINGS_INVALID", `target "${target}" is no cluster of the server's settings`);
     },
+    serverOf: (target) => reachOf(target)?.server,
     clock,
     log,
   });

@@ -49,6 +49,7 @@ async function made(
   ) as WorkloadOf<"service">;
   const part: Place = {
     target: "cluster",
+    server: "5e44e4",
     namespace: "shop--production",
     revision: "11111111",
     image: "r/w",
@@ -258,6 +259,7 @@ test("a route to another component leads to that one's Service", async () => {
 test("an environment has a Service that leads to Waybill, and admits the entrance", async () => {
   const place = {
     target: "cluster",
+    server: "5e44e4",
     namespace: "shop--production",
     repository: "shop",
     environment: "production",

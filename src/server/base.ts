@@ -18,6 +18,7 @@ import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
 import { makeLeaseBook, newHolder } from "../store/replicas/lease-book.ts";
 import { makeQuestionBook } from "../store/replicas/questions.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
+import { serverIdentity } from "../targets/kubernetes/names.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { ServeOptions } from "./options.ts";
@@ -88,7 +89,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     version: packageVersion(),
     log,
     origin,
-    clusters: clustersOf(settings),
+    clusters: clustersOf(settings, serverIdentity(folder.key)),
     isOneOfSeveral: parts.replica !== null,
     ...listenHost(settings),
   });
@@ -118,12 +119,13 @@ function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
 }
 
 /** The gateway runs elsewhere in the file system, with next to nothing of this process's environment. */
-function clustersOf({ targets }: ServerSettings): Record<string, ClusterReach> {
+function clustersOf({ targets }: ServerSettings, server: string): Record<string, ClusterReach> {
   const reaches = Object.entries(targets).flatMap(([name, target]) => {
     if (target.kind !== "kubernetes") return [];
     const { kubeconfig = process.env["KUBECONFIG"], context } = target;
     const isPath = kubeconfig !== undefined && !kubeconfig.includes("\n");
     const reach: ClusterReach = {
+      server,
       ...(kubeconfig !== undefined && { kubeconfig: isPath ? resolve(kubeconfig) : kubeconfig }),
       ...(context !== undefined && { context }),
     };

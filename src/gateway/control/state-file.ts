@@ -35,6 +35,8 @@ export interface ClusterReach {
   /** A path or a kubeconfig's text; absent: as Kubernetes' own clients find one. */
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** What the server is called in it; absent in what older servers have written. */
+  readonly server?: string;
 }
 
 /** The environment variable that names the settings' file. */

@@ -16,6 +16,7 @@ import { makeMadeSourceProvider } from "../../targets/kubernetes/sources/made-so
 import { keepAddressesGood } from "../../targets/kubernetes/sources/renewal.ts";
 import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../targets/kubernetes/target.ts";
 import type { RouteParking } from "../../targets/route.ts";
+import { serverIdentity } from "../../targets/kubernetes/names.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
@@ -45,6 +46,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const clock = systemClock;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
+  const server = serverIdentity(masterKey);
   const archives = makeArchives({
     folder,
     clock,
@@ -69,6 +71,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     const target = makeKubernetesTarget({
       name,
       settings,
+      server,
       cluster,
       programs: await loadPrograms(settings.templates ?? {}),
       secrets,
@@ -83,8 +86,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, sourceUrl, host, drift: settings.drift ?? "show" });
-    renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
+    reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
+    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {
     const found = reaches.get(name);

@@ -9,14 +9,16 @@ import type { RouteParking } from "../route.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
+import { isStatus } from "./cluster/cluster-error.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { guardOf } from "./entrance/guard.ts";
+import { isOfAnother, labels } from "./names.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
 import { readLogs } from "./observe/logs.ts";
 import type { PodObject } from "./observe/pods.ts";
 import { makeClusterStatus } from "./observe/status.ts";
-import type { Place } from "./place.ts";
+import type { EnvironmentPlace, Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
@@ -41,13 +43,14 @@ export interface KubernetesTarget extends Target {
 }
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
-  const { settings, cluster, appliedOf, entrance, clock, log } = dependencies;
+  const { settings, server, cluster, appliedOf, entrance, clock, log } = dependencies;
   const shortage = (pod: PodObject): string | null => rollouts?.shortage(pod.metadata) ?? null;
-  const status = makeClusterStatus({ cluster, clock, log, shortage });
+  const status = makeClusterStatus({ cluster, server, clock, log, shortage });
   const rollouts = settings.autoscaled
     ? null
     : makeClusterRollouts({
         cluster,
+        server,
         outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
         ...(entrance && { entrance }),
         clock,
@@ -84,11 +87,35 @@ function foundationOf(dependencies: KubernetesTargetDependencies, workload: Work
   const { place, digest } = environmentPlaceOf(dependencies, stack);
   return {
     stack: foundationStack(stack, dependencies.name),
-    // A place of its own for each run.
-    program: () => dependencies.programs.environment({ ...place })(),
+    program: async () => {
+      await refuseOthers(dependencies, place);
+      // A place of its own for each run.
+      return dependencies.programs.environment({ ...place })();
+    },
     digest,
   };
 }
+
+/** Two servers with a repository of the same name would take an environment from each other, apply by apply. */
+async function refuseOthers(
+  { cluster, server }: Pick<KubernetesTargetDependencies, "cluster" | "server">,
+  { namespace }: EnvironmentPlace,
+): Promise<void> {
+  const found = await cluster
+    .get({ apiVersion: "v1", kind: "Namespace", name: namespace }, AbortSignal.timeout(askMs))
+    // Who may not read it is told so by what is applied to it.
+    .catch((error: unknown) => (isStatus(error, 403) ? null : Promise.reject(error as Error)));
+  const own = found?.metadata.labels;
+  if (!isOfAnother(own, server)) return;
+  throw new WaybillError(
+    "NAMESPACE_TAKEN",
+    `namespace ${namespace} is another Waybill server's: its label ${labels.server} is ${own?.[labels.server]}, this ` +
+      `server is ${server}. Give the repository another name; or, where that server is gone, take the label away from ` +
+      "all that is in the namespace, and from the namespace",
+  );
+}
+
+const askMs = 30_000;
 
 function chooseProgram(
   dependencies: KubernetesTargetDependencies,

@@ -16,6 +16,8 @@ export interface DriftWatchDependencies {
   /** The target's name in the server's settings. */
   readonly target: string;
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   readonly stacks: AppliedStacks;
   readonly clock: Clock;
   readonly log: Log;
@@ -39,7 +41,7 @@ export interface DriftWatch {
 }
 
 export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch {
-  const { target, cluster, stacks, clock, log, onLooked } = dependencies;
+  const { target, cluster, server, stacks, clock, log, onLooked } = dependencies;
   const found = new Map<string, readonly Drift[]>();
   const looks = makeLooks({ clock, log }, async (stack, signal) => {
     const drift = await driftOf(dependencies, stack, { signal, onKind: (kind) => watches.follow(kind) });
@@ -49,7 +51,7 @@ export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch
     onLooked(stack, drift);
     return "done";
   });
-  const watches = makeObjectWatches({ cluster, clock, log }, (change) => {
+  const watches = makeObjectWatches({ cluster, server, clock, log }, (change) => {
     const stack = ownerOf(change.object, target);
     if (stack === null) return;
     const isKnown = found.has(stackKey(stack));

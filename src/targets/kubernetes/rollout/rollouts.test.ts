@@ -169,6 +169,7 @@ async function open() {
   };
   const rollouts = makeClusterRollouts({
     cluster: fake.cluster,
+    server: "5e44e4",
     outlineOf,
     entrance,
     clock: systemClock,

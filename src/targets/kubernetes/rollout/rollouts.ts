@@ -28,6 +28,8 @@ import {
 
 interface Dependencies {
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   /** What a workload's pods will be; null where none are to run. */
   readonly outlineOf: (workload: Workload) => Outline | null;
   /** Where requests come in; absent where they cannot be made to wait. */
@@ -52,12 +54,13 @@ export interface ClusterRollouts extends Rollouts {
 /** Rollouts by what a cluster has: nodes, devices, quotas. */
 const noTurn: Turn = { end: () => undefined };
 
-export function makeClusterRollouts({ cluster, outlineOf, entrance, clock, log }: Dependencies): ClusterRollouts {
+export function makeClusterRollouts(dependencies: Dependencies): ClusterRollouts {
+  const { cluster, server, outlineOf, entrance, clock, log } = dependencies;
   const line = makeLine(clock);
   const closing = new AbortController();
   const onChange = soon(() => line.look(), { clock, log, signal: closing.signal });
-  const survey = makeSurvey({ cluster, clock, log, onChange });
-  const handovers = makeHandovers({ cluster, survey, clock, log });
+  const survey = makeSurvey({ cluster, server, clock, log, onChange });
+  const handovers = makeHandovers({ cluster, server, survey, clock, log });
   const tries = makeFailedTries(clock);
   const judge = makeJudge({ survey, line, handovers, clock });
   const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
