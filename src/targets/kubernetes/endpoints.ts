@@ -22,12 +22,12 @@ interface Dependencies {
 
 /** `discovery.k8s.io/v1`, as far as it is read (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/). */
 interface EndpointSlice extends KubeObject {
-  readonly endpoints?: readonly Endpoint[] | null;
+  readonly endpoints?: readonly Endpoint[];
 }
 interface Endpoint {
   readonly addresses: readonly string[];
   /** Absent means that it is not known, which is to be taken for true. */
-  readonly conditions?: { readonly ready?: boolean | null };
+  readonly conditions?: { readonly ready?: boolean };
 }
 
 /** What is known of one Service's pods. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
+import { answerOf } from "./answer.ts";
 import { isStatus } from "./cluster-error.ts";
 import { openConnection, type ConnectionOptions } from "./connection.ts";
 import { groupPath, makeDiscovery, type Resource } from "./discovery.ts";
@@ -105,7 +106,7 @@ type Ends = Pick<Cluster, "namespace" | "close"> & { readonly server: URL };
 
 function clusterOver(transport: Transport, { server, namespace, close }: Ends): Cluster {
   const discovery = makeDiscovery(async (path, signal) =>
-    JSON.parse((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
+    answerOf((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
   );
   const pathOf = async (selection: Selection & { readonly name?: string }, signal: AbortSignal): Promise<string> => {
     const resource = await discovery.find(selection, signal);
@@ -123,14 +124,14 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       const doing = `apply ${titleOf(reference)}`;
       // The API server reads YAML here, of which JSON is a part.
       const contentType = "application/apply-patch+yaml";
-      return JSON.parse(
+      return answerOf<KubeObject>(
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
-      ) as KubeObject;
+      );
     },
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);
       const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
-      return body === null ? null : (JSON.parse(body) as Kind);
+      return body === null ? null : answerOf<Kind>(body);
     },
     async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
       return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
@@ -213,12 +214,12 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
       next = "";
       continue;
     }
-    const page = JSON.parse(body) as {
+    const page = answerOf<{
       readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-      readonly items: readonly Omit<Kind, "apiVersion" | "kind">[];
-    };
+      readonly items?: readonly Omit<Kind, "apiVersion" | "kind">[];
+    }>(body);
     // In a list, the items do not say what they are.
-    for (const item of page.items) items.push({ ...item, apiVersion, kind } as Kind);
+    for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind } as Kind);
     next = page.metadata.continue ?? "";
     if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
   }
