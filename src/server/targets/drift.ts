@@ -69,6 +69,9 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
       const drift = all.flatMap((watch) => watch.drifted(stack)).filter(({ isResting }) => !isResting);
       return { urns: new Set(drift.map(({ urn }) => urn)), reason: changedByOthers };
     },
+    async makeRoom(stack, options) {
+      await Promise.all(all.map((watch) => watch.makeRoom(stack, options)));
+    },
     look(stack) {
       for (const watch of all) if (watch.drifted(stack).length > 0) watch.look(stack);
     },

@@ -34,6 +34,15 @@ export interface ApplyOptions {
   readonly force?: boolean;
 }
 
+export interface Patch {
+  readonly op: "replace";
+  /** RFC 6901: `/spec/ports`. */
+  readonly path: string;
+  readonly value: unknown;
+}
+
+export type PatchOptions = Required<Pick<ApplyOptions, "signal" | "fieldManager">>;
+
 export interface DeleteOptions {
   readonly signal: AbortSignal;
   /** Only the object that has this uid; another of the same name stays. */
@@ -63,6 +72,8 @@ export interface Cluster {
   resource(name: KindName, signal: AbortSignal): Promise<Resource | null>;
   /** Server-side apply: creates it or makes the fields given as they are given. */
   apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
+  /** By RFC 6902; null: it is not there. */
+  patch(reference: ObjectReference, changes: readonly Patch[], options: PatchOptions): Promise<KubeObject | null>;
   get<Kind extends KubeObject = KubeObject>(reference: ObjectReference, signal: AbortSignal): Promise<Kind | null>;
   list<Kind extends KubeObject = KubeObject>(selection: Selection, signal: AbortSignal): Promise<KubeList<Kind>>;
   delete(reference: ObjectReference, options: DeleteOptions): Promise<DeleteOutcome>;
@@ -127,6 +138,16 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       return answerOf<KubeObject>(
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
       );
+    },
+    async patch(reference, changes, { signal, fieldManager }) {
+      const query = new URLSearchParams({ fieldManager, fieldValidation: "Strict" });
+      const path = `${await pathOf(reference, signal)}?${query.toString()}`;
+      const doing = `patch ${titleOf(reference)}`;
+      const contentType = "application/json-patch+json";
+      const body = await orNull(
+        transport.call({ method: "PATCH", path, body: JSON.stringify(changes), contentType, doing, signal }),
+      );
+      return body === null ? null : answerOf<KubeObject>(body);
     },
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);

@@ -41,6 +41,7 @@ function makeFakeCluster() {
     resource: unused,
     get: unused,
     delete: unused,
+    patch: unused,
     stream: unused,
     close: () => undefined,
     async list<Kind extends KubeObject>({ kind, labelSelector = "" }: Selection): Promise<KubeList<Kind>> {
