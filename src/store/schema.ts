@@ -7,6 +7,7 @@ import type { ReleaseSchema } from "./release/tables.ts";
 import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
 import type { RunSchema } from "./runs/tables.ts";
+import type { RolloutSchema } from "./rollouts/line-book.ts";
 import type { ActivitySchema } from "./sleep/book.ts";
 import type { QuestionSchema } from "./replicas/questions.ts";
 
@@ -22,6 +23,7 @@ export interface Schema
     RemoteKeysSchema,
     RunSchema,
     ActivitySchema,
+    RolloutSchema,
     QuestionSchema {
   migrations: MigrationTable;
 }

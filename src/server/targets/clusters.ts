@@ -18,6 +18,7 @@ import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../t
 import type { RouteParking } from "../../targets/route.ts";
 import { serverIdentity } from "../../targets/kubernetes/names.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
+import type { LineBook } from "../../targets/kubernetes/rollout/line-keeper.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
 import type { SecretReader } from "../../targets/workload.ts";
@@ -35,6 +36,7 @@ interface ClustersParts {
   readonly secrets: SecretReader;
   readonly appliedOf: KubernetesTargetDependencies["appliedOf"];
   readonly entrance: RouteParking;
+  readonly lineBookOf: (target: string) => LineBook;
   readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly closers: Closers;
@@ -80,6 +82,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       scheme,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
+      lineBook: parts.lineBookOf(name),
       clock,
       log,
     });

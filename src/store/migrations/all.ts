@@ -12,6 +12,7 @@ import { drift } from "./0011-drift.ts";
 import { replicas } from "./0012-replicas.ts";
 import { parkedRoutes } from "./0014-parked-routes.ts";
 import { runs } from "./0020-runs.ts";
+import { rolloutLine } from "./0024-rollout-line.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   replicas,
   parkedRoutes,
   runs,
+  rolloutLine,
 ];

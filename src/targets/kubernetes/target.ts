@@ -22,6 +22,7 @@ import type { EnvironmentPlace, Place } from "./place.ts";
 import { environmentPlaceOf, isResting, outlineOf, placeOf, type PlaceDependencies, type Running } from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
+import type { LineBook } from "./rollout/line-keeper.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import type { WakeOptions } from "./rollout/waking.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
@@ -33,6 +34,8 @@ export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly appliedOf: (stack: StackName) => Promise<Workload | null>;
   /** Where requests come in; absent where they cannot be made to wait. */
   readonly entrance?: RouteParking;
+  /** Where the order of those who wait for room is kept. */
+  readonly lineBook?: LineBook;
   readonly log: Log;
 }
 
@@ -43,7 +46,7 @@ export interface KubernetesTarget extends Target {
 }
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
-  const { settings, server, cluster, appliedOf, entrance, clock, log } = dependencies;
+  const { settings, server, cluster, appliedOf, entrance, lineBook, clock, log } = dependencies;
   const shortage = (pod: PodObject): string | null => rollouts?.shortage(pod.metadata) ?? null;
   const status = makeClusterStatus({ cluster, server, clock, log, shortage });
   const rollouts = settings.autoscaled
@@ -53,6 +56,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
         server,
         outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
         ...(entrance && { entrance }),
+        ...(lineBook && { lineBook }),
         clock,
         log,
       });
