@@ -112,20 +112,20 @@ async function findDatabase(folder: DataFolder, closers: Closers): Promise<{ url
 }
 
 /** A domain of one's own is reached over TLS, which ends before this server; `localhost` is not. */
-function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
+export function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
   if (domain === undefined) return defaultOrigin(port);
   const isLocal = /^localhost(?::\d+)?$/.test(domain);
   return { scheme: isLocal ? "http" : "https", domain };
 }
 
 /** The gateway runs elsewhere in the file system, with next to nothing of this process's environment. */
-function clustersOf({ targets }: ServerSettings, server: string): Record<string, ClusterReach> {
+export function clustersOf({ targets }: ServerSettings, server: string | null): Record<string, ClusterReach> {
   const reaches = Object.entries(targets).flatMap(([name, target]) => {
     if (target.kind !== "kubernetes") return [];
     const { kubeconfig = process.env["KUBECONFIG"], context } = target;
     const isPath = kubeconfig !== undefined && !kubeconfig.includes("\n");
     const reach: ClusterReach = {
-      server,
+      ...(server !== null && { server }),
       ...(kubeconfig !== undefined && { kubeconfig: isPath ? resolve(kubeconfig) : kubeconfig }),
       ...(context !== undefined && { context }),
     };
@@ -135,13 +135,13 @@ function clustersOf({ targets }: ServerSettings, server: string): Record<string,
 }
 
 /** `localhost` is for this machine alone; a container, whose port is mapped, sets WAYBILL_HOST=0.0.0.0. */
-function listenHost({ domain }: ServerSettings): { host?: string } {
+export function listenHost({ domain }: ServerSettings): { host?: string } {
   const given = process.env["WAYBILL_HOST"];
   if (given !== undefined && given !== "") return { host: given };
   return domain === undefined ? { host: "127.0.0.1" } : {};
 }
 
-function packageVersion(): string {
+export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
   return version;
 }

@@ -29,6 +29,8 @@ export interface GatewaySettings {
   readonly clusters: Readonly<Record<string, ClusterReach>>;
   /** Whether there are other servers, who do not find it by its data folder. */
   readonly isOneOfSeveral: boolean;
+  /** How long requests under way have to finish when it is told to stop by a signal; absent: a moment. */
+  readonly drainMs?: number;
 }
 
 export interface ClusterReach {

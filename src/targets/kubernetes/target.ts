@@ -146,13 +146,14 @@ function chooseProgram(
   }
 }
 
-/** An engine that is a process of its own is too slow to be asked while somebody pushes. */
+/** Of an engine that is a process of its own the state is too slow to be read: what would change is not known then. */
 function previewOf(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null) {
   const { settings } = dependencies;
   const { kind } = workload.spec;
-  if (kind === "job" || kind === "site" || settings.engine === "pulumi-cli") return null;
+  if (kind === "job" || kind === "site") return null;
   if (!isResting(workload) && refusals(workload, settings).length > 0) return null;
-  return { program: chooseProgram(dependencies, workload, running), objects: objectChangesOf };
+  const objects = settings.engine === "pulumi-cli" ? () => [] : objectChangesOf;
+  return { program: chooseProgram(dependencies, workload, running), objects };
 }
 
 function guarded(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null): Guard | null {
