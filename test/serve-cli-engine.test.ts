@@ -155,6 +155,7 @@ describe("a cluster whose programs the Pulumi CLI runs", { skip: cliSkip || clus
     await cluster.apply({ ...limits, spec }, { signal: patience(), fieldManager: "test" });
     cluster.close();
     const shop = await served.clone(clusterName, { folder: "again" });
+    await shop.git("pull", "--quiet", "origin", "main");
     const { exitCode, stderr } = await shop.push({
       "deployments/web.yaml": service("web", "size: {cpu: 0.05, memory: 128Mi}\n"),
     });

@@ -30,7 +30,8 @@ interface Dependencies {
 export function makeRestoringDeployer({ deployer, engine, target, foundations, drifts }: Dependencies): Deployer {
   async function mark(stack: StackName): Promise<void> {
     const { urns, reason } = drifts.changed(stack);
-    const state = urns.size === 0 ? null : await engine.export(stack);
+    // As the CLI has sealed them, its own import takes secrets, and ours does not.
+    const state = urns.size === 0 ? null : await engine.export(stack, { showSecrets: true });
     if (state !== null) await engine.import(stack, marked(state, urns, reason));
   }
   return {

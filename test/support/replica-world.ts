@@ -13,6 +13,7 @@ import { freePort, newToken, startServerProcess, type ServerProcess } from "./se
 export interface ReplicaWorld {
   readonly data: string;
   readonly token: string;
+  readonly databaseUrl: string;
   readonly pool: pg.Pool;
   start(name: string, options?: { env?: Record<string, string>; config?: string }): Promise<ServerProcess>;
   /** A clone that pushes to that server's gateway. */
@@ -54,6 +55,7 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
   return {
     data,
     token,
+    databaseUrl: database.url,
     pool: database.pool,
     start,
     async clone(repository, { port }) {
