@@ -120,6 +120,16 @@ test("a service is a Deployment of its revision, a Service and its host; a secon
   assert.doesNotMatch(JSON.stringify(await harness.engine.export(shop)), /postgres:|quite-secret|certificate/);
 });
 
+test("a port of gRPC says what is spoken there", async () => {
+  using harness = makeHarness();
+  await harness.up(workloadOf(`${web}routes: [{subdomain: calls, port: 9000, protocol: grpc}]\n`, { source }));
+  const { ports } = harness.made("Service")["spec"] as unknown as { ports: readonly { appProtocol?: string }[] };
+  assert.deepEqual(
+    ports.map(({ appProtocol }) => appProtocol),
+    [undefined, "kubernetes.io/h2c"],
+  );
+});
+
 test("a new revision is there before the Service moves, and the old one goes last", async () => {
   using harness = makeHarness();
   const workload = workloadOf(web, { source });

@@ -16,7 +16,7 @@ export interface Door {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The Service that requests go to; null where they go to Waybill, which sends them on. */
-  readonly to: { readonly service: string; readonly port: number } | null;
+  readonly to: { readonly service: string; readonly port: number; readonly protocol: "http" | "grpc" } | null;
 }
 
 /** How its objects are made: in which cluster, and after what. */
@@ -80,7 +80,7 @@ function doorsOf(workload: Workload, { namespace, server, entrance, serviceOf }:
   const labels = { ...deploymentLabels(workload.stack), ...serverLabel(server) };
   return hostsOf(workload, workload.spec.routes).map(({ host, route }) => {
     const url = `${scheme}://${host}.${domain}`;
-    const to = sleeps ? null : { service: serviceOf(route), port: route.port };
+    const to = sleeps ? null : { service: serviceOf(route), port: route.port, protocol: route.protocol };
     return { host, hostname: new URL(url).hostname, url, namespace, labels, to };
   });
 }
