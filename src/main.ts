@@ -9,7 +9,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(78);
 }
 
-const isServer = ["serve", "demo"].includes(process.argv[2] ?? "");
+const isServer = ["serve", "demo", "gateway"].includes(process.argv[2] ?? "");
 
 // `waybill history | head` closes the pipe early: that is no failure. A server goes on without a listener.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

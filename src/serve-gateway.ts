@@ -76,6 +76,7 @@ async function openEndpoints(reachOf: (target: string) => ClusterReach | undefin
       if (reach) return openCluster(reach);
       throw new WaybillError("SETTINGS_INVALID", `target "${target}" is no cluster of the server's settings`);
     },
+    serverOf: (target) => reachOf(target)?.server,
     clock,
     log,
   });
@@ -157,10 +158,11 @@ async function serve(gateway: Gateway, { settings, database, reach, actions }: S
     controlPort: control.port,
     controlSecret: control.secret,
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void end(stopDrainMs));
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => void end(settings.drainMs ?? stopDrainMs));
 }
 
-main().catch((error: unknown) => {
+const started = main().catch((error: unknown) => {
   log.error({ error: messageOf(error) }, "the gateway cannot start");
   const { code, port } = error as NodeJS.ErrnoException & { readonly port?: number };
   if (code === "EADDRINUSE" && port !== undefined) say({ kind: "port-taken", port });
@@ -168,3 +170,6 @@ main().catch((error: unknown) => {
   process.exitCode = 1;
   setImmediate(() => process.exit());
 });
+
+/** It ends with its process. */
+export const ended: Promise<never> = started.then(() => new Promise(() => undefined));

@@ -183,6 +183,14 @@ describe("an account that is given its namespaces", { skip: kubectlSkip() }, () 
     };
     assert.match((await shop.push(files)).stderr, /web +ready/);
     assert.equal((await served.get("web")).body, "here");
+    await kubectl("-n", space, "scale", "deployment", "--all", "--replicas", "2");
+    await until(
+      "what others change there is shown",
+      async () =>
+        /web[^]*changed: Deployment \S+: spec.replicas is 2 instead of 1/.test((await served.cli(["status"])).out),
+      limitMs,
+    );
+    await kubectl("-n", space, "scale", "deployment", "--all", "--replicas", "1");
     const { stderr } = await shop.push({ "README.md": "words" }, "main:staging");
     assert.match(stderr, /is forbidden: User .* in the namespace "\S+--staging"/);
     const asServer = (...args: string[]) => kubectl(`--as=system:serviceaccount:${own}:waybill-${own}`, ...args);

@@ -20,7 +20,7 @@ describe("several servers in a cluster", { skip: await sharedFolderSkip() }, () 
   const pods = [`waybill-${name}-0`, `waybill-${name}-1`];
 
   before(async () => {
-    install = await installWaybill({ name, servers: 2 });
+    install = await installWaybill({ name, servers: 2, gateways: 2 });
     await install.apply();
     const { folder, port, token } = install;
     shop = await cloneOf(`${folder}/shop`, `http://localhost:${port}/git/${name}.git`, token);
@@ -32,6 +32,14 @@ describe("several servers in a cluster", { skip: await sharedFolderSkip() }, () 
 
   const waits = async (pod: string): Promise<boolean> =>
     (await kubectl("-n", name, "logs", pod)).includes("another server acts");
+  const gateways = async (): Promise<readonly string[]> => {
+    const selector = "app.kubernetes.io/component=gateway";
+    const names = await kubectl("-n", name, "get", "pods", "--selector", selector, "-o", "name");
+    return names
+      .trim()
+      .split("\n")
+      .map((each) => each.replace("pod/", ""));
+  };
   const answer = async (): Promise<string> => {
     const { port } = install;
     return ask({ port, host: `web.localhost:${port}` }).then(
@@ -44,10 +52,15 @@ describe("several servers in a cluster", { skip: await sharedFolderSkip() }, () 
     const [waiting, ...acting] = (await waits(pods[0] ?? "")) ? pods : pods.toReversed();
     assert.ok(waiting !== undefined && acting[0] !== undefined);
     assert.deepEqual([await waits(waiting), await waits(acting[0])], [true, false]);
-    await install.enterBy(waiting);
+    const [gateway = "", another = ""] = await gateways();
+    await install.enterBy(gateway);
     const { stderr } = await shop.push({ "deployments/web.yaml": web, "web/main.js": webProgram("one") });
     assert.match(stderr, /web +ready/);
     assert.equal(await answer(), "one");
+    for (const pod of [another, waiting]) {
+      await install.enterBy(pod);
+      assert.equal(await answer(), "one", pod);
+    }
 
     const pushed = shop.push({ "web/main.js": webProgram("two") });
     const revisions = async () =>
@@ -57,5 +70,20 @@ describe("several servers in a cluster", { skip: await sharedFolderSkip() }, () 
     await pushed;
     await until("it answers", async () => (await answer()) === "two", limitMs);
     await until("the old one is gone", async () => (await revisions()) === 1, limitMs);
+  });
+
+  test("gateways see where pods are, and nothing else of the cluster", async () => {
+    const as = `--as=system:serviceaccount:${name}:waybill-gateway-${name}`;
+    const may = async (...what: string[]): Promise<string> =>
+      kubectl(as, "auth", "can-i", "--all-namespaces", ...what).then(
+        (said) => said.trim(),
+        () => "no",
+      );
+    assert.equal(await may("watch", "endpointslices.discovery.k8s.io"), "yes");
+    for (const what of ["secrets", "pods", "namespaces"]) assert.equal(await may("list", what), "no", what);
+    const [gateway = "", another = ""] = await gateways();
+    await install.enterBy(another);
+    await kubectl("-n", name, "delete", "pod", gateway, "--grace-period=0", "--force");
+    assert.equal(await answer(), "two");
   });
 });

@@ -37,6 +37,8 @@ test(
       assert.equal(cli.engine.holds(shop), next === "by-cli");
     }
     assert.deepEqual(provider.taken(), []);
+    // The CLI is not asked what would change, for that takes seconds: all would be made.
+    assert.equal((await engine.preview(shop, program)).changes.create, 3);
     // What nothing is known of any more is removed by whoever has it.
     target = "gone";
     await engine.destroy(shop);

@@ -36,14 +36,14 @@ describe("what only a cluster can do to a program", { skip: clusterSkip(), timeo
     cluster = await openTestCluster();
     opened.defer(() => cluster.close());
     const clock = systemClock;
-    survey = makeSurvey({ cluster, clock, log: silentLog, onChange: () => undefined });
+    survey = makeSurvey({ cluster, server: "5e44e4", clock, log: silentLog, onChange: () => undefined });
     opened.defer(() => survey.close());
     await survey.ready;
     const shortage = ({ metadata }: KubeObject): string | null => {
       const capacity = survey.capacity();
       return capacity && podShortage(capacity, metadata);
     };
-    status = makeClusterStatus({ cluster, clock, log: silentLog, shortage });
+    status = makeClusterStatus({ cluster, server: "5e44e4", clock, log: silentLog, shortage });
     opened.defer(() => status.close());
   });
   after(() => opened.disposeAsync());

@@ -118,6 +118,17 @@ describe("what others change is shown", { skip: clusterSkip() }, () => {
     );
   });
 
+  test("a port that was renumbered is shown, and gives way to a new revision", async () => {
+    await deploy(world, "ported", { text: "one", more: small });
+    const renumber = '[{"op":"replace","path":"/spec/ports/0/port","value":9999}]';
+    await kubectl("patch", "service", "ported", "--type", "json", "--patch", renumber);
+    const isShown = async (): Promise<boolean> => (await drift("ported"))[0]?.field?.startsWith("spec.ports") === true;
+    await until("it is shown", isShown, shownMs);
+    await deploy(world, "ported", { text: "two", more: small });
+    assert.equal(await kubectl("get", "service", "ported", "--output", "jsonpath={.spec.ports[*].port}"), "8000");
+    await until("it is over", async () => (await drift("ported")).length === 0, shownMs);
+  });
+
   test("it is still known after a restart, and a new revision ends it", async () => {
     await world.served.stop();
     await world.start();
@@ -153,6 +164,24 @@ describe("what others change is put back where that is set", { skip: clusterSkip
     await until("it is there again", isBack, limitMs);
     await untilDrift("nothing is left", (all) => all.length === 0, limitMs);
     await until("nor of the environment", async () => (await status()).environments.length === 0, limitMs);
+  });
+
+  test("a port that was renumbered, and a variable that was given another name", async () => {
+    const ports = () => kubectl("get", "service", "web", "--output", "jsonpath={.spec.ports[*].port}");
+    const renumber = '[{"op":"replace","path":"/spec/ports/0/port","value":9999}]';
+    await kubectl("patch", "service", "web", "--type", "json", "--patch", renumber);
+    await until("it is put back", async () => (await ports()) === "8000", limitMs);
+    const [deployment = ""] = await names("deployments");
+    const variables = () =>
+      kubectl("get", deployment, "--output", "jsonpath={.spec.template.spec.containers[0].env[*].name}");
+    await kubectl("set", "env", deployment, "MODE-", "MOOD=calm");
+    await until("it is put back", async () => / MODE\b/.test(` ${await variables()}`), limitMs);
+    assert.doesNotMatch(await variables(), /MOOD/);
+    await untilDrift("nothing is left", (all) => all.length === 0, limitMs);
+    // Nor does it stay when the file gives it up.
+    await deploy(world, "web", { text: "one", more: `${small}port: 8001\nenv: {MODE: calm}\n` });
+    assert.equal(await ports(), "8001");
+    assert.equal((await world.served.get("web")).body, "one");
   });
 
   test("who changes the same again and again is named, and not fought without end", async () => {

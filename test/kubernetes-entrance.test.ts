@@ -49,6 +49,7 @@ async function made(
   ) as WorkloadOf<"service">;
   const part: Place = {
     target: "cluster",
+    server: "5e44e4",
     namespace: "shop--production",
     revision: "11111111",
     image: "r/w",
@@ -255,9 +256,22 @@ test("a route to another component leads to that one's Service", async () => {
   );
 });
 
+test("a route of gRPC says so, to whichever controller", async () => {
+  const grpc = "routes: [{subdomain: calls, port: 9000, protocol: grpc}]\n";
+  const annotation = "nginx.ingress.kubernetes.io/backend-protocol";
+  const protocols = async (more: string) =>
+    (await made(nginx, { more })).flatMap(({ metadata }) => {
+      const protocol = metadata.annotations?.[annotation];
+      return protocol === undefined ? [] : [`${metadata.name} ${protocol}`];
+    });
+  assert.deepEqual(await protocols(grpc), ["calls GRPC"]);
+  assert.deepEqual(await protocols(""), []);
+});
+
 test("an environment has a Service that leads to Waybill, and admits the entrance", async () => {
   const place = {
     target: "cluster",
+    server: "5e44e4",
     namespace: "shop--production",
     repository: "shop",
     environment: "production",

@@ -25,6 +25,7 @@ const source = treeSha("a".repeat(40));
 
 const placeOf = ({ spec }: Workload, changes: Partial<Place> = {}): Place => ({
   target: "cluster",
+  server: "5e44e4",
   namespace: "shop--production",
   revision: "11111111",
   image: "node:24",
@@ -94,6 +95,18 @@ test("a service is a Deployment of its revision, a Service and its host; a secon
   });
   assert.deepEqual(main.command, ["/bin/sh", "-c", "exec node main.js"]);
   assert.equal(main.env.find(({ name }) => name === "PORT")?.value, "8000");
+  const own = {
+    "app.kubernetes.io/managed-by": "waybill",
+    "waybill.dev/repository": "shop",
+    "waybill.dev/environment": "production",
+    "waybill.dev/deployment": "web",
+    "waybill.dev/revision": "11111111",
+  };
+  const { metadata } = harness.made("Deployment") as unknown as { metadata: { labels: Properties } };
+  assert.deepEqual(metadata.labels, { ...own, "waybill.dev/server": "5e44e4" });
+  // Another label of pods is another pod: those of before the server had a name stay.
+  const { template } = spec as unknown as { template: { metadata: { labels: Properties } } };
+  assert.deepEqual(template.metadata.labels, own);
   assert.deepEqual((harness.made("Service")["spec"] as Properties)["selector"], {
     "waybill.dev/deployment": "web",
     "waybill.dev/revision": "11111111",
@@ -105,6 +118,16 @@ test("a service is a Deployment of its revision, a Service and its host; a secon
   assert.deepEqual(harness.taken(), []);
   assert.equal(changes.same, 7);
   assert.doesNotMatch(JSON.stringify(await harness.engine.export(shop)), /postgres:|quite-secret|certificate/);
+});
+
+test("a port of gRPC says what is spoken there", async () => {
+  using harness = makeHarness();
+  await harness.up(workloadOf(`${web}routes: [{subdomain: calls, port: 9000, protocol: grpc}]\n`, { source }));
+  const { ports } = harness.made("Service")["spec"] as unknown as { ports: readonly { appProtocol?: string }[] };
+  assert.deepEqual(
+    ports.map(({ appProtocol }) => appProtocol),
+    [undefined, "kubernetes.io/h2c"],
+  );
 });
 
 test("a new revision is there before the Service moves, and the old one goes last", async () => {
@@ -184,6 +207,7 @@ test("an environment is a namespace that lets in its own pods and the gateway", 
   using harness = makeHarness();
   const place = {
     target: "cluster",
+    server: "5e44e4",
     namespace: "shop--production",
     repository: "shop",
     environment: "production",

@@ -9,6 +9,7 @@ import type { UntypedDeployment } from "../src/engine/state.ts";
 import { namespaceOf } from "../src/targets/kubernetes/names.ts";
 import { cliSkip } from "./support/cli-engine.ts";
 import { clusterSkip, kubeconfigPath, openTestCluster, patience } from "./support/cluster.ts";
+import { kubectl, kubectlSkip } from "./support/kubectl.ts";
 import { service, startServed, until, webProgram, type Clone, type Served } from "./support/served.ts";
 
 // A target whose programs the Pulumi CLI runs: the same repository, the same files.
@@ -99,6 +100,7 @@ describe("a cluster whose programs the Pulumi CLI runs", { skip: cliSkip || clus
         engine: "pulumi-cli",
         kubeconfig: kubeconfigPath(),
         runtimes: { node: nodeImage },
+        drift: "restore",
         sourceUrl: `http://${hostAddress}:${port}`,
       });
     served = await startServed({
@@ -127,5 +129,37 @@ describe("a cluster whose programs the Pulumi CLI runs", { skip: cliSkip || clus
     }
     const { out } = await served.cli(["stack", "export", "web", "-r", clusterName]);
     assert.match(out, /kubernetes:apps\/v1:Deployment/);
+  });
+
+  const namespace = namespaceOf({ repository: clusterName, environment: "production" });
+
+  test("what others change is seen, and put back", { skip: kubectlSkip() }, async () => {
+    const status = async () => (await served.json(["status"])) as { deployments: { drift: { field: string }[] }[] };
+    const drift = async () => (await status()).deployments.flatMap((each) => each.drift.map(({ field }) => field));
+    await kubectl("-n", namespace, "scale", "deployment", "--all", "--replicas", "2");
+    const replicas = () =>
+      kubectl("-n", namespace, "get", "deployments", "--output", "jsonpath={.items[*].spec.replicas}");
+    await until("it is shown", async () => (await drift()).includes("spec.replicas"), podLimitMs);
+    await until("it is put back", async () => (await replicas()) === "1", podLimitMs);
+    await until("it is over", async () => (await drift()).length === 0, podLimitMs);
+    const renumber = '[{"op":"replace","path":"/spec/ports/0/port","value":9999}]';
+    await kubectl("-n", namespace, "patch", "service", "web", "--type", "json", "--patch", renumber);
+    const ports = () => kubectl("-n", namespace, "get", "service", "web", "--output", "jsonpath={.spec.ports[*].port}");
+    await until("so is a port", async () => (await ports()) === "8000", podLimitMs);
+  });
+
+  test("a plan says what the cluster refuses, without the CLI", { skip: kubectlSkip() }, async () => {
+    const limits = { apiVersion: "v1", kind: "LimitRange", metadata: { name: "small", namespace } };
+    const cluster = await openTestCluster();
+    const spec = { limits: [{ type: "Container", max: { memory: "64Mi" } }] };
+    await cluster.apply({ ...limits, spec }, { signal: patience(), fieldManager: "test" });
+    cluster.close();
+    const shop = await served.clone(clusterName, { folder: "again" });
+    await shop.git("pull", "--quiet", "origin", "main");
+    const { exitCode, stderr } = await shop.push({
+      "deployments/web.yaml": service("web", "size: {cpu: 0.05, memory: 128Mi}\n"),
+    });
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /target "cluster" would refuse it: .*maximum memory usage per Container is 64Mi/);
   });
 });

@@ -78,6 +78,11 @@ export const errorTable = {
     summary: "a cluster's entrance let in somebody without an identity",
   },
   ENTRANCE_SILENT: { verdict: "transient", summary: "a cluster's entrance did not come to ask who somebody is" },
+  NAMESPACE_TAKEN: {
+    verdict: "rejected",
+    status: 422,
+    summary: "an environment's namespace in a cluster is another server's",
+  },
   PARAMETERS_INVALID: { verdict: "rejected", status: 422, summary: "a run's parameters are not what its job takes" },
   DEPLOY_JOB_FAILED: {
     verdict: "rejected",

@@ -18,6 +18,7 @@ import { startEmbeddedPostgres } from "../store/embedded-postgres.ts";
 import { makeLeaseBook, newHolder } from "../store/replicas/lease-book.ts";
 import { makeQuestionBook } from "../store/replicas/questions.ts";
 import { makeRemoteKeys } from "../store/remote-keys.ts";
+import { serverIdentity } from "../targets/kubernetes/names.ts";
 import type { Closers } from "./closers.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { ServeOptions } from "./options.ts";
@@ -88,7 +89,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     version: packageVersion(),
     log,
     origin,
-    clusters: clustersOf(settings),
+    clusters: clustersOf(settings, serverIdentity(folder.key)),
     isOneOfSeveral: parts.replica !== null,
     ...listenHost(settings),
   });
@@ -111,19 +112,20 @@ async function findDatabase(folder: DataFolder, closers: Closers): Promise<{ url
 }
 
 /** A domain of one's own is reached over TLS, which ends before this server; `localhost` is not. */
-function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
+export function originOf({ domain }: ServerSettings, port: number): PublicOrigin {
   if (domain === undefined) return defaultOrigin(port);
   const isLocal = /^localhost(?::\d+)?$/.test(domain);
   return { scheme: isLocal ? "http" : "https", domain };
 }
 
 /** The gateway runs elsewhere in the file system, with next to nothing of this process's environment. */
-function clustersOf({ targets }: ServerSettings): Record<string, ClusterReach> {
+export function clustersOf({ targets }: ServerSettings, server: string | null): Record<string, ClusterReach> {
   const reaches = Object.entries(targets).flatMap(([name, target]) => {
     if (target.kind !== "kubernetes") return [];
     const { kubeconfig = process.env["KUBECONFIG"], context } = target;
     const isPath = kubeconfig !== undefined && !kubeconfig.includes("\n");
     const reach: ClusterReach = {
+      ...(server !== null && { server }),
       ...(kubeconfig !== undefined && { kubeconfig: isPath ? resolve(kubeconfig) : kubeconfig }),
       ...(context !== undefined && { context }),
     };
@@ -133,13 +135,13 @@ function clustersOf({ targets }: ServerSettings): Record<string, ClusterReach> {
 }
 
 /** `localhost` is for this machine alone; a container, whose port is mapped, sets WAYBILL_HOST=0.0.0.0. */
-function listenHost({ domain }: ServerSettings): { host?: string } {
+export function listenHost({ domain }: ServerSettings): { host?: string } {
   const given = process.env["WAYBILL_HOST"];
   if (given !== undefined && given !== "") return { host: given };
   return domain === undefined ? { host: "127.0.0.1" } : {};
 }
 
-function packageVersion(): string {
+export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
   return version;
 }

@@ -8,6 +8,7 @@ import type { RemoteKeysSchema } from "./remote-keys.ts";
 import type { RouteSchema } from "./routes.ts";
 import type { EventSchema } from "./runs/events.ts";
 import type { RunSchema } from "./runs/tables.ts";
+import type { RolloutSchema } from "./rollouts/line-book.ts";
 import type { ActivitySchema } from "./sleep/book.ts";
 import type { QuestionSchema } from "./replicas/questions.ts";
 
@@ -24,6 +25,7 @@ export interface Schema
     RunSchema,
     EventSchema,
     ActivitySchema,
+    RolloutSchema,
     QuestionSchema {
   migrations: MigrationTable;
 }

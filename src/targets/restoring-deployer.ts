@@ -9,6 +9,8 @@ import type { Target } from "./target.ts";
 export interface Drifts {
   /** Those of the stack's resources that can be put back now, by their URNs, and the reason to note for that. */
   changed(stack: StackName): { readonly urns: ReadonlySet<string>; readonly reason: string };
+  /** Takes away what others put in the place of the stack's own: all of it, or what no apply can be merged with. */
+  makeRoom(stack: StackName, options: { readonly restore: boolean; readonly signal: AbortSignal }): Promise<void>;
   /** Something was applied for the stack, or removed: what was seen of it may be over. */
   look(stack: StackName): void;
 }
@@ -21,11 +23,15 @@ interface Dependencies {
   readonly drifts: Drifts;
 }
 
-/** Deploys as `deployer` does; where it is asked to restore, resources that others changed are applied although unchanged. */
+/**
+ * Deploys as `deployer` does; where it is asked to restore, resources that others changed are applied although unchanged.
+ * What they changed so that nothing can be applied over it gives way to any apply.
+ */
 export function makeRestoringDeployer({ deployer, engine, target, foundations, drifts }: Dependencies): Deployer {
   async function mark(stack: StackName): Promise<void> {
     const { urns, reason } = drifts.changed(stack);
-    const state = urns.size === 0 ? null : await engine.export(stack);
+    // As the CLI has sealed them, its own import takes secrets, and ours does not.
+    const state = urns.size === 0 ? null : await engine.export(stack, { showSecrets: true });
     if (state !== null) await engine.import(stack, marked(state, urns, reason));
   }
   return {
@@ -38,6 +44,8 @@ export function makeRestoringDeployer({ deployer, engine, target, foundations, d
         if (foundation) await mark(foundation);
         if (foundation) foundations.forget(foundation);
       }
+      const { signal, restore = false } = options;
+      for (const each of foundation ? [stack, foundation] : [stack]) await drifts.makeRoom(each, { signal, restore });
       try {
         return await deployer.apply(workload, options);
       } finally {

@@ -6,7 +6,7 @@ import type { Place } from "../../src/targets/kubernetes/place.ts";
 import type { Outputs, WorkloadOf } from "../local/parts.ts";
 import { makeDoors } from "./entrance.ts";
 import { clusterProvider, metadataOf, revisionName, type Running } from "./parts.ts";
-import { portsOf } from "./pod.ts";
+import { servicePortsOf } from "./pod.ts";
 import type { Source } from "./resources.ts";
 import { makeDeployment, selectorOf } from "./workload.ts";
 
@@ -64,7 +64,7 @@ export function componentsProgram(workload: Workload, place: Place): Outputs {
 
 function namedPorts({ spec }: Running) {
   if (spec.kind === "worker") return [];
-  return portsOf(spec).map((port) => ({ name: `p${port}`, port, targetPort: port, protocol: "TCP" }));
+  return servicePortsOf(spec);
 }
 
 /** By http://NAME, and by its ports; null for what nobody calls. */

@@ -1,6 +1,6 @@
 import type { Resource } from "@pulumi/pulumi";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
-import { deploymentLabels } from "../../src/targets/kubernetes/names.ts";
+import { deploymentLabels, serverLabel } from "../../src/targets/kubernetes/names.ts";
 import type { EntrancePlace, Place } from "../../src/targets/kubernetes/place.ts";
 import { hostsOf, idleOf, makeRoutes, type WorkloadOf } from "../local/parts.ts";
 import { makeRoute } from "./http-route.ts";
@@ -16,7 +16,7 @@ export interface Door {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The Service that requests go to; null where they go to Waybill, which sends them on. */
-  readonly to: { readonly service: string; readonly port: number } | null;
+  readonly to: { readonly service: string; readonly port: number; readonly protocol: "http" | "grpc" } | null;
 }
 
 /** How its objects are made: in which cluster, and after what. */
@@ -39,7 +39,7 @@ interface Behind {
  * It asks Waybill, which answers by the route: that is there first.
  */
 export function makeDoors(workload: Workload, place: Place, { serviceOf, dependsOn }: Behind): void {
-  const { target, namespace, revision, entrance, withdrawn } = place;
+  const { target, server, namespace, revision, entrance, withdrawn } = place;
   const routes = makeRoutes(
     workload,
     workload.spec.routes,
@@ -60,7 +60,7 @@ export function makeDoors(workload: Workload, place: Place, { serviceOf, depends
   if (entrance === undefined || withdrawn !== undefined) return;
   const { settings } = entrance;
   const making: Making = { provider: clusterProvider(place), dependsOn: [dependsOn, ...routes] };
-  for (const door of doorsOf(workload, { namespace, entrance, serviceOf })) {
+  for (const door of doorsOf(workload, { namespace, server, entrance, serviceOf })) {
     if (settings.kind === "ingress") makeIngress(door, settings, making);
     else makeRoute(door, settings, making);
   }
@@ -68,17 +68,19 @@ export function makeDoors(workload: Workload, place: Place, { serviceOf, depends
 
 interface Leading {
   readonly namespace: string;
+  readonly server: string;
   readonly entrance: EntrancePlace;
   readonly serviceOf: (route: Route) => string;
 }
 
 /** What may sleep is reached through the gateway: only it knows what is under way, and holds requests while it wakes. */
-function doorsOf(workload: Workload, { namespace, entrance: { scheme, domain }, serviceOf }: Leading): readonly Door[] {
+function doorsOf(workload: Workload, { namespace, server, entrance, serviceOf }: Leading): readonly Door[] {
+  const { scheme, domain } = entrance;
   const sleeps = "idle" in idleOf(workload);
-  const labels = deploymentLabels(workload.stack);
+  const labels = { ...deploymentLabels(workload.stack), ...serverLabel(server) };
   return hostsOf(workload, workload.spec.routes).map(({ host, route }) => {
     const url = `${scheme}://${host}.${domain}`;
-    const to = sleeps ? null : { service: serviceOf(route), port: route.port };
+    const to = sleeps ? null : { service: serviceOf(route), port: route.port, protocol: route.protocol };
     return { host, hostname: new URL(url).hostname, url, namespace, labels, to };
   });
 }

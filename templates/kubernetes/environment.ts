@@ -6,7 +6,7 @@ import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import { ServiceAccount } from "@pulumi/kubernetes/core/v1/serviceAccount.js";
 import type { input } from "@pulumi/kubernetes/types/index.js";
 import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1/networkPolicy.js";
-import { environmentLabels } from "../../src/targets/kubernetes/names.ts";
+import { environmentLabels, serverLabel } from "../../src/targets/kubernetes/names.ts";
 import {
   pullSecretName,
   serviceAccount,
@@ -21,7 +21,7 @@ export function program(place: EnvironmentPlace): () => Promise<Record<string, u
   return () => {
     const { namespace } = place;
     const provider = clusterProvider(place);
-    const labels = environmentLabels(place);
+    const labels = { ...environmentLabels(place), ...serverLabel(place.server) };
     const space = new Namespace(
       namespace,
       { metadata: { name: namespace, labels: { ...labels, ...podSecurity } } },

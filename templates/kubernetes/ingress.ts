@@ -31,10 +31,14 @@ export function makeIngress(door: Door, settings: Settings, making: Making): voi
   const own = make(`${host}--waybill`, "/.waybill", { backend: server, annotations: {} });
   // Nothing leads to the pods before what protects them is there.
   const guard = settings.controller === "traefik" ? [makeForwardAuth(door, settings, making)] : [];
-  const annotations = { ...certificateOf(settings), ...askingOf(door, settings) };
+  const spoken = to.protocol === "grpc" && settings.controller === "nginx" ? spokenAsGrpc : {};
+  const annotations = { ...certificateOf(settings), ...askingOf(door, settings), ...spoken };
   const after = { ...making, dependsOn: [...making.dependsOn, own, ...guard] };
   make(host, "/", { backend: to, annotations, after });
 }
+
+// https://kubernetes.github.io/ingress-nginx/examples/grpc/
+const spokenAsGrpc: Annotations = { "nginx.ingress.kubernetes.io/backend-protocol": "GRPC" };
 
 interface Way {
   readonly backend: { readonly service: string; readonly port: number };

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
 import { Provider } from "@pulumi/kubernetes/provider.js";
-import { componentName, deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import { componentName, deploymentLabels, labels, serverLabel } from "../../src/targets/kubernetes/names.ts";
 import { sourceKey, sourceLabel, type Place } from "../../src/targets/kubernetes/place.ts";
 import type { WorkloadOf } from "../local/parts.ts";
 import type { Alias } from "./components.ts";
@@ -30,9 +30,15 @@ export function clusterProvider(place: Reach): Provider {
 }
 
 /** Name, namespace and labels of an object of one revision. */
-export function metadataOf({ stack }: Programmed, { namespace, revision, component }: Place, name: string) {
+export function metadataOf(workload: Programmed, place: Place, name: string) {
+  const { namespace, server } = place;
+  return { name, namespace, labels: { ...podLabels(workload, place), ...serverLabel(server) } };
+}
+
+/** Labels of its pods: what makes other labels of them makes other pods. */
+export function podLabels({ stack }: Programmed, { revision, component }: Place): Record<string, string> {
   const own = component === undefined ? {} : { [labels.component]: component };
-  return { name, namespace, labels: { ...deploymentLabels(stack), [labels.revision]: revision, ...own } };
+  return { ...deploymentLabels(stack), [labels.revision]: revision, ...own };
 }
 
 /** What the pods of one revision read: made before they start, gone after the last of them. */

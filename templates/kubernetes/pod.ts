@@ -188,6 +188,17 @@ export const portsOf = ({ port, routes }: Service): readonly number[] => [
   ...new Set([port, ...routes.map((route) => route.port)]),
 ];
 
+/**
+ * As a Service has them. Gateway API's controllers and Traefik's speak HTTP/2 in the clear to a port that says so:
+ * https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
+ */
+export const servicePortsOf = (spec: Service) =>
+  portsOf(spec).map((port) => {
+    const isGrpc = spec.routes.some((route) => route.port === port && route.protocol === "grpc");
+    const ports = { name: `p${port}`, port, targetPort: port, protocol: "TCP" };
+    return isGrpc ? { ...ports, appProtocol: "kubernetes.io/h2c" } : ports;
+  });
+
 function serving(spec: Service): Partial<Container> {
   const { health, port, routes } = spec;
   const isHttp = health.path !== null && routes[0]?.protocol !== "grpc";

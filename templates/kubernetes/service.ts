@@ -4,7 +4,7 @@ import { makeRoutes, restingReason, type Outputs, type WorkloadOf } from "../loc
 import { componentsProgram } from "./components.ts";
 import { makeDoors } from "./entrance.ts";
 import { clusterProvider, metadataOf } from "./parts.ts";
-import { portsOf } from "./pod.ts";
+import { servicePortsOf } from "./pod.ts";
 import { makeDeployment, selectorOf } from "./workload.ts";
 
 type Workload = WorkloadOf<"service">;
@@ -31,7 +31,7 @@ function running(workload: Workload, place: Place): Outputs {
       metadata: metadataOf(workload, place, spec.name),
       spec: {
         selector: selectorOf(workload, place),
-        ports: portsOf(spec).map((port) => ({ name: `p${port}`, port, targetPort: port, protocol: "TCP" })),
+        ports: servicePortsOf(spec),
       },
     },
     // Moved over once the new pods answer.

@@ -2,9 +2,9 @@ import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Deployment } from "@pulumi/kubernetes/apps/v1/deployment.js";
 import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2/horizontalPodAutoscaler.js";
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget.js";
-import { componentName, deploymentLabels, labels } from "../../src/targets/kubernetes/names.ts";
+import { componentName, deploymentLabels, labels, serverLabel } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
-import { makeInputs, metadataOf, namesOf, revisionName, type Making, type Running } from "./parts.ts";
+import { makeInputs, metadataOf, namesOf, podLabels, revisionName, type Making, type Running } from "./parts.ts";
 import { podSpec } from "./pod.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 
@@ -23,7 +23,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
   const { spec } = workload;
   const name = revisionName(workload, place);
   const inputs = makeInputs(workload, place, making);
-  const { labels: own, ...metadata } = metadataOf(workload, place, name);
+  const metadata = metadataOf(workload, place, name);
   const selector = selectorOf(workload, place);
   const isScaled = isAutoscaled(spec.replicas);
   const options: CustomResourceOptions = {
@@ -36,7 +36,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
   const deployment = new Deployment(
     name,
     {
-      metadata: { ...metadata, labels: own, annotations: { ...gone } },
+      metadata: { ...metadata, annotations: { ...gone } },
       spec: {
         replicas: place.replicas,
         revisionHistoryLimit: 0,
@@ -45,7 +45,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
         strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
         selector: { matchLabels: selector },
         template: {
-          metadata: { labels: own },
+          metadata: { labels: podLabels(workload, place) },
           // Also of one replica: another number of them must not make other pods.
           spec: { ...podSpec({ workload, place, inputs: namesOf(inputs), aliases }), ...spread(selector) },
         },
@@ -103,13 +103,13 @@ function makeAutoscaler(workload: Running, place: Place, options: CustomResource
 }
 
 /** When machines are emptied, one replica at a time. Of all revisions together: its name stays. */
-function makeBudget({ stack }: Running, { namespace, component }: Place, provider: Provider) {
+function makeBudget({ stack }: Running, { namespace, component, server }: Place, provider: Provider) {
   const own = component === undefined ? {} : { [labels.component]: component };
   const name = component === undefined ? stack.deployment : componentName(stack.deployment, component);
   return new PodDisruptionBudget(
     name,
     {
-      metadata: { name, namespace, labels: { ...deploymentLabels(stack), ...own } },
+      metadata: { name, namespace, labels: { ...deploymentLabels(stack), ...serverLabel(server), ...own } },
       spec: { maxUnavailable: 1, selector: { matchLabels: { [labels.deployment]: stack.deployment, ...own } } },
     },
     { provider },

@@ -75,10 +75,12 @@ interface InstallOptions {
   readonly name: string;
   /** More than one share a folder of this machine, which must be the cluster's node. */
   readonly servers?: number;
+  /** Gateways of their own. Default: none. */
+  readonly gateways?: number;
 }
 
 /** What deploy/ makes, in a namespace and under names of its own: the servers' pods, on a database of this machine. */
-export async function installWaybill({ name, servers = 1 }: InstallOptions): Promise<Install> {
+export async function installWaybill({ name, servers = 1, gateways = 0 }: InstallOptions): Promise<Install> {
   await using made = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), "waybill-install-"));
   made.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -86,10 +88,10 @@ export async function installWaybill({ name, servers = 1 }: InstallOptions): Pro
   const token = newToken();
   let host = "";
   const door = made.use(await forward("127.0.0.1", () => ({ host, port: 8080 })));
-  const overlay = await writeInstall(folder, { name, port: door.port, databaseUrl, token, servers });
+  const overlay = await writeInstall(folder, { name, port: door.port, databaseUrl, token, servers, gateways });
   made.defer(async () => {
     // What they write goes with the folder.
-    await kubectl("-n", name, "delete", "statefulsets,pods", "--all", "--grace-period=0", "--force");
+    await kubectl("-n", name, "delete", "statefulsets,deployments,pods", "--all", "--grace-period=0", "--force");
     await kubectl("delete", "-k", overlay, "--ignore-not-found", "--wait=false");
   });
   const kept = made.move();
@@ -104,6 +106,9 @@ export async function installWaybill({ name, servers = 1 }: InstallOptions): Pro
     async apply() {
       await kubectl("apply", "--server-side", "-k", overlay);
       await kubectl("-n", name, "rollout", "status", `statefulset/waybill-${name}`, "--timeout=120s");
+      if (gateways > 0) {
+        await kubectl("-n", name, "rollout", "status", `deployment/waybill-gateway-${name}`, "--timeout=120s");
+      }
       await enterBy(`waybill-${name}-0`);
     },
     enterBy,

@@ -74,6 +74,7 @@ const listening = serve({
 const cluster = await openTestCluster();
 const executor = makeClusterRuns({
   name: "cluster",
+  server: "tests",
   settings: {
     kind: "kubernetes",
     engine: "in-process",

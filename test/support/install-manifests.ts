@@ -11,6 +11,8 @@ interface InstallSettings {
   readonly databaseUrl: string;
   readonly token: string;
   readonly servers: number;
+  /** Gateways of their own, beside several servers. */
+  readonly gateways: number;
 }
 
 /** A folder to apply, as a user writes it: settings, a key, and a kustomization on top of deploy/. */
@@ -53,7 +55,7 @@ const volumeAt = (path: string) => ({
 });
 
 /** What a user writes, and what a test changes: names of its own, and next to no CPU asked for. */
-function kustomization(folder: string, { name, databaseUrl, token, servers }: InstallSettings) {
+function kustomization(folder: string, { name, databaseUrl, token, servers, gateways }: InstallSettings) {
   const [repository, tag = "latest"] = serverImage.split(":");
   const below = (path: string): string => relative(folder, join(packageRoot, "deploy", path));
   const pod = "/spec/template/spec";
@@ -83,7 +85,7 @@ function kustomization(folder: string, { name, databaseUrl, token, servers }: In
     namespace: name,
     nameSuffix: `-${name}`,
     resources: [below("base"), ...(isOne ? [] : ["volume.yaml"])],
-    components: isOne ? [] : [below("several-servers")],
+    components: isOne ? [] : [below("several-servers"), ...(gateways > 0 ? [below("gateways")] : [])],
     configMapGenerator: [{ name: "waybill-settings", files: ["server.yaml"] }],
     secretGenerator: [
       { name: "waybill", files: ["master-key"], literals: [`database-url=${databaseUrl}`, `bootstrap-token=${token}`] },
@@ -92,6 +94,14 @@ function kustomization(folder: string, { name, databaseUrl, token, servers }: In
     patches: [
       { target: { kind: "StatefulSet" }, patch: JSON.stringify([...forServer, ...storage]) },
       patched("PersistentVolumeClaim", claim),
+      ...(gateways > 0
+        ? [
+            {
+              target: { kind: "Deployment" },
+              patch: JSON.stringify([...forServer, { op: "replace", path: "/spec/replicas", value: gateways }]),
+            },
+          ]
+        : []),
       guardPatch(name),
     ],
   };

@@ -14,6 +14,7 @@ import { freePort, newToken, startServerProcess, type ServerProcess } from "./se
 export interface ReplicaWorld {
   readonly data: string;
   readonly token: string;
+  readonly databaseUrl: string;
   readonly pool: pg.Pool;
   start(name: string, options?: { env?: Record<string, string>; config?: string }): Promise<ServerProcess>;
   /** A clone that pushes to that server's gateway. */
@@ -55,6 +56,7 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
   return {
     data,
     token,
+    databaseUrl: database.url,
     pool: database.pool,
     start,
     async clone(repository, { port }) {

@@ -13,6 +13,15 @@ export function addServerCommands(program: Command, run: Run): void {
     run(async (context) => (await import("../commands/running/serve.ts")).serveUntilStopped(context, options), options),
   );
   program
+    .command("gateway")
+    .description("run a gateway of its own, beside servers on the same database")
+    .option("--data <folder>", "where it keeps its own logs", ".waybill-gateway")
+    .option("-p, --port <number>", "where requests are answered", wholeNumber, 8080)
+    .option("--config <file>", "the servers' settings (schemas/server.schema.json)")
+    .action((options: ServeFlags & Json) =>
+      run(async (context) => (await import("../commands/running/gateway.ts")).runGateway(context, options), options),
+    );
+  program
     .command("init")
     .description("look at this folder and write its first deployment file")
     .action((options: Json) => run(async (context) => (await import("../commands/init.ts")).init(context), options));

@@ -29,12 +29,16 @@ export interface GatewaySettings {
   readonly clusters: Readonly<Record<string, ClusterReach>>;
   /** Whether there are other servers, who do not find it by its data folder. */
   readonly isOneOfSeveral: boolean;
+  /** How long requests under way have to finish when it is told to stop by a signal; absent: a moment. */
+  readonly drainMs?: number;
 }
 
 export interface ClusterReach {
   /** A path or a kubeconfig's text; absent: as Kubernetes' own clients find one. */
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** What the server is called in it; absent in what older servers have written. */
+  readonly server?: string;
 }
 
 /** The environment variable that names the settings' file. */

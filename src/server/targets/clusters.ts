@@ -17,7 +17,9 @@ import { makeMadeSourceProvider, makeMadeSources } from "../../targets/kubernete
 import { keepAddressesGood } from "../../targets/kubernetes/sources/renewal.ts";
 import { makeKubernetesTarget, type KubernetesTargetDependencies } from "../../targets/kubernetes/target.ts";
 import type { RouteParking } from "../../targets/route.ts";
+import { serverIdentity } from "../../targets/kubernetes/names.ts";
 import { sourceBase } from "../../targets/kubernetes/places.ts";
+import type { LineBook } from "../../targets/kubernetes/rollout/line-keeper.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
 import type { ArchiveSource, SecretReader } from "../../targets/workload.ts";
@@ -38,6 +40,7 @@ interface ClustersParts {
   readonly secrets: SecretReader;
   readonly appliedOf: KubernetesTargetDependencies["appliedOf"];
   readonly entrance: RouteParking;
+  readonly lineBookOf: (target: string) => LineBook;
   readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly closers: Closers;
@@ -49,6 +52,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const clock = systemClock;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
+  const server = serverIdentity(masterKey);
   const archives = makeArchives({ folder, clock, source: archivesOf(git) });
   const handOvers = makeHandOvers(parts.runsFolder, parts.runOutputBytes);
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
@@ -68,6 +72,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     const target = makeKubernetesTarget({
       name,
       settings,
+      server,
       cluster,
       runs: { folder: parts.runsFolder, handOvers, sources },
       programs: await loadPrograms(settings.templates ?? {}),
@@ -77,14 +82,15 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       scheme,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
+      lineBook: parts.lineBookOf(name),
       clock,
       log,
     });
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, sourceUrl, host, drift: settings.drift ?? "show" });
-    renewing.push(keepAddressesGood({ cluster, urls, sourceUrl, clock, log }, stopping.signal));
+    reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
+    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {
     const found = reaches.get(name);

@@ -17,6 +17,7 @@ import type { Closers } from "../closers.ts";
 /** What a cluster's target is watched with. */
 export interface WatchedCluster {
   readonly cluster: Cluster;
+  readonly server: string;
   readonly drift: NonNullable<KubernetesTargetSettings["drift"]>;
 }
 
@@ -44,7 +45,7 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
   const closing = new AbortController();
   const watches = new Map<string, DriftWatch>();
   const rows = makeRows(() => clock.now());
-  for (const [target, { cluster, drift: mode }] of Object.entries(clusters)) {
+  for (const [target, { cluster, server, drift: mode }] of Object.entries(clusters)) {
     const restorer = makeRestorer((stack) => {
       // A new revision may have ended it meanwhile.
       if ((watches.get(target)?.drifted(stack) ?? []).length === 0) return;
@@ -56,7 +57,7 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
       const everywhere = [...watches.values()].flatMap((watch) => watch.drifted(stack));
       seen.publish(rows.of(stack, everywhere, mode === "restore" ? restorer.words : () => ""));
     };
-    watches.set(target, makeDriftWatch({ target, cluster, stacks, clock, log, onLooked }));
+    watches.set(target, makeDriftWatch({ target, cluster, server, stacks, clock, log, onLooked }));
   }
   closers.add(async () => {
     closing.abort(new Error("the server is stopping"));
@@ -67,6 +68,9 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
     changed(stack) {
       const drift = all.flatMap((watch) => watch.drifted(stack)).filter(({ isResting }) => !isResting);
       return { urns: new Set(drift.map(({ urn }) => urn)), reason: changedByOthers };
+    },
+    async makeRoom(stack, options) {
+      await Promise.all(all.map((watch) => watch.makeRoom(stack, options)));
     },
     look(stack) {
       for (const watch of all) if (watch.drifted(stack).length > 0) watch.look(stack);

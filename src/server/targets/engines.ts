@@ -55,7 +55,11 @@ export function makeEngines({ inProcess, states, byCli, targetOf }: EnginesParts
       for (const from of await holding(stack)) if (from !== to) await move(stack, from, to);
       return to.engine.up(stack, program, options);
     },
-    preview: async (stack, program, options) => (await current(stack)).preview(stack, program, options),
+    // The CLI takes seconds to be asked: the program runs here, as if it had made nothing yet.
+    preview: async (stack, program, options) => {
+      const isByCli = (await wanted(stack)) !== here;
+      return (isByCli ? inProcess : await current(stack)).preview(stack, program, options);
+    },
     destroy: async (stack, options) => (await current(stack)).destroy(stack, options),
     refresh: async (stack, options) => (await current(stack)).refresh(stack, options),
     export: async (stack, options) => (await current(stack)).export(stack, options),

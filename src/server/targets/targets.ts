@@ -14,6 +14,7 @@ import type { Deployer } from "../../release/deployer.ts";
 import type { ReleaseStore } from "../../release/store.ts";
 import type { ServerSettings } from "../../spec/server-settings.ts";
 import type { RouteStore } from "../../store/routes.ts";
+import { makeLineBook } from "../../store/rollouts/line-book.ts";
 import { makeStackStore } from "../../store/stacks.ts";
 import { makeEngineDeployer } from "../../targets/engine-deployer.ts";
 import { foundationTarget, makeFoundations } from "../../targets/foundations.ts";
@@ -204,6 +205,7 @@ async function openClusters(parts: TargetsParts): Promise<Clusters> {
     secrets,
     appliedOf: async (stack) => (await store.deployment(stack))?.appliedWorkload ?? null,
     entrance: routes,
+    lineBookOf: (target) => makeLineBook(base.db, target),
     lease,
     log,
     closers,

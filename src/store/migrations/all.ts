@@ -14,6 +14,7 @@ import { parkedRoutes } from "./0014-parked-routes.ts";
 import { runs } from "./0020-runs.ts";
 import { chains } from "./0022-chains.ts";
 import { runClock } from "./0023-run-clock.ts";
+import { rolloutLine } from "./0024-rollout-line.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -38,4 +39,5 @@ export const migrations: readonly Migration[] = [
   runs,
   chains,
   runClock,
+  rolloutLine,
 ];

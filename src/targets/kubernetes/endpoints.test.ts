@@ -4,7 +4,7 @@ import { podsOf } from "./endpoints.ts";
 
 const slice = (
   service: string,
-  endpoints: { addresses: string[]; conditions?: { ready?: boolean | null } }[] | null,
+  endpoints: { addresses: string[]; conditions?: { ready?: boolean } }[],
   own: Record<string, string> = {},
 ) => ({
   apiVersion: "discovery.k8s.io/v1",
@@ -18,10 +18,10 @@ test("ready addresses of a service, over all of its slices, each once", () => {
     slice("web", [{ addresses: ["10.0.0.2"], conditions: { ready: true } }, { addresses: ["10.0.0.3"] }]),
     slice("web", [
       { addresses: ["10.0.0.2"], conditions: { ready: true } },
-      { addresses: ["10.0.0.1", "10.9.9.9"], conditions: { ready: null } },
+      { addresses: ["10.0.0.1", "10.9.9.9"], conditions: {} },
       { addresses: ["10.0.0.4"], conditions: { ready: false } },
     ]),
-    slice("idle", null),
+    slice("idle", []),
   ]);
   assert.deepEqual(
     [...known],
@@ -35,10 +35,10 @@ test("ready addresses of a service, over all of its slices, each once", () => {
 test("whose pods they are is what all slices of a service say", () => {
   const of = (revision: string) => ({ "waybill.dev/revision": revision });
   const known = podsOf([
-    slice("one", null, of("aa")),
-    slice("one", null, of("aa")),
-    slice("two", null, of("aa")),
-    slice("two", null, of("bb")),
+    slice("one", [], of("aa")),
+    slice("one", [], of("aa")),
+    slice("two", [], of("aa")),
+    slice("two", [], of("bb")),
   ]);
   assert.equal(known.get("shop/one")?.revision, "aa");
   assert.equal(known.get("shop/two")?.revision, null);

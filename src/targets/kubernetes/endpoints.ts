@@ -7,25 +7,27 @@ import type { Upstream } from "../route.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { makeInformer, type Informer } from "./cluster/informer.ts";
 import type { KubeObject } from "./cluster/object.ts";
-import { labels, manager } from "./names.ts";
+import { isOfAnother, labels, manager } from "./names.ts";
 
 type Service = Pick<Extract<Upstream, { readonly kind: "pods" }>, "target" | "namespace" | "service">;
 
 interface Dependencies {
   /** A target's cluster; opened and closed here. */
   readonly connect: (target: string) => Promise<Cluster>;
+  /** What this server is called in a target's cluster; undefined where that was not told. */
+  readonly serverOf: (target: string) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** `discovery.k8s.io/v1`, as far as it is read (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/). */
 interface EndpointSlice extends KubeObject {
-  readonly endpoints?: readonly Endpoint[] | null;
+  readonly endpoints?: readonly Endpoint[];
 }
 interface Endpoint {
   readonly addresses: readonly string[];
   /** Absent means that it is not known, which is to be taken for true. */
-  readonly conditions?: { readonly ready?: boolean | null };
+  readonly conditions?: { readonly ready?: boolean };
 }
 
 /** What is known of one Service's pods. */
@@ -106,11 +108,13 @@ async function follow(dependencies: Dependencies, target: string, { signal, onSl
   const cluster = await connected(dependencies, target, signal);
   if (cluster === null) return;
   const { clock, log } = dependencies;
+  const server = dependencies.serverOf(target);
   let isComplete = false;
   const informer: Informer<EndpointSlice> = makeInformer<EndpointSlice>(cluster, {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     labelSelector: `${labels.manager}=${manager}`,
+    isMeant: ({ metadata }) => server === undefined || !isOfAnother(metadata.labels, server),
     clock,
     log,
     // While a list is taken in one by one, what is known of others would look as if it had gone.

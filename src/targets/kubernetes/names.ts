@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import type { StackName } from "../../core/stack.ts";
 
 // RFC 1123, section 2.1: what a namespace's name may hold.
@@ -46,9 +46,21 @@ export const labels = {
   job: "waybill.dev/job",
   run: "waybill.dev/run",
   attempt: "waybill.dev/attempt",
+  server: "waybill.dev/server",
 } as const;
 
 export const manager = "waybill";
+
+/** On objects only: pods with a further label would be other pods. */
+export const serverLabel = (server: string): Readonly<Record<string, string>> => ({ [labels.server]: server });
+
+/** Whether another server has made it. What was made before servers had names is nobody else's. */
+export const isOfAnother = (found: Readonly<Record<string, string>> | undefined, server: string): boolean =>
+  (found?.[labels.server] ?? server) !== server;
+
+/** What identifies a server in the clusters that it shares with others: the same for all that have its key. */
+export const serverIdentity = (masterKey: Uint8Array): string =>
+  createHmac("sha256", masterKey).update("waybill server identity").digest("hex").slice(0, hashLength);
 
 /** On everything of an environment. */
 export const environmentLabels = ({ repository, environment }: Omit<StackName, "deployment">) => ({

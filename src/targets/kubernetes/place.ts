@@ -9,6 +9,8 @@ export interface Place {
   readonly target: string;
   readonly kubeconfig?: string;
   readonly context?: string;
+  /** Which of the servers that share the cluster makes it: a label on each object. */
+  readonly server: string;
   readonly namespace: string;
   /** Differs between any two revisions whose pods differ. */
   readonly revision: string;
@@ -58,6 +60,7 @@ export interface EnvironmentPlace {
   readonly target: string;
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly server: string;
   readonly namespace: string;
   readonly repository: string;
   readonly environment: string;

@@ -22,6 +22,8 @@ export interface PlaceDependencies {
   /** The target's name in the server's settings. */
   readonly name: string;
   readonly settings: KubernetesTargetSettings;
+  /** What this server is called in the cluster. */
+  readonly server: string;
   readonly secrets: SecretReader;
   readonly urls: Pick<SourceUrls, "sign">;
   /** The Host header by which the entrance knows the server. */
@@ -37,17 +39,21 @@ export type Programmed = WorkloadOf<"service" | "worker" | "job">;
 
 export const isResting = ({ spec, pause }: Workload): boolean => spec.state !== "running" || pause !== null;
 
-const reachOf = (target: string, { kubeconfig, context }: KubernetesTargetSettings) => ({
-  target,
+type Reach = Pick<PlaceDependencies, "name" | "settings" | "server">;
+
+const reachOf = ({ name, server, settings: { kubeconfig, context } }: Reach) => ({
+  target: name,
+  server,
   ...(kubeconfig !== undefined && { kubeconfig }),
   ...(context !== undefined && { context }),
 });
 
 /** What an environment's deployments stand on; equal digests, equal objects. */
-export function environmentPlaceOf({ name, settings }: PlaceDependencies, { repository, environment }: StackName) {
+export function environmentPlaceOf(dependencies: PlaceDependencies, { repository, environment }: StackName) {
+  const { settings } = dependencies;
   const pullSecret = settings.pullSecret === undefined ? null : readSecret(settings.pullSecret);
   const place: EnvironmentPlace = {
-    ...reachOf(name, settings),
+    ...reachOf(dependencies),
     repository,
     environment,
     namespace: namespaceOf({ repository, environment }),
@@ -145,7 +151,7 @@ export function barePlaceOf(dependencies: PlaceDependencies, workload: Programme
   const { stack } = workload;
   const { fetched, ...content } = contentOf(settings, workload);
   return {
-    ...reachOf(name, settings),
+    ...reachOf(dependencies),
     ...content,
     namespace: namespaceOf(stack),
     source: fetched && sourcePlace(dependencies, stack.repository, fetched),

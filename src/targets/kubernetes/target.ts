@@ -9,14 +9,16 @@ import type { RouteParking } from "../route.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
 import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
+import { isStatus } from "./cluster/cluster-error.ts";
 import type { Cluster } from "./cluster/cluster.ts";
 import { guardOf } from "./entrance/guard.ts";
+import { isOfAnother, labels } from "./names.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
 import { readLogs } from "./observe/logs.ts";
 import type { PodObject } from "./observe/pods.ts";
 import { makeClusterStatus } from "./observe/status.ts";
-import type { Place } from "./place.ts";
+import type { EnvironmentPlace, Place } from "./place.ts";
 import {
   barePlaceOf,
   environmentPlaceOf,
@@ -28,6 +30,7 @@ import {
 } from "./places.ts";
 import { objectChangesOf } from "./preview/object-changes.ts";
 import type { Programs } from "./programs.ts";
+import type { LineBook } from "./rollout/line-keeper.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import type { WakeOptions } from "./rollout/waking.ts";
 import { makeClusterRuns, type ClusterRunsDependencies } from "./runs/executor.ts";
@@ -41,6 +44,8 @@ export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly appliedOf: (stack: StackName) => Promise<Workload | null>;
   /** Where requests come in; absent where they cannot be made to wait. */
   readonly entrance?: RouteParking;
+  /** Where the order of those who wait for room is kept. */
+  readonly lineBook?: LineBook;
   readonly log: Log;
 }
 
@@ -51,15 +56,17 @@ export interface KubernetesTarget extends Target {
 }
 
 export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies): KubernetesTarget {
-  const { settings, cluster, appliedOf, entrance, clock, log } = dependencies;
+  const { settings, server, cluster, appliedOf, entrance, lineBook, clock, log } = dependencies;
   const shortage = (pod: PodObject): string | null => rollouts?.shortage(pod.metadata) ?? null;
-  const status = makeClusterStatus({ cluster, clock, log, shortage });
+  const status = makeClusterStatus({ cluster, server, clock, log, shortage });
   const rollouts = settings.autoscaled
     ? null
     : makeClusterRollouts({
         cluster,
+        server,
         outlineOf: (workload) => outlineOf(settings, workload, status.replicas(workload.stack)),
         ...(entrance && { entrance }),
+        ...(lineBook && { lineBook }),
         clock,
         log,
       });
@@ -96,8 +103,11 @@ function foundationOf(dependencies: KubernetesTargetDependencies, workload: Work
   const { place, digest } = environmentPlaceOf(dependencies, stack);
   return {
     stack: foundationStack(stack, dependencies.name),
-    // A place of its own for each run.
-    program: () => dependencies.programs.environment({ ...place })(),
+    program: async () => {
+      await refuseOthers(dependencies, place);
+      // A place of its own for each run.
+      return dependencies.programs.environment({ ...place })();
+    },
     digest,
   };
 }
@@ -105,6 +115,27 @@ function foundationOf(dependencies: KubernetesTargetDependencies, workload: Work
 /** By hand, a paused job still runs. */
 const needsPlace = (workload: Workload): boolean =>
   workload.spec.kind === "job" ? workload.spec.state !== "stopped" : !isResting(workload);
+
+/** Two servers with a repository of the same name would take an environment from each other, apply by apply. */
+async function refuseOthers(
+  { cluster, server }: Pick<KubernetesTargetDependencies, "cluster" | "server">,
+  { namespace }: EnvironmentPlace,
+): Promise<void> {
+  const found = await cluster
+    .get({ apiVersion: "v1", kind: "Namespace", name: namespace }, AbortSignal.timeout(askMs))
+    // Who may not read it is told so by what is applied to it.
+    .catch((error: unknown) => (isStatus(error, 403) ? null : Promise.reject(error as Error)));
+  const own = found?.metadata.labels;
+  if (!isOfAnother(own, server)) return;
+  throw new WaybillError(
+    "NAMESPACE_TAKEN",
+    `namespace ${namespace} is another Waybill server's: its label ${labels.server} is ${own?.[labels.server]}, this ` +
+      `server is ${server}. Give the repository another name; or, where that server is gone, take the label away from ` +
+      "all that is in the namespace, and from the namespace",
+  );
+}
+
+const askMs = 30_000;
 
 function chooseProgram(
   dependencies: KubernetesTargetDependencies,
@@ -131,13 +162,14 @@ function chooseProgram(
   }
 }
 
-/** An engine that is a process of its own is too slow to be asked while somebody pushes. */
+/** Of an engine that is a process of its own the state is too slow to be read: what would change is not known then. */
 function previewOf(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null) {
   const { settings } = dependencies;
   const { kind } = workload.spec;
-  if (kind === "job" || kind === "site" || settings.engine === "pulumi-cli") return null;
+  if (kind === "job" || kind === "site") return null;
   if (!isResting(workload) && refusals(workload, settings).length > 0) return null;
-  return { program: chooseProgram(dependencies, workload, running), objects: objectChangesOf };
+  const objects = settings.engine === "pulumi-cli" ? () => [] : objectChangesOf;
+  return { program: chooseProgram(dependencies, workload, running), objects };
 }
 
 function guarded(dependencies: KubernetesTargetDependencies, workload: Workload, running: number | null): Guard | null {

@@ -3,7 +3,8 @@ import type { Log } from "../../../core/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { makeInformer, type Informer } from "../cluster/informer.ts";
 import type { KubeObject } from "../cluster/object.ts";
-import type { Capacity } from "./capacity.ts";
+import { isOfAnother, labels, manager } from "../names.ts";
+import type { Capacity, Pod } from "./capacity.ts";
 import {
   limitRangeOf,
   nodeOf,
@@ -17,6 +18,8 @@ import {
 
 interface Dependencies {
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Something that capacity is made of has changed. Must not throw. */
@@ -34,7 +37,7 @@ export interface Survey {
   close(): Promise<void>;
 }
 
-export function makeSurvey({ cluster, clock, log, onChange: tell }: Dependencies): Survey {
+export function makeSurvey({ cluster, server, clock, log, onChange: tell }: Dependencies): Survey {
   const waiting = new Set<() => void>();
   const onChange = (): void => {
     for (const look of waiting) look();
@@ -49,6 +52,13 @@ export function makeSurvey({ cluster, clock, log, onChange: tell }: Dependencies
   const pods = makeInformer<PodObject>(cluster, { ...watch, kind: "Pod", onChange: whenItMatters(podOf, onChange) });
   const quotas = makeInformer<QuotaObject>(cluster, { ...watch, kind: "ResourceQuota" });
   const limitRanges = makeInformer<LimitRangeObject>(cluster, { ...watch, kind: "LimitRange" });
+  // Whose pods are called like ours, and are not: those of a shared name would be taken for an old revision.
+  const others = makeInformer(cluster, {
+    ...watch,
+    kind: "Namespace",
+    labelSelector: `${labels.manager}=${manager}`,
+    isMeant: ({ metadata }) => isOfAnother(metadata.labels, server),
+  });
   const ready = Promise.all([nodes.ready, pods.ready, quotas.ready, limitRanges.ready]);
   let isReady = false;
   ready.then(
@@ -65,7 +75,10 @@ export function makeSurvey({ cluster, clock, log, onChange: tell }: Dependencies
       if (!isReady) return null;
       return {
         nodes: nodes.all().map(read.node),
-        pods: pods.all().flatMap((pod) => read.pod(pod) ?? []),
+        pods: pods.all().flatMap((pod) => {
+          const found = read.pod(pod);
+          return found && others.get(found.namespace) ? stranger(found) : (found ?? []);
+        }),
         quotas: quotas.all().flatMap((quota) => read.quota(quota) ?? []),
         limitRanges: limitRanges.all().map(limitRangeOf),
       };
@@ -87,11 +100,13 @@ export function makeSurvey({ cluster, clock, log, onChange: tell }: Dependencies
         look();
       }),
     async close() {
-      const informers: readonly Informer[] = [nodes, pods, quotas, limitRanges];
+      const informers: readonly Informer[] = [nodes, pods, quotas, limitRanges, others];
       await Promise.all(informers.map((informer) => informer.close()));
     },
   };
 }
+
+const stranger = (pod: Pod): Pod => ({ ...pod, owner: `${pod.namespace}/${pod.name}` });
 
 /** Nodes say every few seconds that they live, and pods change without moving: only what is read of them counts. */
 function whenItMatters<Kind extends KubeObject>(read: (object: Kind) => unknown, onChange: () => void) {

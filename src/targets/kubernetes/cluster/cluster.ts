@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
+import { answerOf } from "./answer.ts";
 import { isStatus, reasonOf } from "./cluster-error.ts";
 import { openConnection, type ConnectionOptions } from "./connection.ts";
 import { groupPath, makeDiscovery, type Resource } from "./discovery.ts";
@@ -33,6 +34,15 @@ export interface ApplyOptions {
   readonly force?: boolean;
 }
 
+export interface Patch {
+  readonly op: "replace";
+  /** RFC 6901: `/spec/ports`. */
+  readonly path: string;
+  readonly value: unknown;
+}
+
+export type PatchOptions = Required<Pick<ApplyOptions, "signal" | "fieldManager">>;
+
 export interface DeleteOptions {
   readonly signal: AbortSignal;
   /** Only the object that has this uid; another of the same name stays. */
@@ -64,6 +74,8 @@ export interface Cluster {
   apply(object: KubeObject, options: ApplyOptions): Promise<KubeObject>;
   /** Null: there is one of this name, which stays as it is. */
   create(object: KubeObject, signal: AbortSignal): Promise<KubeObject | null>;
+  /** By RFC 6902; null: it is not there. */
+  patch(reference: ObjectReference, changes: readonly Patch[], options: PatchOptions): Promise<KubeObject | null>;
   get<Kind extends KubeObject = KubeObject>(reference: ObjectReference, signal: AbortSignal): Promise<Kind | null>;
   list<Kind extends KubeObject = KubeObject>(selection: Selection, signal: AbortSignal): Promise<KubeList<Kind>>;
   delete(reference: ObjectReference, options: DeleteOptions): Promise<DeleteOutcome>;
@@ -107,7 +119,7 @@ type Ends = Pick<Cluster, "namespace" | "close"> & { readonly server: URL };
 
 function clusterOver(transport: Transport, { server, namespace, close }: Ends): Cluster {
   const discovery = makeDiscovery(async (path, signal) =>
-    JSON.parse((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
+    answerOf((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
   );
   const pathOf = async (selection: Selection & { readonly name?: string }, signal: AbortSignal): Promise<string> => {
     const resource = await discovery.find(selection, signal);
@@ -125,9 +137,19 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       const doing = `apply ${titleOf(reference)}`;
       // The API server reads YAML here, of which JSON is a part.
       const contentType = "application/apply-patch+yaml";
-      return JSON.parse(
+      return answerOf<KubeObject>(
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
-      ) as KubeObject;
+      );
+    },
+    async patch(reference, changes, { signal, fieldManager }) {
+      const query = new URLSearchParams({ fieldManager, fieldValidation: "Strict" });
+      const path = `${await pathOf(reference, signal)}?${query.toString()}`;
+      const doing = `patch ${titleOf(reference)}`;
+      const contentType = "application/json-patch+json";
+      const body = await orNull(
+        transport.call({ method: "PATCH", path, body: JSON.stringify(changes), contentType, doing, signal }),
+      );
+      return body === null ? null : answerOf<KubeObject>(body);
     },
     async create(object, signal) {
       const { name: _, ...selection } = referenceOf(object);
@@ -139,12 +161,12 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
         transport.call({ method: "POST", path, body, doing, signal }),
         "AlreadyExists",
       );
-      return answer === null ? null : (JSON.parse(answer) as KubeObject);
+      return answer === null ? null : answerOf<KubeObject>(answer);
     },
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);
       const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
-      return body === null ? null : (JSON.parse(body) as Kind);
+      return body === null ? null : answerOf<Kind>(body);
     },
     async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
       return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
@@ -227,12 +249,12 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
       next = "";
       continue;
     }
-    const page = JSON.parse(body) as {
+    const page = answerOf<{
       readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-      readonly items: readonly Omit<Kind, "apiVersion" | "kind">[];
-    };
+      readonly items?: readonly Omit<Kind, "apiVersion" | "kind">[];
+    }>(body);
     // In a list, the items do not say what they are.
-    for (const item of page.items) items.push({ ...item, apiVersion, kind } as Kind);
+    for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind } as Kind);
     next = page.metadata.continue ?? "";
     if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
   }

@@ -25,11 +25,15 @@ export function makeInformer<Kind extends KubeObject = KubeObject>(
   cluster: Cluster,
   options: InformerOptions<Kind>,
 ): Informer<Kind> {
-  const { clock = systemClock, log = silentLog, onChange, trim, ...selection } = options;
+  const { clock = systemClock, log = silentLog, onChange, isMeant, trim, ...selection } = options;
   const closing = new AbortController();
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined);
-  const mirror = makeMirror<Kind>({ ...(onChange && { onChange }), ...(trim && { trim }) });
+  const mirror = makeMirror<Kind>({
+    ...(onChange && { onChange }),
+    ...(isMeant && { isMeant }),
+    ...(trim && { trim }),
+  });
   let trouble: WaybillError | null = null;
   const running = followForEver({
     cluster,

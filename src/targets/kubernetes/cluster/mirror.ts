@@ -16,6 +16,8 @@ export interface Mirror<Kind extends KubeObject> {
 export interface MirrorOptions<Kind extends KubeObject> {
   /** One call per object that came, changed or went, also for those found when a list is read again. Must not throw. */
   readonly onChange?: (change: Change<Kind>) => void;
+  /** Whether an object is one of them, beside what the selection says. */
+  readonly isMeant?: (object: Kind) => boolean;
   /** What is kept of an object. Default: all but `metadata.managedFields`. */
   readonly trim?: (object: Kind) => Kind;
 }
@@ -23,7 +25,7 @@ export interface MirrorOptions<Kind extends KubeObject> {
 const keyOf = (name: string, namespace = ""): string => `${namespace}/${name}`;
 
 export function makeMirror<Kind extends KubeObject>(options: MirrorOptions<Kind>): Mirror<Kind> {
-  const { trim = withoutManagedFields, onChange } = options;
+  const { trim = withoutManagedFields, isMeant = () => true, onChange } = options;
   const known = new Map<string, Kind>();
   function set(whole: Kind): void {
     const object = trim(whole);
@@ -38,14 +40,15 @@ export function makeMirror<Kind extends KubeObject>(options: MirrorOptions<Kind>
     if (known.delete(key)) onChange?.({ type: "removed", object: trim(whole) });
   }
   return {
-    replace(items) {
+    replace(listed) {
+      const items = listed.filter(isMeant);
       const kept = new Set(items.map(({ metadata }) => keyOf(metadata.name, metadata.namespace)));
       for (const [key, object] of known) if (!kept.has(key)) remove(object);
       for (const item of items) set(item);
     },
     take({ type, object }) {
       if (type === "BOOKMARK") return;
-      if (type === "DELETED") remove(object);
+      if (type === "DELETED" || !isMeant(object)) remove(object);
       else set(object);
     },
     all: () => [...known.values()],

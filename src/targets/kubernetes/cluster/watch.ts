@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { answerOf } from "./answer.ts";
 import { errorOf } from "./cluster-error.ts";
 import type { KubeObject, WatchEvent } from "./object.ts";
 import type { Transport } from "./transport.ts";
@@ -29,7 +30,7 @@ export async function* eventsOf<Kind extends KubeObject>(
     });
   try {
     for await (const line of linesOf(response)) {
-      const event = JSON.parse(line) as WatchEvent<Kind> | WatchFailure;
+      const event = answerOf<WatchEvent<Kind> | WatchFailure>(line);
       if (event.type === "ERROR") throw errorOf(event.object.code ?? 500, JSON.stringify(event.object), doing);
       yield event;
     }

@@ -8,7 +8,7 @@ import { isSecretKind, manifestOf, mapAt, parseId, textAt } from "../provider/ma
 import { kindOf } from "../provider/token.ts";
 import { handedOver } from "../rollout/handover.ts";
 import { holds, pathText, union, type FieldTree, type ManagedFields, type Path } from "./field-tree.ts";
-import { lostFields, unsealed, type LostField } from "./lost-fields.ts";
+import { lostFields, unsealed, type LostField, type Place } from "./lost-fields.ts";
 
 /** What others made of an object that an apply has made. */
 export interface Drift extends DriftView {
@@ -48,30 +48,38 @@ export function findDrift(applied: Applied, live: KubeObject | null, all: readon
     const isFailed = (resource.initErrors ?? []).some((reason) => reason !== changedByOthers);
     return isFailed ? [] : [{ ...none, found: null }];
   }
-  const isSecret = isSecretKind(reference);
-  const [inputs, outputs] = [propertiesOf(resource.inputs, isSecret), propertiesOf(resource.outputs, isSecret)];
-  const uid = textAt(mapAt(outputs, "metadata"), "uid");
+  const uid = textAt(mapAt(propertiesOf(resource.outputs, isSecretKind(reference)), "metadata"), "uid");
   if (uid !== undefined && uid !== live.metadata.uid) return [{ ...none, found: "another object of this name" }];
-  const managers = (live.metadata.managedFields ?? []) as readonly ManagedFields[];
-  const own = textAt(outputs, "__fieldManager") ?? "waybill";
-  const place = {
-    declared: declaredOf(applied, inputs),
-    applied: outputs,
-    live: live as unknown as Properties,
-    own: treeOf(managers.filter(({ manager }) => manager === own)),
-    isSecret: false,
-  };
+  const place = placeIn(applied, live);
   const context: Context = {
     live,
-    own,
-    managers,
+    own: place.manager,
+    managers: managersOf(live),
     isScaled: isScaled(reference, all),
-    isSecret,
+    isSecret: isSecretKind(reference),
   };
   return [...lostFields(place)].flatMap((lost) => {
     const drift = describe(lost, context);
     return drift ? [{ ...none, ...drift, isResting: isResting(live) }] : [];
   });
+}
+
+const managersOf = ({ metadata }: KubeObject) => (metadata.managedFields ?? []) as readonly ManagedFields[];
+
+/** The object as it was applied beside what it is, and whose its fields were written as. */
+export function placeIn(applied: Applied, live: KubeObject): Place & { readonly manager: string } {
+  const { resource, reference } = applied;
+  const isSecret = isSecretKind(reference);
+  const [inputs, outputs] = [propertiesOf(resource.inputs, isSecret), propertiesOf(resource.outputs, isSecret)];
+  const manager = textAt(outputs, "__fieldManager") ?? "waybill";
+  return {
+    manager,
+    declared: declaredOf(applied, inputs),
+    applied: outputs,
+    live: live as unknown as Properties,
+    own: treeOf(managersOf(live).filter((each) => each.manager === manager)),
+    isSecret: false,
+  };
 }
 
 /** What stands in the object's own fields: its names are not managed, its status is the cluster's. */

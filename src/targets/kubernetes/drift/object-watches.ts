@@ -3,17 +3,19 @@ import type { Log } from "../../../core/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { makeInformer, type Informer } from "../cluster/informer.ts";
 import type { Change } from "../cluster/mirror.ts";
-import type { KindName, ObjectReference } from "../cluster/object.ts";
-import { labels, manager } from "../names.ts";
+import type { KindName, KubeObject, ObjectReference } from "../cluster/object.ts";
+import { isOfAnother, labels, manager } from "../names.ts";
 import { tracesOf, type Traces } from "./traces.ts";
 
 interface Dependencies {
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Traces of all objects that Waybill has made in a cluster. */
+/** Traces of all objects that this server has made in a cluster. */
 export interface ObjectWatches {
   /** Watches a further kind. */
   follow(kind: KindName): void;
@@ -43,13 +45,14 @@ const labelSelector = `${labels.manager}=${manager}`;
 const keyOf = ({ apiVersion, kind }: KindName, namespace = ""): string => `${apiVersion} ${kind} ${namespace}`;
 
 export function makeObjectWatches(
-  { cluster, clock, log }: Dependencies,
+  { cluster, server, clock, log }: Dependencies,
   onChange: (change: Change<Traces>) => void,
 ): ObjectWatches {
   const informers = new Map<string, Informer<Traces>>();
   const kinds = new Map(byNamespace.map((kind) => [keyOf(kind), kind]));
   const spaces = new Set<string>();
   const ending = new Set<Promise<void>>();
+  const isMeant = ({ metadata }: KubeObject): boolean => !isOfAnother(metadata.labels, server);
   let isClosed = false;
 
   function open({ apiVersion, kind }: KindName, namespace?: string, heard = onChange): void {
@@ -57,7 +60,10 @@ export function makeObjectWatches(
     // A look, or a change, that was under way may still ask for one.
     if (isClosed || informers.has(key)) return;
     const selection = { apiVersion, kind, labelSelector, ...(namespace !== undefined && { namespace }) };
-    informers.set(key, makeInformer<Traces>(cluster, { ...selection, clock, log, trim: tracesOf, onChange: heard }));
+    informers.set(
+      key,
+      makeInformer<Traces>(cluster, { ...selection, clock, log, isMeant, trim: tracesOf, onChange: heard }),
+    );
   }
   function onNamespace(change: Change<Traces>): void {
     const { name } = change.object.metadata;

@@ -12,6 +12,7 @@ export interface Traces extends KubeObject {
 
 /** Those that write to every object of their kind. */
 const partOfCluster = /^(?:kube-(?:controller|scheduler|apiserver)|kubelet)/;
+export const isPartOfCluster = (manager = ""): boolean => partOfCluster.test(manager);
 
 const isOurs = ({ manager = "" }: ManagedFields): boolean =>
   manager.startsWith("waybill") || manager.startsWith("pulumi");
@@ -35,7 +36,7 @@ export function tracesOf(object: KubeObject): Traces {
     own: own.map(({ fieldsV1 }) => JSON.stringify(fieldsV1)).join(),
     ownTime: own.map(({ time = "" }) => time).join(),
     isTouched: managers.some(
-      (each) => !isOurs(each) && each.subresource !== "status" && !partOfCluster.test(each.manager ?? ""),
+      (each) => !isOurs(each) && each.subresource !== "status" && !isPartOfCluster(each.manager),
     ),
   };
 }

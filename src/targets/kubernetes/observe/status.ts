@@ -8,13 +8,15 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { makeInformer } from "../cluster/informer.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { diagnose, troubleOf, type Facts, type Trouble } from "./diagnosis.ts";
-import { labels, manager, stackOf } from "../names.ts";
+import { isOfAnother, labels, manager, stackOf } from "../names.ts";
 import { withScaling, type AutoscalerObject } from "./scaling.ts";
 import { statusOfParts, troubleOfParts } from "./together.ts";
 import type { DeploymentObject, EventObject, PodObject } from "./pods.ts";
 
 interface Dependencies {
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   readonly clock: Clock;
   readonly log: Log;
   /** What a pod that finds no place lacks, where it is known what the cluster has. */
@@ -91,14 +93,16 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
 }
 
 /** Deployments, their pods, and the cluster's warnings about those. */
-function observe({ cluster, clock, log, shortage }: Dependencies, onStack: (stack: StackName) => void) {
+function observe({ cluster, server, clock, log, shortage }: Dependencies, onStack: (stack: StackName) => void) {
   const watch = { clock, log, labelSelector: `${labels.manager}=${manager},${labels.deployment}` };
+  const isMeant = ({ metadata }: KubeObject): boolean => !isOfAnother(metadata.labels, server);
   const onChange = ({ object }: { readonly object: KubeObject }): void => {
     const stack = stackOf(object.metadata.labels);
     if (stack !== null) onStack(stack);
   };
   const deployments = makeInformer<DeploymentObject>(cluster, {
     ...watch,
+    isMeant,
     apiVersion: "apps/v1",
     kind: "Deployment",
     onChange,
@@ -119,6 +123,7 @@ function observe({ cluster, clock, log, shortage }: Dependencies, onStack: (stac
   });
   const autoscalers = makeInformer<AutoscalerObject>(cluster, {
     ...watch,
+    isMeant,
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     onChange,

@@ -158,13 +158,26 @@ interface Updated extends Wanted {
 /** What an update would answer, beside the object as it is now: others may have written to it since the last apply. */
 export async function previewUpdate(bound: Bound, wanted: Updated): Promise<UpdateResult> {
   const { inputs } = wanted;
-  const [{ outputs, isGuess }, live] = await Promise.all([
-    previewInputs(bound, wanted),
-    liveObject(bound, wanted),
-    askAboutPodsOf(bound, wanted),
-  ]);
+  const asked = Promise.all([liveObject(bound, wanted), askAboutPodsOf(bound, wanted)]);
+  // What the object itself is refused for is said first.
+  asked.catch(() => undefined);
+  const { outputs, isGuess } = await previewOver(bound, wanted);
+  const [live] = await asked;
   if (isGuess) return { outputs };
   return { outputs: previewOfUpdate(outputs), ...(live && { before: outputsOf(live, inputs) }) };
+}
+
+/** What only cannot be merged with what others made of it (a port that they renumbered) gives way to the apply. */
+async function previewOver(bound: Bound, wanted: Wanted): Promise<Guess> {
+  try {
+    return await previewInputs(bound, wanted);
+  } catch (error) {
+    if (!isStatus(error, 422)) throw error;
+    await previewInputs(bound, { ...wanted, inputs: withDryRunName(wanted.inputs) }).catch(() => {
+      throw error;
+    });
+    return { outputs: previewOfInputs(kindOf(wanted.type), wanted.inputs), isGuess: true };
+  }
 }
 
 /** By an apply that asks for nothing and is dry: whoever may write an object need not be allowed to read all of its kind. */

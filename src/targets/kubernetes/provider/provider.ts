@@ -86,7 +86,10 @@ function boundProvider(bound: Bound & { readonly namespace: string }): Provider 
       masked(request, [request.inputs], async (mask) => {
         const { inputs, preview } = request;
         if (!preview) return createInputs(bound, { ...request, mask });
-        const [made] = await Promise.all([previewCreation(bound, request), askAboutPodsOf(bound, request)]);
+        const asked = askAboutPodsOf(bound, request);
+        asked.catch(() => undefined);
+        const made = await previewCreation(bound, request);
+        await asked;
         return { id: idOfInputs(inputs), outputs: made.isGuess ? made.outputs : previewOfCreate(made.outputs, inputs) };
       }),
     update: (request) =>

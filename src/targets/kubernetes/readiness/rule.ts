@@ -40,9 +40,8 @@ export const partOf = <Part extends object>(object: KubeObject, field: "spec" | 
   object[field] ?? {};
 
 export function conditionOf(object: KubeObject, type: string): Condition | undefined {
-  // Null in a definition that the cluster has only just taken.
-  const { conditions } = partOf<{ conditions: readonly Condition[] | null }>(object, "status");
-  return conditions?.find((condition) => condition.type === type);
+  const { conditions = [] } = partOf<{ conditions: readonly Condition[] }>(object, "status");
+  return conditions.find((condition) => condition.type === type);
 }
 
 /** True once the controller has looked at what was applied last. */

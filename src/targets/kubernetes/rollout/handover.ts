@@ -8,7 +8,7 @@ import { isStatus } from "../cluster/cluster-error.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { makeInformer } from "../cluster/informer.ts";
 import type { KubeObject } from "../cluster/object.ts";
-import { deploymentLabels, labels, manager, namespaceOf, stackOf } from "../names.ts";
+import { deploymentLabels, isOfAnother, labels, manager, namespaceOf, stackOf } from "../names.ts";
 import { revisionOfPod } from "./outline.ts";
 
 interface ScaledObject extends KubeObject {
@@ -52,6 +52,7 @@ export async function stopRevision(
 
 interface Dependencies {
   readonly cluster: Cluster;
+  readonly server: string;
   readonly survey: Pick<Survey, "capacity" | "until">;
   readonly clock: Clock;
   readonly log: Log;
@@ -73,7 +74,7 @@ export interface Handovers {
   close(): Promise<void>;
 }
 
-export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Handovers {
+export function makeHandovers({ cluster, server, survey, clock, log }: Dependencies): Handovers {
   // What the watch below may not have told of yet.
   const out = new Set<string>();
   const revisions = makeInformer<ScaledObject>(cluster, {
@@ -82,6 +83,7 @@ export function makeHandovers({ cluster, survey, clock, log }: Dependencies): Ha
     apiVersion: "apps/v1",
     kind: "Deployment",
     labelSelector: `${labels.manager}=${manager},${labels.deployment}`,
+    isMeant: ({ metadata }) => !isOfAnother(metadata.labels, server),
   });
   const gone = makeLeaving(survey);
   const isOf = (stack: StackName, { metadata }: ScaledObject): boolean => {

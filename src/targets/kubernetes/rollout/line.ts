@@ -5,6 +5,8 @@ import { amountText } from "../capacity/shortage.ts";
 
 /** Who waits for room, in the order in which they came. */
 export interface Line {
+  /** Those who stood in it before this server started; who does not come back within `forMs` has left. */
+  restore(standing: readonly Standing[], forMs: number): void;
   /** Keeps the place of whoever stands in it already. Who does not come back within `forMs` has left. */
   join(stack: StackName, wish: Wish): void;
   leave(stack: StackName): void;
@@ -25,26 +27,42 @@ export interface Wish {
   readonly isOver: () => boolean;
 }
 
+/** A place in line, as it outlives the server. */
+export interface Standing {
+  readonly stack: StackName;
+  readonly since: Date;
+  readonly shapes: readonly PodShape[];
+}
+
+/** Told of who comes and goes. Must not throw. */
+export interface LineHearing {
+  joined(standing: Standing): void;
+  left(stack: StackName): void;
+}
+
 /** What a rollout takes and what it gives back. */
 export interface Gain {
   readonly takes: readonly PodShape[];
   readonly frees: readonly PodShape[];
 }
 
-interface Waiter extends Wish {
-  readonly stack: StackName;
-  readonly since: Date;
+interface Waiter extends Wish, Standing {
   readonly untilMs: number;
 }
 
-export function makeLine(clock: Pick<Clock, "now">): Line {
+export function makeLine(clock: Pick<Clock, "now">, hearing?: LineHearing): Line {
   const waiters = new Map<string, Waiter>();
   const listeners = new Map<string, Set<() => void>>();
 
   function present(): readonly Waiter[] {
     const nowMs = clock.now().getTime();
-    for (const [key, { untilMs }] of waiters) if (untilMs < nowMs) waiters.delete(key);
+    for (const { stack, untilMs } of waiters.values()) if (untilMs < nowMs) remove(stack);
     return [...waiters.values()];
+  }
+  function remove(stack: StackName): boolean {
+    const isIn = waiters.delete(stackKey(stack));
+    if (isIn) hearing?.left(stack);
+    return isIn;
   }
   function look(): void {
     for (const { stack, isOver } of present()) {
@@ -53,14 +71,20 @@ export function makeLine(clock: Pick<Clock, "now">): Line {
     }
   }
   return {
+    restore(standing, forMs) {
+      const untilMs = clock.now().getTime() + forMs;
+      // Until it comes by itself, nobody is there to be told.
+      for (const each of standing) waiters.set(stackKey(each.stack), { ...each, forMs, untilMs, isOver: () => false });
+    },
     join(stack, wish) {
       const now = clock.now();
       const since = present().find((waiter) => stackKey(waiter.stack) === stackKey(stack))?.since ?? now;
       // A Map keeps the place of a key that it has.
       waiters.set(stackKey(stack), { ...wish, stack, since, untilMs: now.getTime() + wish.forMs });
+      hearing?.joined({ stack, since, shapes: wish.shapes });
     },
     leave(stack) {
-      if (waiters.delete(stackKey(stack))) look();
+      if (remove(stack)) look();
     },
     blockedBy(stack, gain) {
       const key = stackKey(stack);

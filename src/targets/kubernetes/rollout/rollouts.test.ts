@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import { silentLog } from "../../../core/log.ts";
-import type { StackName } from "../../../core/stack.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { Progress } from "../../../release/deployer.ts";
 import type { Rollout } from "../../../spec/deployment.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
@@ -12,6 +12,8 @@ import type { Workload } from "../../workload.ts";
 import type { Cluster, Selection } from "../cluster/cluster.ts";
 import type { KubeList, KubeObject, WatchEvent } from "../cluster/object.ts";
 import { deploymentLabels, labels, namespaceOf } from "../names.ts";
+import type { LineBook } from "./line-keeper.ts";
+import type { Standing } from "./line.ts";
 import type { Outline } from "./outline.ts";
 import { makeClusterRollouts } from "./rollouts.ts";
 
@@ -42,6 +44,7 @@ function makeFakeCluster() {
     create: unused,
     get: unused,
     delete: unused,
+    patch: unused,
     stream: unused,
     close: () => undefined,
     async list<Kind extends KubeObject>({ kind, labelSelector = "" }: Selection): Promise<KubeList<Kind>> {
@@ -161,8 +164,7 @@ function outlineOf({ stack, spec }: Workload): Outline | null {
   };
 }
 
-async function open() {
-  const fake = makeFakeCluster();
+async function open(fake = makeFakeCluster(), lineBook = makeMemoryBook()) {
   const parked: string[] = [];
   const entrance = {
     park: async ({ deployment }: StackName, forSeconds: number | null) =>
@@ -170,8 +172,10 @@ async function open() {
   };
   const rollouts = makeClusterRollouts({
     cluster: fake.cluster,
+    server: "5e44e4",
     outlineOf,
     entrance,
+    lineBook,
     clock: systemClock,
     log: silentLog,
   });
@@ -195,6 +199,38 @@ async function open() {
     [Symbol.asyncDispose]: () => rollouts.close(),
   };
 }
+
+function makeMemoryBook(): LineBook {
+  const kept = new Map<string, Standing>();
+  return {
+    list: async () => structuredClone([...kept.values()]),
+    note: async (standing) => void kept.set(stackKey(standing.stack), standing),
+    drop: async (stack) => void kept.delete(stackKey(stack)),
+  };
+}
+
+test("who waited before a restart is before who comes after it, until it has its turn", async () => {
+  const [fake, book] = [makeFakeCluster(), makeMemoryBook()];
+  const [busy, first, second] = [workload("busy", 2, "b1"), workload("a", 2, "a1"), workload("b", 1, "b1")];
+  {
+    await using world = await open(fake, book);
+    await world.run(busy);
+    await assert.rejects(world.begin(first), { code: "ROLLOUT_WAITING" });
+  }
+  {
+    await using world = await open(fake, book);
+    world.stop(busy);
+    await sleep(20);
+    await assert.rejects(world.begin(second), /behind shop\/production\/a, which waits since .* for 2 GPUs/);
+    const turn = await world.begin(first);
+    await world.run(first);
+    turn.end({ kind: "runs" });
+    world.stop(first);
+    await sleep(20);
+    (await world.begin(second)).end({ kind: "runs" });
+  }
+  assert.deepEqual(await book.list(), []);
+});
 
 test("of two that want the last GPU at one moment, one gets it and the other waits for it", async () => {
   await using world = await open();

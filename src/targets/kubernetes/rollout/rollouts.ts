@@ -12,6 +12,7 @@ import { makeSurvey } from "../capacity/survey.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { makeFailedTries, type FailedTries } from "./failed-tries.ts";
 import { makeHandovers, type Handovers } from "./handover.ts";
+import { makeLineKeeper, type LineBook } from "./line-keeper.ts";
 import { makeLine } from "./line.ts";
 import { makeJudge, leavingReason } from "./judge.ts";
 import { revisionOfPod, type Outline } from "./outline.ts";
@@ -28,10 +29,14 @@ import {
 
 interface Dependencies {
   readonly cluster: Cluster;
+  /** What this server is called in it. */
+  readonly server: string;
   /** What a workload's pods will be; null where none are to run. */
   readonly outlineOf: (workload: Workload) => Outline | null;
   /** Where requests come in; absent where they cannot be made to wait. */
   readonly entrance?: RouteParking;
+  /** Where the order of those who wait for room is kept; absent: it ends with this process. */
+  readonly lineBook?: LineBook;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,15 +57,19 @@ export interface ClusterRollouts extends Rollouts {
 /** Rollouts by what a cluster has: nodes, devices, quotas. */
 const noTurn: Turn = { end: () => undefined };
 
-export function makeClusterRollouts({ cluster, outlineOf, entrance, clock, log }: Dependencies): ClusterRollouts {
-  const line = makeLine(clock);
+export function makeClusterRollouts(dependencies: Dependencies): ClusterRollouts {
+  const { cluster, server, outlineOf, entrance, lineBook, clock, log } = dependencies;
+  const keeper = lineBook && makeLineKeeper(lineBook, log);
+  const line = makeLine(clock, keeper);
   const closing = new AbortController();
   const onChange = soon(() => line.look(), { clock, log, signal: closing.signal });
-  const survey = makeSurvey({ cluster, clock, log, onChange });
-  const handovers = makeHandovers({ cluster, survey, clock, log });
+  const survey = makeSurvey({ cluster, server, clock, log, onChange });
+  const handovers = makeHandovers({ cluster, server, survey, clock, log });
   const tries = makeFailedTries(clock);
   const judge = makeJudge({ survey, line, handovers, clock });
-  const looked = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
+  const restored = keeper?.standing().then((standing) => line.restore(standing, 2 * lookAgainMs));
+  const seenAll = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
+  const looked = Promise.all([seenAll, restored]).then(() => undefined);
   const parts = { survey, looked, judge, line, handovers, tries, entrance, log };
   const begin = makeBeginning(parts);
   const wake = makeWaking(parts);
@@ -105,7 +114,8 @@ export function makeClusterRollouts({ cluster, outlineOf, entrance, clock, log }
     leave: (stack) => line.leave(stack),
     async close() {
       closing.abort();
-      await Promise.all([survey.close(), handovers.close()]);
+      await Promise.all([survey.close(), handovers.close(), restored]);
+      await keeper?.close();
     },
   };
 }

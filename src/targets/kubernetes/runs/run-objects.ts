@@ -5,7 +5,7 @@ import type { WorkloadOf } from "../../../../templates/local/parts.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { RunOrder } from "../../run-executor.ts";
 import type { KubeObject, OwnerReference } from "../cluster/object.ts";
-import { environmentLabels, labels, namespaceOf } from "../names.ts";
+import { environmentLabels, labels, namespaceOf, serverLabel } from "../names.ts";
 import type { Place } from "../place.ts";
 import type { Runtime } from "../runtimes.ts";
 import { literal, runText } from "../shell.ts";
@@ -63,6 +63,7 @@ export function runObjects(facts: RunFacts): RunObjects {
     [labels.job]: stack.deployment,
     [labels.run]: order.run,
     [labels.attempt]: String(order.attempt),
+    ...serverLabel(place.server),
   };
   const metadata = { name, namespace: namespaceOf(stack) };
   const files = mountedFiles(job);

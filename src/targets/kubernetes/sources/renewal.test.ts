@@ -53,7 +53,7 @@ test("an address in its second half is written anew, and others are left alone",
       return object;
     },
   } as unknown as Cluster;
-  const renewal = { cluster, urls, sourceUrl, clock, log: silentLog };
+  const renewal = { cluster, server: "5e44e4", urls, sourceUrl, clock, log: silentLog };
   assert.equal(await renewAddresses(renewal, new AbortController().signal), 2);
   assert.deepEqual(
     applied.map(({ metadata }) => metadata.name),

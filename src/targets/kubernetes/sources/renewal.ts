@@ -4,12 +4,13 @@ import type { Log } from "../../../core/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { isStatus } from "../cluster/cluster-error.ts";
 import type { KubeObject } from "../cluster/object.ts";
-import { labels, manager } from "../names.ts";
+import { isOfAnother, labels, manager } from "../names.ts";
 import { sourceKey, sourceLabel } from "../place.ts";
 import { addressLifeMs, type Grant, type SourceUrls } from "./signature.ts";
 
 interface Renewal {
   readonly cluster: Cluster;
+  readonly server: string;
   readonly urls: Pick<SourceUrls, "sign" | "isSigned">;
   readonly sourceUrl: string;
   readonly clock: Clock;
@@ -35,9 +36,9 @@ export async function keepAddressesGood(renewal: Renewal, signal: AbortSignal): 
 
 /** Answers how many were renewed. */
 export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Promise<number> {
-  const { cluster, urls, sourceUrl, clock } = renewal;
+  const { cluster, server, urls, sourceUrl, clock } = renewal;
   const nowMs = clock.now().getTime();
-  const due = (await secretsWithAddresses(cluster, signal)).flatMap((secret) => {
+  const due = (await secretsWithAddresses(cluster, server, signal)).flatMap((secret) => {
     const grant = grantOf(secret);
     const url = urlOf(secret);
     // Another server may share the cluster: its pods do not know our addresses.
@@ -57,10 +58,15 @@ export async function renewAddresses(renewal: Renewal, signal: AbortSignal): Pro
 }
 
 /** Of Waybill's namespaces one by one: an account need not be allowed to read the Secrets of a whole cluster. */
-async function secretsWithAddresses(cluster: Cluster, signal: AbortSignal): Promise<readonly SecretObject[]> {
+async function secretsWithAddresses(
+  cluster: Cluster,
+  server: string,
+  signal: AbortSignal,
+): Promise<readonly SecretObject[]> {
   const spaces = { apiVersion: "v1", kind: "Namespace", labelSelector: `${labels.manager}=${manager}` };
   const found: SecretObject[] = [];
   for (const { metadata } of (await cluster.list(spaces, signal)).items) {
+    if (isOfAnother(metadata.labels, server)) continue;
     const secrets = { apiVersion: "v1", kind: "Secret", labelSelector: `${sourceLabel}=true` };
     try {
       found.push(...(await cluster.list<SecretObject>({ ...secrets, namespace: metadata.name }, signal)).items);
