@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
+import type { RunView } from "../src/runs/view.ts";
 import { deployJobs, endedRun, job, runBehaviours, runsOf, untilRunIs } from "./conformance/runs.ts";
 import { clusterSkip, patience } from "./support/cluster.ts";
 import { clusterWorld, type ClusterWorld } from "./support/cluster-world.ts";
@@ -78,7 +79,8 @@ describe("what a cluster does to runs", { skip: clusterSkip() }, () => {
     await untilRunIs(world, "taken", "Completed");
     const ended = await endedRun(world, "taken");
     assert.equal(ended.attempt, 2);
-    const first = ended.history.find(({ state }) => state === "Retrying");
+    const { body } = await world.served.api("GET", `/runs/${ended.id}`);
+    const first = (body as { readonly run: RunView }).run.history.find(({ state }) => state === "Retrying");
     assert.match(first?.reason ?? "", /its pod was removed from the cluster|killed by SIGKILL/);
     assert.match(await log(), /attempt 1[^]*attempt 2/);
   });
