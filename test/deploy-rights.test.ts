@@ -117,9 +117,11 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     await served.stop();
     await served.start();
     await until("the run is over", async () => (await runState()) === "Completed", limitMs);
+    // Three at once would wait for a person.
+    await shop.git("rm", "--quiet", "deployments/report.yaml");
     await push({ "web/main.js": webProgram("two"), "deployments/web.yaml": web("") });
     assert.equal((await served.get("web")).body, "two");
-    await shop.git("rm", "--quiet", ...["web", "queue", "report"].map((each) => `deployments/${each}.yaml`));
+    await shop.git("rm", "--quiet", "deployments/web.yaml", "deployments/queue.yaml");
     // An environment is never left without any by a push alone.
     await push({ "deployments/docs.yaml": site("docs"), "docs/index.html": "words" });
     await until(

@@ -43,10 +43,13 @@ const podSecurity = {
   "pod-security.kubernetes.io/warn": "restricted",
 };
 
-/** For containers that others put into the namespace: Waybill's own say what they need. */
+/**
+ * For containers that others put into the namespace: Waybill's own say what they need. A limit of CPU would be set on those
+ * too, which have none, and refuse each that asks for more.
+ */
 const containerDefaults = {
   type: "Container",
-  default: { cpu: "500m", memory: "512Mi" },
+  default: { memory: "512Mi" },
   defaultRequest: { cpu: "100m", memory: "128Mi" },
 };
 

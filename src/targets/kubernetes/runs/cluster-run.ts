@@ -109,7 +109,8 @@ export class ClusterRun implements StartedRun {
     try {
       const ending = await this.#awaitEnding();
       await this.#awaitLog(copying);
-      const fault = await this.#awaitLeft();
+      // Where nobody saw the program's end, nobody hands over what it left.
+      const fault = ending.endedAt === null ? null : await this.#awaitLeft();
       signal.throwIfAborted();
       const end = await this.#describe(ending, fault);
       keep(this.#parts.folder.exit(start.attempt), { startedAt: this.startedAt, end });

@@ -23,6 +23,7 @@ export function describeEnd({ exit, durationMs, wasMemory, cause = null, log, lo
   const after = `after ${Number((durationMs / 1_000).toFixed(durationMs < 10_000 ? 1 : 0))} s`;
   const tail = tailOf(log, logStart);
   const crash = cause ?? crashOf(exit, wasMemory);
+  if (cause !== null) return { crash, reason: `${cause} (${after})${tail}` };
   if (crash !== null) return { crash, reason: `${crash} ${after}${tail}` };
   if (stage === "start script") return { crash: null, reason: `the start script failed with status ${status}${tail}` };
   if (status === 126) return { crash: null, reason: "the command cannot be run (status 126): is the file executable?" };
