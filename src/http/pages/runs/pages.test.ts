@@ -26,7 +26,7 @@ test("a job's page shows its chain, and a run's page what started it and what it
   const { browse, runs } = makeJobApp();
   const text = await (await browse("jon", path)).text();
   assert.match(text, /Starts after <a href="\/deployments\/shop\/production\/extract">extract<\/a>/);
-  assert.match(text, /once it is completed, 5m later/);
+  assert.match(text, /once it is completed, 5 min later/);
   assert.match(text, /Is followed by <a href="\/deployments\/shop\/production\/report">.*Not now: paused by jon/s);
   assert.match(text, /Starts at the event <strong>order-placed/);
   runs.tell({ origin: { by: "after", entry: "extract", run: "r7" }, chainNote: "report is not started after it" });
