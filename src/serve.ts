@@ -28,7 +28,6 @@ import type { ServerSettings } from "./spec/server-settings.ts";
 import { makeAccessStore } from "./store/access.ts";
 import { makeReleaseStore } from "./store/release/release-store.ts";
 import { followNotifications } from "./store/notifications.ts";
-import { makeEventStore } from "./store/runs/events.ts";
 import { makeRouteStore } from "./store/routes.ts";
 import { makeSecretStore } from "./store/secrets.ts";
 import { makeSleepBook, sleepChannel } from "./store/sleep/book.ts";
@@ -119,25 +118,10 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
   closers.add(() => room.driver.close());
   closers.add(target.onStatus(({ stack, status }) => room.observe(stack, status)));
   await keepDrift({ drift, store, driver: room.driver, note: room.noteDrift, log, closers });
-  const access = await makeAccess({
-    store: makeAccessStore(base.db),
-    clock,
-    log,
-    origin: base.origin,
-    bootstrapToken: bootstrapToken(process.env),
-  });
+  const access = await openAccess(base, log);
   keepSleep(parts, { sleeperOf, isBusy: (stack) => room.driver.isBusy(stack), signal: stopping.signal });
-  const eventStore = makeEventStore(base.db, base.cipher);
-  const { runs, events } = await openRuns({
-    db: base.db,
-    eventStore,
-    target,
-    secrets,
-    release: room.release,
-    log,
-    closers,
-    onDeployRuns: deployRuns.set,
-  });
+  const { release } = room;
+  const running = await openRuns({ base, target, secrets, release, log, closers, onDeployRuns: deployRuns.set });
   const ways = {
     base,
     folder,
@@ -149,9 +133,7 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
     sources,
     stacks,
     room,
-    runs,
-    events,
-    eventStore,
+    ...running,
     clock,
     log,
     spawn,
@@ -161,6 +143,15 @@ async function start(parts: Start & { readonly lease: Lease }): Promise<{ access
   await lookAtAll(base.git, room.insistent, log);
   return { access, endpoint };
 }
+
+const openAccess = ({ db, origin }: Base, log: Log): Promise<Access> =>
+  makeAccess({
+    store: makeAccessStore(db),
+    clock: systemClock,
+    log,
+    origin,
+    bootstrapToken: bootstrapToken(process.env),
+  });
 
 const contextOf = (settings: ServerSettings): SpecContext => ({
   sizes: settings.sizes,

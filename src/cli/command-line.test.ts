@@ -87,6 +87,7 @@ test("status --json has exactly the fields that scripts count on", async () => {
     "commit",
     "url",
     "drift",
+    "deployJobs",
   ]);
 });
 

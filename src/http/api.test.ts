@@ -55,6 +55,8 @@ const answers: readonly (readonly [method: string, path: string, body?: unknown]
   ["GET", `${ranker}/schedules`],
   ["POST", `${ranker}/schedules/nightly/pause`, { reason: "holidays" }],
   ["POST", `${ranker}/schedules/nightly/resume`],
+  ["GET", `${production}/events/order-placed`],
+  ["POST", `${production}/events/order-placed/secret`],
   ["PUT", "/api/v1/repositories/shop/secrets/db", { value: "x" }],
   ["GET", "/api/v1/repositories/shop/secrets"],
   ["GET", "/api/v1/tokens"],

@@ -6,7 +6,6 @@ import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
-import { Calendar } from "./dispatch/calendar.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { makeCallbacks, type CallbackSecrets } from "./callbacks.ts";
 import { makeHistory } from "./history.ts";
@@ -16,10 +15,10 @@ import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
-import { makeDeploys } from "./triggers/deploys.ts";
+import { withChains } from "./triggers/chains.ts";
+import type { Events } from "./triggers/events.ts";
+import { makeTriggers, type Triggers } from "./triggers/triggers.ts";
 import type { EventStore } from "./triggers/event-store.ts";
-import { makeEvents, type Events } from "./triggers/events.ts";
-import { makeChains, withChains, type Chains } from "./triggers/chains.ts";
 import type { RunStore } from "./store.ts";
 
 export interface RunsRoomParts {
@@ -48,25 +47,22 @@ export interface RunsRoom {
 }
 
 export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
-  const { schedules, clock, log } = parts;
-  const store = withChains(parts.store, (state) => chains.isDue(state));
+  const { clock, log } = parts;
+  const store = withChains(parts.store, (state) => triggers.isChainDue(state));
   const changes = makeFeed<Run>();
   const jobs = makeJobBook(store);
   const closing = new AbortController();
   const newId = (): string => runId(clock.now());
   const dispatcher = new Dispatcher({
+    ...parts,
     store,
-    executorOf: parts.executorOf,
     orderOf: (run, revision) => orderOf(parts.secrets, run, revision),
     jobOf: (stack) => jobs.find(stack),
     changes,
-    clock,
     random: Math.random,
-    log,
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
-  const calendar = new Calendar({ store, schedules, accept, newId, clock, log });
-  const chains: Chains = makeChains({ store, accept, newId, clock, log });
+  const triggers: Triggers = makeTriggers({ ...parts, store, jobs, takeJob, accept, changes, newId });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
@@ -75,36 +71,28 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     const before = jobs.find(stack);
     const job = await jobs.reload(stack);
     if (!job && !before) return;
-    chains.take(stack, job);
-    await calendar.take(stack, job);
+    await triggers.take(stack, job);
     await dispatcher.look(stack);
   }
 
-  const eventParts = { store: parts.eventStore, runs: store, jobs, accept, newId, clock, log };
-  const { events, run: takeEvents } = makeEvents(eventParts);
-  const deploys = makeDeploys({ store, jobs, takeJob, accept, changes, newId, clock });
-
   changes.listen((run) => {
-    background.add(deploys.note(run), "how a deployment's job ended cannot be noted");
-    chains.note(run);
+    background.add(triggers.note(run), "what a run's end means for a deploy cannot be noted");
     background.add(history.note(run, closing.signal), "old runs cannot be removed");
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
     runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
-    deployRuns: deploys.runs,
-    events,
+    deployRuns: triggers.deployRuns,
+    events: triggers.events,
     async begin() {
       await jobs.load();
-      for (const job of jobs.all()) chains.take(job.stack, job);
+      // Before runs are adopted: one that ends is to be followed.
+      for (const job of jobs.all()) triggers.expect(job);
       await dispatcher.begin();
-      await deploys.noteMissed();
-      await calendar.takeAll(jobs.all());
+      await triggers.begin();
       background.add(callbacks.deliverOwed(), "callbacks cannot be delivered");
-      background.add(calendar.run(closing.signal), "schedules are fired no more");
+      background.add(triggers.run(closing.signal), "nothing starts runs by itself any more");
       background.add(history.run(closing.signal), "old runs are removed no more");
-      background.add(takeEvents(closing.signal), "events start no runs any more");
-      background.add(chains.run(closing.signal), "what follows runs is started no more");
     },
     deploymentChanged(stack) {
       if (!closing.signal.aborted) background.add(takeJob(stack), `job ${stackKey(stack)} cannot be read`);

@@ -1,4 +1,5 @@
 import { systemClock } from "../core/clock.ts";
+import type { Cipher } from "../core/cipher.ts";
 import type { Log } from "../core/log.ts";
 import type { StackName } from "../core/stack.ts";
 import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
@@ -7,14 +8,14 @@ import { makeRunsRoom, type RunsRoom } from "../runs/room.ts";
 import type { EventStore } from "../runs/triggers/event-store.ts";
 import { makeSchedules } from "../runs/schedules/times.ts";
 import type { Database } from "../store/database.ts";
+import { makeEventStore } from "../store/runs/events.ts";
 import { makeRunStore } from "../store/runs/run-store.ts";
 import type { Secrets } from "../targets/secrets.ts";
 import type { Target } from "../targets/target.ts";
 import type { Closers } from "./closers.ts";
 
 interface RunsParts {
-  readonly db: Database;
-  readonly eventStore: EventStore;
+  readonly base: { readonly db: Database; readonly cipher: Cipher };
   readonly target: Target;
   readonly secrets: Secrets;
   readonly release: Pick<Release, "events">;
@@ -24,12 +25,17 @@ interface RunsParts {
   readonly onDeployRuns: (runs: DeployRuns) => void;
 }
 
+interface OpenRuns extends Pick<RunsRoom, "runs" | "events"> {
+  readonly eventStore: Pick<EventStore, "prune">;
+}
+
 /** Takes over the runs that outlived the last server, and goes on with jobs' schedules. */
-export async function openRuns(parts: RunsParts): Promise<Pick<RunsRoom, "runs" | "events">> {
-  const { db, target, secrets, release, log, closers } = parts;
+export async function openRuns(parts: RunsParts): Promise<OpenRuns> {
+  const { base, target, secrets, release, log, closers } = parts;
+  const eventStore = makeEventStore(base.db, base.cipher);
   const room = makeRunsRoom({
-    store: makeRunStore(db),
-    eventStore: parts.eventStore,
+    store: makeRunStore(base.db),
+    eventStore,
     schedules: makeSchedules(),
     executorOf: (name) => target.executor?.({ target: name }) ?? null,
     secrets,
@@ -46,11 +52,11 @@ export async function openRuns(parts: RunsParts): Promise<Pick<RunsRoom, "runs" 
   });
   await room.begin();
   parts.onDeployRuns(room.deployRuns);
-  return room;
+  return { runs: room.runs, events: room.events, eventStore };
 }
 
 /** Stands for what comes later: applies may begin before runs do. */
-export function lateDeployRuns(): { readonly runs: DeployRuns; set(runs: DeployRuns): void } {
+export function lateDeployRuns(): { readonly runs: DeployRuns; readonly set: (runs: DeployRuns) => void } {
   const { promise, resolve } = Promise.withResolvers<DeployRuns>();
   return { runs: { begin: async (run, signal) => (await unless(signal, promise)).begin(run, signal) }, set: resolve };
 }

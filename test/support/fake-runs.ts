@@ -81,8 +81,12 @@ export function makeFakeRuns(workload = sampleJob()): FakeRuns {
       const body = new Blob([path]);
       return { bytes: body.size, body: body.stream() };
     },
-    followers: async () => [],
-    chain: () => ({ after: [], followedBy: [], events: [] }),
+    followers: async (id) => [{ ...find(id), origin: { by: "after", entry: "ranker", run: id } }],
+    chain: (stack) => ({
+      after: [{ entry: sampleEntry, follower: stack, rest: null }],
+      followedBy: [{ entry: sampleEntry, follower: { ...stack, deployment: "report" }, rest: "paused by jon" }],
+      events: ["order-placed"],
+    }),
     schedules,
     async pauseSchedule({ actor, reason }) {
       pause = { by: actor.name, reason, at: "2026-03-04T10:15:00.000Z" };
@@ -101,6 +105,14 @@ export function makeFakeRuns(workload = sampleJob()): FakeRuns {
     },
   };
 }
+
+const sampleEntry = {
+  name: "extract",
+  job: "extract",
+  states: ["completed"],
+  delaySeconds: 300,
+  parameters: {},
+} as const;
 
 function sampleRun(): Run {
   const at = new Date("2026-03-04T10:15:00Z");

@@ -62,7 +62,15 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl,
     runs,
     events: {
       receive: async () => ({ isRepeated: false }),
-      event: async (address) => ({ ...address, jobs: ["ranker"], keys: [], deliveries: [] }),
+      event: async (address) => ({
+        ...address,
+        jobs: ["ranker"],
+        keys: [{ by: "jon", at: new Date() }],
+        deliveries: [
+          { address, id: "e1", receivedAt: new Date(), outcome: [{ job: "ranker", run: "t1", problem: null }] },
+          { address, id: "e2", receivedAt: new Date(), outcome: null },
+        ],
+      }),
       newKey: async () => new Secret("whsec_x"),
       endFormerKeys: async () => undefined,
     },

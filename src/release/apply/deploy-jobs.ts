@@ -1,9 +1,13 @@
+import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, WaybillError } from "../../core/errors.ts";
+import type { Feed } from "../../core/feed.ts";
 import type { StackName } from "../../core/stack.ts";
 import { digestOf } from "../define/definition.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeployPhase } from "../views.ts";
 import type { Workload } from "../workload.ts";
+import type { Step } from "./drive.ts";
+import type { Wait } from "./heirs.ts";
 
 /** A job's run around the switch of a deployment to a new revision. */
 export interface DeployRun {
@@ -42,21 +46,16 @@ export interface DeployRuns {
 export interface SwitchParts {
   readonly store: Pick<ReleaseStore, "deployment" | "snapshots" | "setState">;
   /** Null where nobody runs jobs. */
-  readonly runs: DeployRuns | null;
-}
-
-interface SwitchOptions {
-  /** Resolves when nothing is left to do for a stack at this moment. */
-  readonly settled: (stack: StackName) => Promise<void>;
-  readonly say: (message: string) => void;
-  readonly signal: AbortSignal;
+  readonly deployRuns: DeployRuns | null;
+  readonly steps: Pick<Feed<Step>, "publish">;
+  readonly clock: Clock;
 }
 
 /** Resolves when the new revision may take over: null, or why it may not. */
 export async function beforeSwitch(
   parts: SwitchParts,
   row: DeploymentRow,
-  options: SwitchOptions,
+  options: Wait,
 ): Promise<WaybillError | null> {
   if (!isSwitched(row)) return null;
   try {
@@ -78,7 +77,7 @@ export async function afterSwitch(
   signal: AbortSignal,
 ): Promise<BegunDeployRun | null> {
   const run = isSwitched(row) ? await runOf(parts, row, "after") : null;
-  return run && parts.runs ? parts.runs.begin(run, signal) : null;
+  return run && parts.deployRuns ? parts.deployRuns.begin(run, signal) : null;
 }
 
 /** The job around the switch, by name. */
@@ -91,21 +90,30 @@ export function jobOf({ workload }: Pick<DeploymentRow, "workload">, phase: Depl
 const isSwitched = (row: DeploymentRow): boolean =>
   row.workload?.spec.state === "running" && row.blocked === null && !isSettled(row);
 
-async function runBefore(parts: SwitchParts, row: DeploymentRow, { say, signal }: SwitchOptions): Promise<void> {
+async function runBefore(parts: SwitchParts, row: DeploymentRow, { signal }: Wait): Promise<void> {
+  const { store, deployRuns, steps, clock } = parts;
+  const { stack } = row;
+  const say = (message: string): void =>
+    steps.publish({ stack, state: "starting", message, url: null, at: clock.now() });
   const run = await runOf(parts, row, "before");
-  const begun = run && parts.runs ? await parts.runs.begin(run, signal) : null;
+  const begun = run && deployRuns ? await deployRuns.begin(run, signal) : null;
   if (!run || !begun) return;
   say(`before it takes over: run ${begun.id} of ${run.job}`);
-  await parts.store.setState(row.stack, "starting", `waits for run ${begun.id} of job ${run.job} (deploy.before)`);
+  await store.setState(stack, "starting", `waits for run ${begun.id} of job ${run.job} (deploy.before)`);
   const { isCompleted, text } = await begun.ended(signal);
   if (!isCompleted) {
     throw new WaybillError("DEPLOY_JOB_FAILED", `run ${begun.id} of job ${run.job} (deploy.before) is ${text}`);
   }
+  await store.setState(stack, "starting", "");
   say(`run ${begun.id} of ${run.job} is ${text}`);
 }
 
 /** Null where none is to run: on the way back to an earlier snapshot nothing is migrated. */
-async function runOf({ store }: SwitchParts, row: DeploymentRow, phase: DeployPhase): Promise<DeployRun | null> {
+async function runOf(
+  { store }: Pick<SwitchParts, "store">,
+  row: DeploymentRow,
+  phase: DeployPhase,
+): Promise<DeployRun | null> {
   const { stack, snapshot, workload } = row;
   const job = jobOf(row, phase);
   if (job === null || !workload) return null;
@@ -130,7 +138,7 @@ function contentDigest({ spec, source, sources, secrets, target }: Workload): st
   return digestOf({ ...content, deploy: undefined, source, sources, secrets, target });
 }
 
-async function stackSettled(stack: StackName, { settled, signal }: SwitchOptions): Promise<void> {
+async function stackSettled(stack: StackName, { settled, signal }: Wait): Promise<void> {
   const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   if (!signal.aborted) await Promise.race([settled(stack), aborted]);
   signal.throwIfAborted();

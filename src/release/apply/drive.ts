@@ -6,8 +6,9 @@ import type { Log } from "../../core/log.ts";
 import type { Slots } from "../../core/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
-import { afterSwitch, beforeSwitch, type BegunDeployRun, type DeployRuns } from "./deploy-jobs.ts";
-import { heirsSettled, missingHeir } from "./heirs.ts";
+import { makeAfters, type Afters } from "./afters.ts";
+import { afterSwitch, beforeSwitch, type DeployRuns } from "./deploy-jobs.ts";
+import { heirsSettled, missingHeir, type Wait } from "./heirs.ts";
 import { isSettled, type DeploymentRow, type ReleaseStore } from "../store.ts";
 import type { DeploymentState } from "../views.ts";
 
@@ -74,11 +75,11 @@ interface Retry {
   readonly isWaiting: boolean;
 }
 
-export function makeDriver(parts: DriverParts): Driver {
+export function makeDriver(given: DriverParts): Driver {
   const workers = new Map<string, Worker>();
   const idle = makeWaiters();
   const closing = new AbortController();
-  const afters = makeAfters(parts, closing.signal);
+  const parts: ApplyParts = { ...given, afters: makeAfters(given, closing.signal) };
 
   async function work(stack: StackName, worker: Worker): Promise<void> {
     const key = stackKey(stack);
@@ -90,18 +91,11 @@ export function makeDriver(parts: DriverParts): Driver {
       // What cannot be read is found out by the pass that follows.
       const row = await parts.store.deployment(stack).catch(() => null);
       // Not within the gate: many that wait there would keep out whom they wait for.
-      if (row) await heirsSettled(parts.store, row, { settled, signal });
-      const say = (message: string): void => {
-        parts.steps.publish({ stack, state: "starting", message, url: null, at: parts.clock.now() });
-      };
-      const switching = { store: parts.store, runs: parts.deployRuns };
-      const refusal = row ? await beforeSwitch(switching, row, { settled, say, signal }) : null;
+      const refusal = row && (await othersFirst(parts, row, { settled, signal }));
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
       // Whoever changes a row wakes its worker: one that nobody woke is as it was read.
       const known = (): DeploymentRow | null => (worker.isDirty ? null : row);
-      const pass = await slots.run(() =>
-        applyOnce(parts, { stack, row: known(), signal, attempt, restore, refusal, onLive: afters.follow }),
-      );
+      const pass = await slots.run(() => applyOnce(parts, { stack, row: known(), signal, attempt, restore, refusal }));
       worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
         idle.resume(key);
@@ -138,56 +132,15 @@ export function makeDriver(parts: DriverParts): Driver {
     restore(stack) {
       const running = workers.get(stackKey(stack));
       if (!running) return start(stack, { isRestoring: true });
-      running.isDirty = true;
-      running.isRestoring = true;
+      Object.assign(running, { isDirty: true, isRestoring: true });
     },
     settled,
-    async quiet(stack) {
-      await settled(stack);
-      await afters.ended(stack);
-    },
+    quiet: (stack) => settled(stack).then(() => parts.afters.ended(stack)),
     isBusy: (stack) => workers.has(stackKey(stack)),
     async close() {
       closing.abort(new Error("the server is stopping"));
-      await Promise.all([...workers.values()].map(({ done }) => done));
-      await afters.close();
+      await Promise.all([...[...workers.values()].map(({ done }) => done), parts.afters.close()]);
     },
-  };
-}
-
-// Whoever pushed is not kept for longer than this by what follows.
-const longestFollowMs = 120_000;
-
-/** Tells how the runs end that follow switches; nothing depends on it. */
-function makeAfters({ steps, clock, log }: DriverParts, signal: AbortSignal) {
-  const following = new Map<string, Promise<void>>();
-
-  async function tell(stack: StackName, run: BegunDeployRun, url: string | null): Promise<void> {
-    const { text } = await run.ended(signal);
-    const message = `run ${run.id} (deploy.after) is ${text}`;
-    steps.publish({ stack, state: "ready", message, url, at: clock.now() });
-  }
-
-  return {
-    follow(stack: StackName, run: BegunDeployRun, url: string | null): void {
-      const key = stackKey(stack);
-      const ended = tell(stack, run, url)
-        .catch((error: unknown) => {
-          if (!signal.aborted) log.warn({ stack: key, err: error }, "a run after a switch was lost sight of");
-        })
-        .finally(() => {
-          if (following.get(key) === ended) following.delete(key);
-        });
-      following.set(key, ended);
-    },
-    async ended(stack: StackName): Promise<void> {
-      const ended = following.get(stackKey(stack));
-      if (!ended) return;
-      const over = new AbortController();
-      const time = clock.sleep(longestFollowMs, over.signal).catch(() => undefined);
-      await Promise.race([ended, time]).finally(() => over.abort());
-    },
-    close: async (): Promise<void> => void (await Promise.all(following.values())),
   };
 }
 
@@ -202,6 +155,12 @@ function makeWaiters() {
       waiters.delete(key);
     },
   };
+}
+
+/** Waits for those whose turn is before a deployment's; answers why it may not have its own. */
+async function othersFirst(parts: DriverParts, row: DeploymentRow, wait: Wait): Promise<WaybillError | null> {
+  await heirsSettled(parts.store, row, wait);
+  return beforeSwitch(parts, row, wait);
 }
 
 interface Pause {
@@ -221,6 +180,8 @@ async function worthRetrying({ clock, deployer }: DriverParts, { stack, signal, 
   await time.catch(() => undefined);
 }
 
+type ApplyParts = DriverParts & { readonly afters: Afters };
+
 interface Attempt {
   readonly stack: StackName;
   /** As it was read a moment ago; null to read it now. */
@@ -230,12 +191,10 @@ interface Attempt {
   readonly restore: boolean;
   /** Why the new revision may not take over; null when it may. */
   readonly refusal: WaybillError | null;
-  /** Told of the run that follows the switch. */
-  readonly onLive: (stack: StackName, run: BegunDeployRun, url: string | null) => void;
 }
 
 /** One pass over a stack. Never throws: what goes wrong becomes the deployment's state. */
-async function applyOnce(parts: DriverParts, options: Attempt): Promise<Pass> {
+async function applyOnce(parts: ApplyParts, options: Attempt): Promise<Pass> {
   const { stack, signal, attempt, restore } = options;
   const { store, log } = parts;
   try {
@@ -279,7 +238,7 @@ async function remove({ store, deployer, steps, clock }: DriverParts, row: Deplo
   return "settled" as const;
 }
 
-async function apply(parts: DriverParts, row: DeploymentRow, { signal, restore, onLive }: Attempt): Promise<Pass> {
+async function apply(parts: ApplyParts, row: DeploymentRow, { signal, restore }: Attempt): Promise<Pass> {
   const { store, deployer, steps, clock } = parts;
   const { stack, workload, desiredDigest } = row;
   if (!workload) return "settled";
@@ -301,7 +260,7 @@ async function apply(parts: DriverParts, row: DeploymentRow, { signal, restore, 
     await writes;
   }
   // Before it is written that the revision is live: whatever happens meanwhile, its job is begun.
-  const after = await afterSwitch({ store, runs: parts.deployRuns }, row, signal);
+  const after = await afterSwitch(parts, row, signal);
   const { state, reason } = applied.status;
   const isCurrent = await store.recordApplied(stack, {
     digest: desiredDigest,
@@ -311,7 +270,7 @@ async function apply(parts: DriverParts, row: DeploymentRow, { signal, restore, 
     isApplied: true,
   });
   if (isCurrent) steps.publish({ stack, state, message: reason || state, url: applied.url, at: clock.now() });
-  if (after) onLive(stack, after, applied.url);
+  if (after) parts.afters.follow(stack, after, applied.url);
   return isCurrent ? "settled" : "again";
 }
 

@@ -17,7 +17,7 @@ export async function missingHeir(store: Rows, row: DeploymentRow): Promise<Depl
   return heirs.find(({ appliedDigest, desiredDigest }) => appliedDigest !== desiredDigest) ?? null;
 }
 
-interface Wait {
+export interface Wait {
   /** Resolves when nothing is left to do for a stack at this moment. */
   readonly settled: (stack: StackName) => Promise<void>;
   readonly signal: AbortSignal;

@@ -79,7 +79,7 @@ function makeFollowers() {
       const keys = byLeader.get(stackKey(leader)) ?? [];
       return [...keys].flatMap((key) => jobs.get(key) ?? []);
     },
-    take(stack: StackName, job: Job | null): void {
+    take: (stack: StackName, job: Job | null): void => {
       const key = stackKey(stack);
       const before = jobs.get(key);
       for (const leader of before ? leadersOf(before) : []) {

@@ -18,7 +18,7 @@ export function makeSweep({ pass, failure, clock, log }: SweepParts) {
   let waking = Promise.withResolvers<void>();
   return {
     wake: (): void => waking.resolve(),
-    async run(signal: AbortSignal): Promise<void> {
+    run: async (signal: AbortSignal): Promise<void> => {
       const stop = (): void => waking.resolve();
       signal.addEventListener("abort", stop);
       try {

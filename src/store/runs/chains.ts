@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { RunStore } from "../../runs/store.ts";
 import { endedStates } from "../../runs/state.ts";
 import type { Database } from "../database.ts";
@@ -22,12 +23,10 @@ export function chainQueries(db: Database) {
         await db
           .updateTable("runs")
           .set({ chain_due: false, chain_note: notes[0]?.note ?? "" })
-          .where(({ eb, refTuple, tuple }) =>
-            eb(
-              refTuple("id", "state", "attempt"),
-              "in",
-              notes.map(({ run: { id, status, attempt } }) => tuple(id, status.state, attempt)),
-            ),
+          .where(
+            sql<boolean>`(id, state, attempt) in (${sql.join(
+              notes.map(({ run: { id, status, attempt } }) => sql`(${id}, ${status.state}, ${attempt}::integer)`),
+            )})`,
           )
           .execute();
       }

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Selectable } from "kysely";
+import { sql, type ColumnType, type Generated, type Selectable } from "kysely";
 import type { Cipher } from "../../core/cipher.ts";
 import { Secret } from "../../core/secret.ts";
 import type { EventAddress, EventDelivery, EventOutcome, EventStore } from "../../runs/triggers/event-store.ts";
@@ -76,6 +76,9 @@ function keyQueries(db: Database, cipher: Cipher) {
   } satisfies Partial<EventStore>;
 }
 
+const isDelivery = ({ repository, environment, event, id }: EventAddress & { readonly id: string }) =>
+  sql<boolean>`(repository, environment, event, id) = (${repository}, ${environment}, ${event}, ${id})`;
+
 function deliveryQueries(db: Database) {
   return {
     async add({ address: { repository, environment, event }, id, receivedAt, body }) {
@@ -90,10 +93,7 @@ function deliveryQueries(db: Database) {
       const before = await db
         .selectFrom("event_deliveries")
         .select("body")
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("event", "=", event)
-        .where("id", "=", id)
+        .where(isDelivery({ repository, environment, event, id }))
         .executeTakeFirst();
       return before?.body.equals(body) === false ? "other" : "repeated";
     },
@@ -111,10 +111,7 @@ function deliveryQueries(db: Database) {
       await db
         .updateTable("event_deliveries")
         .set({ settled_at: at, outcome: JSON.stringify(outcome) })
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("event", "=", event)
-        .where("id", "=", id)
+        .where(isDelivery({ repository, environment, event, id }))
         .execute();
     },
     async deliveries({ repository, environment, event }, limit) {

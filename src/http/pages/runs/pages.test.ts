@@ -23,6 +23,20 @@ test("a job's page shows its runs, its schedules and what comes; a viewer sees n
   assert.doesNotMatch(viewed, /nightly|\/runs/);
 });
 
+test("a job's page shows its chain, and a run's page what started it and what it started", async () => {
+  const { browse, runs } = makeJobApp();
+  const text = await (await browse("jon", path)).text();
+  assert.match(text, /Starts after <a href="\/deployments\/shop\/production\/extract">extract<\/a>/);
+  assert.match(text, /once it is completed, 5 min later/);
+  assert.match(text, /Is followed by <a href="\/deployments\/shop\/production\/report">.*Not now: paused by jon/s);
+  assert.match(text, /Starts at the event <strong>order-placed/);
+  runs.tell({ origin: { by: "after", entry: "extract", run: "r7" }, chainNote: "report is not started after it" });
+  const run = await (await browse("jon", "/runs/t1")).text();
+  assert.match(run, /<a id="after-run" href="\/runs\/r7">/);
+  assert.match(run, /<a id="follower-t1" href="\/runs\/t1">/);
+  assert.match(run, /report is not started after it/);
+});
+
 test("a schedule is paused with a reason, by whom is shown, and resumed", async () => {
   const { browse } = makeJobApp();
   const paused = await browse("jon", `${path}/schedules/nightly/pause`, { reason: "until the table is repaired" });
