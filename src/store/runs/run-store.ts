@@ -1,6 +1,7 @@
 import type { RunStore } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
+import { delayQueries } from "./delays.ts";
 import { endedQueries } from "./ended.ts";
 import { jobQueries } from "./jobs.ts";
 import { makePrecedence } from "./precedence.ts";
@@ -18,6 +19,7 @@ export function makeRunStore(db: Database): RunStore {
     ...stepQueries(db, precedence),
     ...callbackQueries(db),
     ...queueQueries(db),
+    ...delayQueries(db),
     ...endedQueries(db),
   };
 }
