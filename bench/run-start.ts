@@ -17,6 +17,9 @@ const round = (value: number): number => Number(value.toFixed(1));
 
 const folder = mkdtempSync(join(tmpdir(), "waybill-bench-start-"));
 const mark = join(folder, "mark");
+const timeOfMark = (): number => statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => child.once("exit", () => resolve()));
+
 try {
   const { bare, waybill } = await measureWaybill();
   const beyond = median(waybill) - median(bare);
@@ -37,8 +40,6 @@ try {
 } finally {
   removeTree(folder);
 }
-
-const timeOfMark = (): number => statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Of a call, to the file's touch by the process that it leads to. */
 async function timeToMark(call: () => unknown): Promise<number> {
@@ -131,8 +132,6 @@ async function waitFor(isThere: () => Promise<boolean>): Promise<void> {
   }
   throw new Error("Prefect's server did not come up within two minutes");
 }
-
-const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => child.once("exit", () => resolve()));
 
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

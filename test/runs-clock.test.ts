@@ -4,7 +4,6 @@ import fc from "fast-check";
 import type { StackName } from "../src/core/stack.ts";
 import type { RunsRoom } from "../src/runs/room.ts";
 import type { Run } from "../src/runs/run.ts";
-import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { testDatabase } from "./support/postgres.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom, type FakeExecutor } from "./support/runs-world.ts";
 import { makeSetClock, type SetClock } from "./support/set-clock.ts";
@@ -31,9 +30,8 @@ interface World {
 async function withWorld(start: string, act: (world: World) => Promise<void>): Promise<void> {
   const clock = makeSetClock(start);
   const executor = makeFakeExecutor(clock);
-  const store = clock.watch(makeRunStore(database.db));
   const open = async (): Promise<RunsRoom> => {
-    const room = makeTestRoom({ db: database.db, executor, store, clock });
+    const room = makeTestRoom({ db: database.db, executor, clock });
     await room.begin();
     return room;
   };

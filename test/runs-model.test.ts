@@ -5,7 +5,6 @@ import { jobStack } from "./support/runs-world.ts";
 import type { RunsRoom } from "../src/runs/room.ts";
 import type { Run } from "../src/runs/run.ts";
 import { mayStep } from "../src/runs/state.ts";
-import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { testDatabase } from "./support/postgres.ts";
 import { RunModel, type ModelJob, type ModelRun } from "./support/run-model.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "./support/runs-world.ts";
@@ -82,10 +81,9 @@ const one = <Value>(values: readonly Value[], index: number): Value | undefined 
 async function makePair(jobs: readonly ModelJob[]) {
   const clock = makeSetClock(start);
   const executor = makeFakeExecutor(clock);
-  const store = clock.watch(makeRunStore(database.db));
   const model = new RunModel(jobs, Date.parse(start));
   const open = async (): Promise<RunsRoom> => {
-    const opened = makeTestRoom({ db: database.db, executor, store, clock });
+    const opened = makeTestRoom({ db: database.db, executor, clock });
     await opened.begin();
     return opened;
   };
@@ -114,7 +112,7 @@ async function makePair(jobs: readonly ModelJob[]) {
       if (!run) return;
       executor.end(await idOf(run), how === "Completed" ? 0 : how === "Failed" ? 1 : null);
       await clock.pass(0);
-      model.end(run, how as "Completed");
+      model.end(run, how);
     },
     async cancel({ which: index }: Command) {
       const run = one(model.withState("Running", "Scheduled", "Retrying", "AwaitingConcurrencySlot"), index);

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { testDatabase } from "../../test/support/postgres.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "../../test/support/runs-world.ts";
 import { makeSetClock } from "../../test/support/set-clock.ts";
-import { makeRunStore } from "../store/runs/run-store.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
 before(async () => {
@@ -19,8 +18,7 @@ async function makeWorld(name: string, history: string) {
   const clock = makeSetClock("2026-03-02T10:00:00Z");
   const executor = makeFakeExecutor(clock);
   const stack = await deployJob(database.db, name, `history: ${history}\n`);
-  const store = makeRunStore(database.db);
-  const room = makeTestRoom({ db: database.db, executor, store: clock.watch(store), clock });
+  const room = makeTestRoom({ db: database.db, executor, clock });
   await room.begin();
   return {
     clock,

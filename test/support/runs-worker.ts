@@ -28,7 +28,7 @@ function effect(name: string): void {
 
 const effectful = new Set(["know", "accept", "keepMarks", "step", "stepAll", "remove", "settleCallback", "forget"]);
 
-/** Every write is an effect, before and after. */
+/** Every write is an effect: what comes before the next one is what comes after it. */
 function watched<Parts extends object>(parts: Parts): Parts {
   return new Proxy(parts, {
     get(target, name, receiver) {
@@ -36,9 +36,8 @@ function watched<Parts extends object>(parts: Parts): Parts {
       if (typeof found !== "function" || !effectful.has(String(name))) return found;
       return async (...given: unknown[]) => {
         const what = `${String(name)} ${JSON.stringify(given[2] ?? "").slice(0, 60)}`;
-        effect(`before ${what}`);
         const answer: unknown = await Reflect.apply(found, target, given);
-        effect(`after ${what}`);
+        effect(what);
         return answer;
       };
     },

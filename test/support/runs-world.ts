@@ -14,6 +14,7 @@ import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../src/targets/run-executor.ts";
 import { orAborted } from "../../src/targets/local/processes/launch.ts";
 import { realClock } from "./local-target.ts";
+import type { SetClock } from "./set-clock.ts";
 import { workloadOf } from "./workloads.ts";
 
 export const anna: Identity = { name: "anna", kind: "user", role: "admin", groups: [] };
@@ -148,15 +149,16 @@ interface RoomOptions {
   readonly db: Database;
   readonly executor: RunExecutor;
   readonly store?: RunStore;
-  readonly clock?: Clock;
+  /** One that is set waits for what the store does. */
+  readonly clock?: Clock | SetClock;
   readonly log?: Log;
 }
 
 export function makeTestRoom({
   db,
   executor,
-  store = makeRunStore(db),
   clock = realClock,
+  store = "watch" in clock ? clock.watch(makeRunStore(db)) : makeRunStore(db),
   log = silentLog,
 }: RoomOptions): RunsRoom {
   return makeRunsRoom({

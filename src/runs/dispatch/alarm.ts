@@ -10,9 +10,9 @@ export interface Alarm {
 
 export interface AlarmListener {
   /** Rings with the names whose moment has come. Who rang is expected no more. */
-  ring(names: readonly string[]): Promise<void>;
+  readonly ring: (names: readonly string[]) => Promise<void>;
   /** The clock shows less than it did: what is expected came nearer or went away, and is to be expected anew. */
-  wentBack(): Promise<void>;
+  readonly wentBack: () => Promise<void>;
 }
 
 // A machine's clock may be set, and a timer does not hear of it: the clock is looked at this often at least.

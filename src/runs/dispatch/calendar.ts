@@ -116,10 +116,10 @@ export class Calendar {
   }
 
   #nextOf({ look, schedule }: Entry): Date | undefined {
-    const { upcoming } = this.#parts.schedules;
+    const { schedules } = this.#parts;
     const { passed, isBack, until } = look;
-    const [again] = passed && isBack ? upcoming(schedule, passed.after, 1) : [];
-    return passed && again && again <= passed.until ? again : upcoming(schedule, until, 1)[0];
+    const [again] = passed && isBack ? schedules.upcoming(schedule, passed.after, 1) : [];
+    return passed && again && again <= passed.until ? again : schedules.upcoming(schedule, until, 1)[0];
   }
 
   async #fire(): Promise<void> {

@@ -9,25 +9,26 @@ export interface Precedence {
 }
 
 // Who waits is not kept for ever, whatever comes.
-const patienceMs = 1_000;
+const patienceMs = 5_000;
 const lookMs = 1;
 
 export function makePrecedence(): Precedence {
-  let count = 0;
+  const going = new Set<symbol>();
   return {
     async first(act) {
-      count += 1;
+      const mine = Symbol("first");
+      going.add(mine);
       try {
         return await act();
       } finally {
-        count -= 1;
+        going.delete(mine);
       }
     },
     async others() {
       const until = performance.now() + patienceMs;
       // Whoever goes first next says so before this turn is over.
       await setImmediate();
-      while (count > 0 && performance.now() < until) await sleep(lookMs);
+      while (going.size > 0 && performance.now() < until) await sleep(lookMs);
     },
   };
 }

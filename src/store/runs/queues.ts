@@ -6,9 +6,9 @@ import { runOf } from "./row.ts";
 import { appended, refuseIllegal, withRevision } from "./runs.ts";
 
 // Written out, not bound: PostgreSQL uses a partial index only for a condition that it can compare with the index's.
-const isWaiting = sql<boolean>`runs.state in ('Scheduled', 'Late', 'AwaitingConcurrencySlot', 'Retrying')`;
+export const isWaiting = sql<boolean>`runs.state in ('Scheduled', 'Late', 'AwaitingConcurrencySlot', 'Retrying')`;
 // As the index has it.
-const isToCome = sql<boolean>`(runs.state <> 'AwaitingConcurrencySlot')`;
+export const isToCome = sql<boolean>`(runs.state <> 'AwaitingConcurrencySlot')`;
 const isLive = sql<boolean>`runs.state in (${sql.join(liveStates.map((state) => sql.lit(state)))})`;
 
 export function queueQueries(db: Database) {
@@ -43,38 +43,6 @@ export function queueQueries(db: Database) {
         .limit(1)
         .executeTakeFirst();
       return row?.due_at ?? null;
-    },
-    async bringForward(now) {
-      await sql`update runs set due_at = runs.due_at - (line.last - ${now}::timestamptz)
-        from (
-          select repository, environment, job, max(due_at) as last from runs
-          where ${isWaiting} and not ${isToCome} group by repository, environment, job
-        ) line
-        where ${isWaiting} and not ${isToCome} and line.last > ${now}
-          and (runs.repository, runs.environment, runs.job) = (line.repository, line.environment, line.job)`.execute(
-        db,
-      );
-    },
-    async retriesSince(now) {
-      const rows = await withRevision(db)
-        .where(isWaiting)
-        .where("runs.state", "=", "Retrying")
-        .where(sql<Date>`(runs.history->-1->>'since')::timestamptz`, ">", now)
-        .execute();
-      return rows.map(runOf);
-    },
-    async queues() {
-      const rows = await db
-        .selectFrom("runs")
-        .select(["repository", "environment", "job"])
-        .select(({ fn }) => fn.min("due_at").as("first"))
-        .where(isWaiting)
-        .groupBy(["repository", "environment", "job"])
-        .execute();
-      return rows.map(({ repository, environment, job, first }) => ({
-        stack: { repository, environment, deployment: job },
-        firstDueAt: first,
-      }));
     },
     async stepAll({ repository, environment, deployment }, from, { dueBefore, status }) {
       for (const state of from) refuseIllegal(deployment, state, status.state);

@@ -3,6 +3,7 @@ import type { Database } from "../database.ts";
 import { acceptQueries, markQueries } from "./accept.ts";
 import { chainQueries } from "./chains.ts";
 import { deployStepQueries } from "./deploy-steps.ts";
+import { delayQueries } from "./delays.ts";
 import { endedQueries } from "./ended.ts";
 import { jobQueries } from "./jobs.ts";
 import { makePrecedence } from "./precedence.ts";
@@ -20,6 +21,7 @@ export function makeRunStore(db: Database): RunStore {
     ...stepQueries(db, precedence),
     ...callbackQueries(db),
     ...queueQueries(db),
+    ...delayQueries(db),
     ...endedQueries(db),
     ...chainQueries(db),
     ...deployStepQueries(db),

@@ -3,11 +3,13 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../../../../test/support/local-target.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
 import { silentLog } from "../../../core/log.ts";
 import { spawnHere } from "../../../core/spawn.ts";
 import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
+import { processesMarked } from "../processes/process-table.ts";
 import { Trees } from "../trees.ts";
 import { makeLocalRuns, type LocalRuns } from "./executor.ts";
 
@@ -131,6 +133,24 @@ test("what is adopted began as long ago as it runs, though the clock was set mea
     assert.ok(ageMs >= 0 && ageMs < 30_000, `${ageMs} ms`);
   }
   await begun.stop("the test is over");
+});
+
+test("kill -9 of a job's process, or of what watches it, ends the run, and nothing of it is left", async (context) => {
+  if (process.platform !== "linux") return context.skip("only Linux tells whose processes these are");
+  const marker = "WAYBILL_INSTANCE=r1";
+  for (const chosen of ["all", "its parent"]) {
+    await using world = makeWorld();
+    const begun = await world.start(world.order("echo up; sleep 60; echo over"));
+    const up = new AbortController();
+    for await (const _line of world.runs.logs("r1", { lines: 10, follow: true, signal: up.signal })) up.abort();
+    const pids = processesMarked(marker);
+    const leader = pids.toSorted((a, b) => a - b)[0] ?? 0;
+    for (const pid of chosen === "all" ? pids : [leader]) process.kill(pid, "SIGKILL");
+    const end = await begun.ended(signal);
+    assert.equal(end.crash, "killed by SIGKILL", chosen);
+    for (let tries = 0; tries < 200 && processesMarked(marker).length > 0; tries += 1) await sleep(50);
+    assert.deepEqual(processesMarked(marker), [], chosen);
+  }
 });
 
 test("a start is adopted for what it is: ended, or never begun and never to begin", async () => {
