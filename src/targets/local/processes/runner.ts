@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { backoffMs } from "../../../core/backoff.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
+import { isLeaseLost, untilConfirmed, type Lease } from "../../../core/lease.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
@@ -21,6 +22,8 @@ export interface RunnerDependencies {
   readonly wrapper: string;
   readonly secrets: SecretReader;
   readonly clock: Clock;
+  /** Asked before what nobody asked this server for: it may have stood still, and another acts. */
+  readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly spawn: Spawn;
   /** The tree's folder, null when it is not kept any more. */
@@ -173,7 +176,7 @@ export class InstanceRunner {
       await this.#keep(await first());
     } catch (error) {
       this.#firstAnswer.reject(error);
-      if (this.#end.signal.aborted) return;
+      if (this.#end.signal.aborted || isLeaseLost(error)) return;
       log.error({ instance: this.#record.id, error: messageOf(error) }, "instance is no longer kept running");
       this.#report({ state: "failed", reason: messageOf(error) });
     }
@@ -213,6 +216,7 @@ export class InstanceRunner {
       this.#note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
       this.#report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
       await clock.sleep(delayMs, signal);
+      await this.#confirm();
     }
   }
 
@@ -291,9 +295,15 @@ export class InstanceRunner {
   async #awaitEnd(process: StartedProcess, readyAtMs: number): Promise<Trouble> {
     const exit = await process.ended(this.#end.signal);
     const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
+    await this.#confirm();
     // What the program leaves behind would hold its port.
     killMarked(markerOf(this.#record.id));
     return { kind: "exited", exit, uptimeMs, wasMemory: this.#evidence.wasKilledForMemory() };
+  }
+
+  #confirm(): Promise<void> {
+    const { lease, clock } = this.#dependencies;
+    return untilConfirmed(lease, { clock, signal: this.#end.signal });
   }
 
   /** True when another program took a port between our choice and its use; others are chosen then. */
