@@ -22,7 +22,9 @@ afterEach(() => world.close());
 async function follow(): Promise<readonly string[]> {
   const objects = await world.git.open(repositoryName("shop"));
   const push: Push = { id: "1", repository: repositoryName("shop"), identity: ada, updates: [], objects };
-  return Array.fromAsync(world.gate.follow(push, AbortSignal.timeout(30_000)));
+  const lines: string[] = [];
+  for await (const line of world.gate.follow(push, AbortSignal.timeout(30_000))) lines.push(line);
+  return lines;
 }
 
 test("a push whose look fails is looked at again, without another push", async () => {
