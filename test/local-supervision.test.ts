@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { callOf, makeLocalHarness, processInputs, providerOf, type LocalHarness } from "./support/local-target.ts";
+import { WaybillError } from "../src/core/errors.ts";
 import type { Json } from "../src/engine/provider.ts";
 import { startTimeOf } from "../src/targets/local/processes/process-table.ts";
 
@@ -62,6 +63,39 @@ test("a program that crashes is started again on its port, and its stack says wh
     /^degraded crashed .*with status 9\nlast 4 lines:\n {2}listening\n {2}asked \/\n {2}asked \/\n {2}about to crash\nstarts again in 1 s$/,
   );
 });
+
+test(
+  "a server that another has replaced starts nothing again, and leaves it to that one",
+  { timeout: 30_000 },
+  async () => {
+    let loss: WaybillError | null = null;
+    let questions = 0;
+    const confirm = async (): Promise<void> => {
+      questions += 1;
+      if (questions === 1) throw new Error("the database is away");
+      if (loss) throw loss;
+    };
+    const harness = makeLocalHarness({ lease: { confirm } });
+    const { url } = await start(harness, server);
+    await assert.rejects(fetch(`${url}/crash`));
+    await until(() => harness.target.status(stack)?.state === "degraded");
+    await until(() => harness.target.status(stack)?.state === "ready");
+    assert.equal(questions, 3, "once more where nobody knew, and once more after the pause");
+
+    loss = new WaybillError("LEASE_LOST", "another server has taken over");
+    await assert.rejects(fetch(`${url}/crash`));
+    await until(() => questions === 4);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await assert.rejects(fetch(url));
+    assert.equal(questions, 4);
+
+    await harness.target.detach();
+    await using next = makeLocalHarness({ folder: harness.folder });
+    await next.target.adopt();
+    await until(() => next.target.status(stack)?.state === "ready");
+    assert.equal((await fetch(url)).status, 200);
+  },
+);
 
 test("logs are followed from one revision into the next", async () => {
   await using harness = makeLocalHarness();

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WaybillError } from "./errors.ts";
-import { leaseMs, makeLease } from "./lease.ts";
+import { isLeaseLost, leaseMs, makeLease } from "./lease.ts";
 import { silentLog } from "./log.ts";
 
 function setting() {
@@ -37,8 +36,6 @@ function setting() {
   };
 }
 
-const isLost = (error: unknown): boolean => error instanceof WaybillError && error.code === "LEASE_LOST";
-
 test("within its time nobody is asked; after a silence the record is", async () => {
   const { lease, pass, renewals } = setting();
   await lease.confirm();
@@ -54,8 +51,8 @@ test("what was lost is lost for good", async () => {
   const { lease, pass, lose, renewals } = setting();
   lose();
   pass(leaseMs);
-  await assert.rejects(lease.confirm(), isLost);
-  await assert.rejects(lease.confirm(), isLost);
+  await assert.rejects(lease.confirm(), isLeaseLost);
+  await assert.rejects(lease.confirm(), isLeaseLost);
   assert.equal(renewals(), 1);
   assert.equal((await lease.lost).code, "LEASE_LOST");
 });

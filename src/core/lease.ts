@@ -30,6 +30,23 @@ export interface Lease {
   readonly lost: Promise<WaybillError>;
 }
 
+/** For those who have nobody to tell that it is unknown: waits until it is known. Throws LEASE_LOST, or the signal's reason. */
+export async function untilConfirmed(
+  lease: Pick<Lease, "confirm">,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    try {
+      return await lease.confirm();
+    } catch (error) {
+      if (isLeaseLost(error)) throw error;
+      await clock.sleep(retryMs, signal);
+    }
+  }
+}
+
+export const isLeaseLost = (error: unknown): boolean => error instanceof WaybillError && error.code === "LEASE_LOST";
+
 export interface LeaseKeeper extends Lease {
   /** Keeps what was taken until the signal aborts or it is lost. */
   keep(signal: AbortSignal): Promise<void>;

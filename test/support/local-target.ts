@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../src/core/clock.ts";
 import { WaybillError } from "../../src/core/errors.ts";
+import type { Lease } from "../../src/core/lease.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { treeSha, type TreeSha } from "../../src/core/names.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -92,6 +93,7 @@ interface HarnessOptions {
   readonly isOwned?: IsOwned;
   readonly log?: Log;
   readonly clock?: Clock;
+  readonly lease?: Pick<Lease, "confirm">;
 }
 
 export interface LocalHarness extends AsyncDisposable {
@@ -115,6 +117,7 @@ export function makeLocalHarness(options: HarnessOptions = {}): LocalHarness {
     traffic: options.traffic ?? noTraffic,
     clock: options.clock ?? realClock,
     log: options.log ?? silentLog,
+    ...(options.lease && { lease: options.lease }),
   });
   return {
     folder,

@@ -42,8 +42,24 @@ export async function statusOf({ served }: TargetWorld, name: string): Promise<R
   return row;
 }
 
-export const untilState = (world: TargetWorld, name: string, state: string): Promise<void> =>
-  until(`${name} is ${state}`, async () => (await statusOf(world, name)).state === state);
+// A cluster that shares two cores with its tests takes a minute for what else takes seconds.
+const stateLimitMs = 90_000;
+
+export async function untilState(world: TargetWorld, name: string, state: string): Promise<void> {
+  let seen: Row | undefined;
+  try {
+    await until(
+      `${name} is ${state}`,
+      async () => {
+        seen = await statusOf(world, name);
+        return seen.state === state;
+      },
+      stateLimitMs,
+    );
+  } catch (error) {
+    throw new Error(`${name} is not ${state}, but ${JSON.stringify(seen)}`, { cause: error });
+  }
+}
 
 /** Pushes a deployment whose program answers `text`. */
 export async function deploy(

@@ -35,6 +35,7 @@ import type { DataFolder } from "../data-folder.ts";
 import type { OpenDrift, WatchedCluster } from "./drift.ts";
 import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "../options.ts";
+import type { Replica } from "../replicas/replica.ts";
 import { makeToldDeployer } from "./told-deployer.ts";
 
 interface TargetsParts {
@@ -46,6 +47,7 @@ interface TargetsParts {
   readonly secrets: Secrets;
   readonly store: Pick<ReleaseStore, "deployment">;
   readonly lease: Pick<Lease, "confirm">;
+  readonly replica: Replica | null;
   readonly log: Log;
   readonly spawn: Spawn;
   readonly closers: Closers;
@@ -166,7 +168,7 @@ async function openEngines(parts: TargetsParts, { states, providers, targetOf }:
 
 /** Always there: sites are its folders, and host names its resources, whatever else a server deploys to. */
 function openLocal(
-  { settings, folder, base, routes, secrets, log, spawn }: TargetsParts,
+  { settings, folder, base, replica, routes, secrets, lease, log, spawn }: TargetsParts,
   isOwned: (stack: StackName, id: string) => Promise<boolean>,
 ): LocalTarget {
   return makeLocalTarget({
@@ -180,6 +182,8 @@ function openLocal(
     isOwned,
     traffic: base.traffic,
     clock: systemClock,
+    // The only server starts programs again while its database is away.
+    ...(replica !== null && { lease }),
     log,
     spawn,
     ...(settings.runOutputBytes !== undefined && { runOutputBytes: settings.runOutputBytes }),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
+import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import type { StackName } from "../../core/stack.ts";
@@ -36,6 +37,8 @@ export interface LocalTargetDependencies {
   readonly traffic: Traffic;
   readonly isOwned: IsOwned;
   readonly clock: Clock;
+  /** The right to act, of one of several servers; by default this is the only one. */
+  readonly lease?: Pick<Lease, "confirm">;
   readonly log: Log;
   /** Who starts programs; by default this process. */
   readonly spawn?: Spawn;
@@ -74,7 +77,7 @@ export interface LocalTarget {
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
   const { folder, clock, log, secrets, routes, traffic, isOwned, spawn = spawnHere } = dependencies;
-  const { runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
+  const { lease = onlyOne, runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
@@ -85,6 +88,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     sourceFolder: (key) => trees.folderOf(key),
     secrets,
     clock,
+    lease,
     log,
     spawn,
   });
@@ -126,6 +130,8 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     },
   };
 }
+
+const onlyOne: Pick<Lease, "confirm"> = { confirm: () => Promise.resolve() };
 
 function chooseProgram(workload: Workload): () => Promise<Record<string, unknown>> {
   const { spec, pause } = workload;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { backoffMs } from "../../../core/backoff.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
+import { isLeaseLost, untilConfirmed, type Lease } from "../../../core/lease.ts";
 import type { WorkloadStatus } from "../../workload.ts";
 import type { Trouble } from "./diagnosis.ts";
 import { Evidence } from "./evidence.ts";
@@ -12,6 +13,8 @@ import { awaitReadiness } from "./readiness.ts";
 import { Starts, type StartDependencies } from "./starts.ts";
 
 export interface RunnerDependencies extends StartDependencies {
+  /** Asked before what nobody asked this server for: it may have stood still, and another acts. */
+  readonly lease: Pick<Lease, "confirm">;
   readonly onStatus: (record: InstanceRecord, status: WorkloadStatus) => void;
 }
 
@@ -159,7 +162,7 @@ export class InstanceRunner {
       await this.#keep(await first());
     } catch (error) {
       this.#firstAnswer.reject(error);
-      if (this.#end.signal.aborted) return;
+      if (this.#end.signal.aborted || isLeaseLost(error)) return;
       log.error({ instance: this.#book.record.id, error: messageOf(error) }, "instance is no longer kept running");
       this.#book.report({ state: "failed", reason: messageOf(error) });
     }
@@ -199,6 +202,7 @@ export class InstanceRunner {
       this.#book.note(`${firstLine(reason)}; starting again in ${delayMs / 1_000} s`);
       this.#book.report({ state: "degraded", reason: `${reason}\nstarts again in ${delayMs / 1_000} s` });
       await clock.sleep(delayMs, signal);
+      await this.#confirm();
     }
   }
 
@@ -237,9 +241,15 @@ export class InstanceRunner {
   async #awaitEnd(process: StartedProcess, readyAtMs: number): Promise<Trouble> {
     const exit = await process.ended(this.#end.signal);
     const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
+    await this.#confirm();
     // What the program leaves behind would hold its port.
     killMarked(markerOf(this.#book.record.id));
     return { kind: "exited", exit, uptimeMs, wasMemory: this.#evidence.wasKilledForMemory() };
+  }
+
+  #confirm(): Promise<void> {
+    const { lease, clock } = this.#dependencies;
+    return untilConfirmed(lease, { clock, signal: this.#end.signal });
   }
 
   #giveUp(reason: string): void {

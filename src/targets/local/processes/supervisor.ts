@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
+import type { Lease } from "../../../core/lease.ts";
 import { makeFeed, type Feed } from "../../../core/feed.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
@@ -20,6 +21,7 @@ export interface SupervisorDependencies {
   readonly sourceFolder: (key: string) => string | null;
   readonly secrets: SecretReader;
   readonly clock: Clock;
+  readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
   readonly spawn: Spawn;
 }
@@ -267,11 +269,12 @@ export class Supervisor {
   }
 
   #makeRunner(record: InstanceRecord): InstanceRunner {
-    const { folder, sourceFolder, secrets, clock, log, spawn } = this.#dependencies;
+    const { folder, sourceFolder, secrets, clock, lease, log, spawn } = this.#dependencies;
     const dependencies: RunnerDependencies = {
       wrapper: this.#wrapper,
       secrets,
       clock,
+      lease,
       log,
       spawn,
       sourceFolder,
