@@ -121,3 +121,15 @@ test("after kill -9 while the job before runs, it has run once, and the switch t
   await until("the job after has run", async () => (await runsOf("smoke"))[0]?.trigger.kind === "after-deploy");
   assert.equal((await runsOf("migrate")).length, many + 1);
 });
+
+test("a job after that cannot be started does not keep the new revision from being live", async () => {
+  const pushed = await clone.push({
+    ...files("five", "true"),
+    "deployments/smoke.yaml": `${job("true")}state: stopped\n`,
+  });
+  assert.equal(pushed.exitCode, 0, pushed.stderr);
+  assert.equal(await answer(), "five");
+  const web = await deployment("web");
+  assert.equal(web?.state, "ready");
+  assert.match(web.reason, /^deploy\.after was not started: job smoke \(deploy\.after\) is stopped by its file/);
+});

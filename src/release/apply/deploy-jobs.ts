@@ -70,14 +70,25 @@ export async function beforeSwitch(
   }
 }
 
-/** The run that the new revision, being live, is followed by; null where there is none. */
-export async function afterSwitch(
-  parts: SwitchParts,
-  row: DeploymentRow,
-  signal: AbortSignal,
-): Promise<BegunDeployRun | null> {
-  const run = isSwitched(row) ? await runOf(parts, row, "after") : null;
-  return run && parts.deployRuns ? parts.deployRuns.begin(run, signal) : null;
+export interface AfterSwitch {
+  /** Null where there is none. */
+  readonly run: BegunDeployRun | null;
+  /** Why it could not be started, in the user's words: the revision is live all the same. */
+  readonly fault: string;
+}
+
+/** Begins the run that the new revision, being live, is followed by. Throws only what may pass by itself. */
+export async function afterSwitch(parts: SwitchParts, row: DeploymentRow, signal: AbortSignal): Promise<AfterSwitch> {
+  if (!isSwitched(row)) return { run: null, fault: "" };
+  try {
+    const wanted = await runOf(parts, row, "after");
+    const run = wanted && parts.deployRuns ? await parts.deployRuns.begin(wanted, signal) : null;
+    return { run, fault: "" };
+  } catch (thrown) {
+    const error = asWaybillError(thrown);
+    if (signal.aborted || error.verdict === "transient" || error.verdict === "bug") throw error;
+    return { run: null, fault: `deploy.after was not started: ${error.message}` };
+  }
 }
 
 /** The job around the switch, by name. */

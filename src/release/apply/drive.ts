@@ -261,7 +261,8 @@ async function apply(parts: ApplyParts, row: DeploymentRow, { signal, restore }:
   }
   // Before it is written that the revision is live: whatever happens meanwhile, its job is begun.
   const after = await afterSwitch(parts, row, signal);
-  const { state, reason } = applied.status;
+  const { state } = applied.status;
+  const reason = applied.status.reason || after.fault;
   const isCurrent = await store.recordApplied(stack, {
     digest: desiredDigest,
     state,
@@ -270,7 +271,7 @@ async function apply(parts: ApplyParts, row: DeploymentRow, { signal, restore }:
     isApplied: true,
   });
   if (isCurrent) steps.publish({ stack, state, message: reason || state, url: applied.url, at: clock.now() });
-  if (after) parts.afters.follow(stack, after, applied.url);
+  if (after.run) parts.afters.follow(stack, after.run, applied.url);
   return isCurrent ? "settled" : "again";
 }
 

@@ -18,7 +18,7 @@ const step = (given: Partial<DeployStep>): DeployStep => ({
 
 test("a revision has one run, and another only with a later snapshot after it failed", () => {
   const verdict = (snapshot: number, digest: string, last: DeployStep | null) =>
-    deployVerdict({ snapshot, digest }, last);
+    deployVerdict({ phase: "before", snapshot, digest }, last);
   assert.equal(verdict(8, "a", null), "run");
   assert.equal(verdict(8, "a", step({})), "done");
   assert.equal(verdict(9, "a", step({})), "done");
@@ -29,6 +29,8 @@ test("a revision has one run, and another only with a later snapshot after it fa
   assert.equal(verdict(9, "a", step({ state: "failed" })), "run");
   assert.equal(verdict(9, "b", step({ state: "running" })), "wait", "two migrations never run at once");
   assert.equal(verdict(9, "b", step({ state: "failed" })), "run");
+  const after = step({ phase: "after", state: "running" });
+  assert.equal(deployVerdict({ phase: "after", snapshot: 9, digest: "b" }, after), "run");
 });
 
 test("how it ended is said with its time and its reason", () => {

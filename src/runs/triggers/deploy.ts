@@ -7,11 +7,15 @@ export type DeployVerdict = "run" | "done" | "follow" | "wait";
 
 /**
  * A revision has one run in each phase, whatever snapshot brings it; one that failed has another with the next snapshot.
- * `wait`: the run of another switch goes on.
+ * `wait`: the run before another switch goes on. After a switch nobody waits: what is live stays so.
  */
-export function deployVerdict(wanted: Pick<DeployRun, "snapshot" | "digest">, last: DeployStep | null): DeployVerdict {
+export function deployVerdict(
+  wanted: Pick<DeployRun, "phase" | "snapshot" | "digest">,
+  last: DeployStep | null,
+): DeployVerdict {
   if (last === null) return "run";
-  if (last.digest !== wanted.digest) return last.state === "running" ? "wait" : "run";
+  const mayWait = wanted.phase === "before" && last.state === "running";
+  if (last.digest !== wanted.digest) return mayWait ? "wait" : "run";
   if (last.state === "completed") return "done";
   return last.state === "failed" && wanted.snapshot > last.snapshot ? "run" : "follow";
 }
