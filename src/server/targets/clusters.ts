@@ -49,14 +49,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const server = serverIdentity(masterKey);
-  const archives = makeArchives({
-    folder,
-    clock,
-    source: {
-      archive: async ({ repository, tree, ...options }, write) =>
-        (await git.open(repositoryName(repository))).archive(tree, options, write),
-    },
-  });
+  const archives = archivesOf(git, folder);
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
   const stopping = new AbortController();
@@ -106,6 +99,16 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     sources: makeSourceEndpoint({ archives, urls }),
   };
 }
+
+const archivesOf = (git: Git, folder: string): Archives =>
+  makeArchives({
+    folder,
+    clock: systemClock,
+    source: {
+      archive: async ({ repository, tree, ...options }, write) =>
+        (await git.open(repositoryName(repository))).archive(tree, options, write),
+    },
+  });
 
 const sweepMs = 6 * 60 * 60 * 1_000;
 // A tree's own archive is made again when it is asked for.
