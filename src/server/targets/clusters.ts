@@ -22,7 +22,7 @@ import { sourceBase } from "../../targets/kubernetes/places.ts";
 import type { LineBook } from "../../targets/kubernetes/rollout/line-keeper.ts";
 import { loadPrograms } from "../../targets/kubernetes/programs.ts";
 import type { Target } from "../../targets/target.ts";
-import type { ArchiveSource, SecretReader } from "../../targets/workload.ts";
+import type { SecretReader } from "../../targets/workload.ts";
 import type { Closers } from "../closers.ts";
 import type { WatchedCluster } from "./drift.ts";
 import type { Clusters } from "./targets.ts";
@@ -53,7 +53,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const server = serverIdentity(masterKey);
-  const archives = makeArchives({ folder, clock, source: archivesOf(git) });
+  const archives = archivesOf(git, folder);
   const handOvers = makeHandOvers(parts.runsFolder, parts.runOutputBytes);
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
@@ -107,10 +107,15 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   };
 }
 
-const archivesOf = (git: Git): ArchiveSource => ({
-  archive: async ({ repository, tree, ...options }, write) =>
-    (await git.open(repositoryName(repository))).archive(tree, options, write),
-});
+const archivesOf = (git: Git, folder: string): Archives =>
+  makeArchives({
+    folder,
+    clock: systemClock,
+    source: {
+      archive: async ({ repository, tree, ...options }, write) =>
+        (await git.open(repositoryName(repository))).archive(tree, options, write),
+    },
+  });
 
 const sweepMs = 6 * 60 * 60 * 1_000;
 // A tree's own archive is made again when it is asked for.

@@ -16,7 +16,8 @@ const shape = {
 };
 
 test("a line is kept for each target, the first in it first", async () => {
-  const { db, close } = await testDatabase();
+  const database = await testDatabase();
+  const { db } = database;
   try {
     const [book, other] = [makeLineBook(db, "cluster"), makeLineBook(db, "elsewhere")];
     const [first, second] = [new Date("2026-01-01T12:00:00Z"), new Date("2026-01-01T12:01:00Z")];
@@ -36,6 +37,6 @@ test("a line is kept for each target, the first in it first", async () => {
     );
     assert.equal((await other.list()).length, 1);
   } finally {
-    await close();
+    await database.close();
   }
 });

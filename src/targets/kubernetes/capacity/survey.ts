@@ -52,13 +52,7 @@ export function makeSurvey({ cluster, server, clock, log, onChange: tell }: Depe
   const pods = makeInformer<PodObject>(cluster, { ...watch, kind: "Pod", onChange: whenItMatters(podOf, onChange) });
   const quotas = makeInformer<QuotaObject>(cluster, { ...watch, kind: "ResourceQuota" });
   const limitRanges = makeInformer<LimitRangeObject>(cluster, { ...watch, kind: "LimitRange" });
-  // Whose pods are called like ours, and are not: those of a shared name would be taken for an old revision.
-  const others = makeInformer(cluster, {
-    ...watch,
-    kind: "Namespace",
-    labelSelector: `${labels.manager}=${manager}`,
-    isMeant: ({ metadata }) => isOfAnother(metadata.labels, server),
-  });
+  const others = watchOthers(cluster, server, watch);
   const ready = Promise.all([nodes.ready, pods.ready, quotas.ready, limitRanges.ready]);
   let isReady = false;
   ready.then(
@@ -75,10 +69,7 @@ export function makeSurvey({ cluster, server, clock, log, onChange: tell }: Depe
       if (!isReady) return null;
       return {
         nodes: nodes.all().map(read.node),
-        pods: pods.all().flatMap((pod) => {
-          const found = read.pod(pod);
-          return found && others.get(found.namespace) ? stranger(found) : (found ?? []);
-        }),
+        pods: pods.all().flatMap((pod) => asSeen(read.pod(pod), others)),
         quotas: quotas.all().flatMap((quota) => read.quota(quota) ?? []),
         limitRanges: limitRanges.all().map(limitRangeOf),
       };
@@ -106,7 +97,21 @@ export function makeSurvey({ cluster, server, clock, log, onChange: tell }: Depe
   };
 }
 
-const stranger = (pod: Pod): Pod => ({ ...pod, owner: `${pod.namespace}/${pod.name}` });
+type Watching = Pick<Dependencies, "clock" | "log" | "onChange"> & { readonly apiVersion: string };
+
+/** Other servers' namespaces. Pods there are called like ours, and would be taken for an old revision of ours. */
+const watchOthers = (cluster: Cluster, server: string, watch: Watching): Informer =>
+  makeInformer(cluster, {
+    ...watch,
+    kind: "Namespace",
+    labelSelector: `${labels.manager}=${manager}`,
+    isMeant: ({ metadata }) => isOfAnother(metadata.labels, server),
+  });
+
+function asSeen(pod: Pod | null, others: Pick<Informer, "get">): readonly Pod[] {
+  if (pod === null) return [];
+  return [others.get(pod.namespace) ? { ...pod, owner: `${pod.namespace}/${pod.name}` } : pod];
+}
 
 /** Nodes say every few seconds that they live, and pods change without moving: only what is read of them counts. */
 function whenItMatters<Kind extends KubeObject>(read: (object: Kind) => unknown, onChange: () => void) {

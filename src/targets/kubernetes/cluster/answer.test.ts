@@ -61,9 +61,9 @@ const nothing = {
 };
 
 test("whatever reads an object of a cluster takes one whose lists and maps are all null", () => {
-  const of = <Kind extends KubeObject>(kind: string, apiVersion = "v1"): Kind =>
-    answerOf<Kind>(JSON.stringify({ apiVersion, kind, ...nothing }));
-  const pod = of<PodObject>("Pod");
+  const of = (kind: string, apiVersion = "v1"): KubeObject =>
+    answerOf(JSON.stringify({ apiVersion, kind, ...nothing })) as KubeObject;
+  const pod: PodObject = of("Pod");
   nodeOf(of("Node"));
   podOf(pod);
   quotaOf(of("ResourceQuota"));
@@ -83,7 +83,7 @@ test("whatever reads an object of a cluster takes one whose lists and maps are a
     outputs: {},
   };
   const reference = { apiVersion: "v1", kind: "Pod", namespace: "shop", name: "x" };
-  assert.deepEqual(findDrift({ urn, resource: resource as never, reference }, pod), []);
+  assert.deepEqual(findDrift({ urn, resource, reference }, pod), []);
   const kinds: readonly (readonly [string, string])[] = [
     ["apps/v1", "Deployment"],
     ["apps/v1", "StatefulSet"],
@@ -142,7 +142,11 @@ test("they are absent in what is got, applied, listed and watched", async () => 
   const { apiVersion, kind } = wanted;
   const heard = Promise.withResolvers<KubeObject>();
   const informer = makeInformer(cluster, {
-    ...{ apiVersion, kind, namespace: "shop", clock: systemClock, log: silentLog },
+    apiVersion,
+    kind,
+    namespace: "shop",
+    clock: systemClock,
+    log: silentLog,
     onChange: ({ object: found }) => heard.resolve(found),
   });
   assert.deepEqual(await heard.promise, wanted);

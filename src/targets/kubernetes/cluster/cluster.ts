@@ -4,7 +4,7 @@ import { WaybillError } from "../../../core/errors.ts";
 import { answerOf } from "./answer.ts";
 import { isStatus, reasonOf } from "./cluster-error.ts";
 import { openConnection, type ConnectionOptions } from "./connection.ts";
-import { groupPath, makeDiscovery, type Resource } from "./discovery.ts";
+import { groupPath, makeDiscovery, type Resource, type ResourceList } from "./discovery.ts";
 import {
   referenceOf,
   titleOf,
@@ -118,9 +118,10 @@ export async function openCluster(options: ClusterOptions = {}): Promise<Cluster
 type Ends = Pick<Cluster, "namespace" | "close"> & { readonly server: URL };
 
 function clusterOver(transport: Transport, { server, namespace, close }: Ends): Cluster {
-  const discovery = makeDiscovery(async (path, signal) =>
-    answerOf((await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }))) ?? "null"),
-  );
+  const discovery = makeDiscovery(async (path, signal) => {
+    const body = await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }));
+    return body === null ? null : (answerOf(body) as ResourceList);
+  });
   const pathOf = async (selection: Selection & { readonly name?: string }, signal: AbortSignal): Promise<string> => {
     const resource = await discovery.find(selection, signal);
     if (resource === null) throw unknownKind(selection);
@@ -137,9 +138,9 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       const doing = `apply ${titleOf(reference)}`;
       // The API server reads YAML here, of which JSON is a part.
       const contentType = "application/apply-patch+yaml";
-      return answerOf<KubeObject>(
+      return answerOf(
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
-      );
+      ) as KubeObject;
     },
     async patch(reference, changes, { signal, fieldManager }) {
       const query = new URLSearchParams({ fieldManager, fieldValidation: "Strict" });
@@ -149,7 +150,7 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       const body = await orNull(
         transport.call({ method: "PATCH", path, body: JSON.stringify(changes), contentType, doing, signal }),
       );
-      return body === null ? null : answerOf<KubeObject>(body);
+      return body === null ? null : (answerOf(body) as KubeObject);
     },
     async create(object, signal) {
       const { name: _, ...selection } = referenceOf(object);
@@ -166,7 +167,7 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);
       const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
-      return body === null ? null : answerOf<Kind>(body);
+      return body === null ? null : (answerOf(body) as Kind);
     },
     async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
       return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
@@ -249,10 +250,10 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
       next = "";
       continue;
     }
-    const page = answerOf<{
+    const page = answerOf(body) as {
       readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
       readonly items?: readonly Omit<Kind, "apiVersion" | "kind">[];
-    }>(body);
+    };
     // In a list, the items do not say what they are.
     for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind } as Kind);
     next = page.metadata.continue ?? "";

@@ -13,7 +13,7 @@ export interface Discovery {
   find(name: KindName, signal: AbortSignal): Promise<Resource | null>;
 }
 
-interface ResourceList {
+export interface ResourceList {
   readonly resources: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[];
 }
 

@@ -30,7 +30,7 @@ export async function* eventsOf<Kind extends KubeObject>(
     });
   try {
     for await (const line of linesOf(response)) {
-      const event = answerOf<WatchEvent<Kind> | WatchFailure>(line);
+      const event = answerOf(line) as WatchEvent<Kind> | WatchFailure;
       if (event.type === "ERROR") throw errorOf(event.object.code ?? 500, JSON.stringify(event.object), doing);
       yield event;
     }

@@ -42,6 +42,16 @@ const byNamespace: readonly KindName[] = [
 ];
 
 const labelSelector = `${labels.manager}=${manager}`;
+const selectionOf = ({ apiVersion, kind }: KindName, namespace: string | undefined) => ({
+  apiVersion,
+  kind,
+  labelSelector,
+  ...(namespace !== undefined && { namespace }),
+});
+const isOwnOf =
+  (server: string) =>
+  ({ metadata }: KubeObject): boolean =>
+    !isOfAnother(metadata.labels, server);
 const keyOf = ({ apiVersion, kind }: KindName, namespace = ""): string => `${apiVersion} ${kind} ${namespace}`;
 
 export function makeObjectWatches(
@@ -52,18 +62,14 @@ export function makeObjectWatches(
   const kinds = new Map(byNamespace.map((kind) => [keyOf(kind), kind]));
   const spaces = new Set<string>();
   const ending = new Set<Promise<void>>();
-  const isMeant = ({ metadata }: KubeObject): boolean => !isOfAnother(metadata.labels, server);
   let isClosed = false;
 
   function open({ apiVersion, kind }: KindName, namespace?: string, heard = onChange): void {
     const key = keyOf({ apiVersion, kind }, namespace);
     // A look, or a change, that was under way may still ask for one.
     if (isClosed || informers.has(key)) return;
-    const selection = { apiVersion, kind, labelSelector, ...(namespace !== undefined && { namespace }) };
-    informers.set(
-      key,
-      makeInformer<Traces>(cluster, { ...selection, clock, log, isMeant, trim: tracesOf, onChange: heard }),
-    );
+    const watch = { clock, log, isMeant: isOwnOf(server), trim: tracesOf, onChange: heard };
+    informers.set(key, makeInformer<Traces>(cluster, { ...selectionOf({ apiVersion, kind }, namespace), ...watch }));
   }
   function onNamespace(change: Change<Traces>): void {
     const { name } = change.object.metadata;

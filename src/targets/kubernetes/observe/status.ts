@@ -94,20 +94,15 @@ export function makeClusterStatus(dependencies: Dependencies): ClusterStatus {
 
 /** Deployments, their pods, and the cluster's warnings about those. */
 function observe({ cluster, server, clock, log, shortage }: Dependencies, onStack: (stack: StackName) => void) {
-  const watch = { clock, log, labelSelector: `${labels.manager}=${manager},${labels.deployment}` };
-  const isMeant = ({ metadata }: KubeObject): boolean => !isOfAnother(metadata.labels, server);
   const onChange = ({ object }: { readonly object: KubeObject }): void => {
     const stack = stackOf(object.metadata.labels);
     if (stack !== null) onStack(stack);
   };
-  const deployments = makeInformer<DeploymentObject>(cluster, {
-    ...watch,
-    isMeant,
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    onChange,
-  });
-  const pods = makeInformer<PodObject>(cluster, { ...watch, apiVersion: "v1", kind: "Pod", onChange });
+  const watch = { clock, log, labelSelector: `${labels.manager}=${manager},${labels.deployment}`, onChange };
+  // Pods do not say which server's they are; what is theirs goes by their Deployment.
+  const own = { ...watch, isMeant: ({ metadata }: KubeObject) => !isOfAnother(metadata.labels, server) };
+  const deployments = makeInformer<DeploymentObject>(cluster, { ...own, apiVersion: "apps/v1", kind: "Deployment" });
+  const pods = makeInformer<PodObject>(cluster, { ...watch, apiVersion: "v1", kind: "Pod" });
   const events = makeInformer<EventObject>(cluster, {
     clock,
     log,
@@ -122,11 +117,9 @@ function observe({ cluster, server, clock, log, shortage }: Dependencies, onStac
     },
   });
   const autoscalers = makeInformer<AutoscalerObject>(cluster, {
-    ...watch,
-    isMeant,
+    ...own,
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
-    onChange,
   });
   const podsOf = (stack: StackName): readonly PodObject[] => pods.all().filter(belongsTo(stack));
   return {

@@ -103,24 +103,34 @@ export function makeLine(clock: Pick<Clock, "now">, hearing?: LineHearing): Line
           .filter((key) => key !== stackKey(stack)),
       ),
     look,
-    changed(stack, signal) {
-      const key = stackKey(stack);
-      const told = listeners.get(key) ?? new Set<() => void>();
-      listeners.set(key, told);
-      return new Promise((resolve) => {
-        const tell = (): void => {
-          told.delete(tell);
-          if (told.size === 0) listeners.delete(key);
-          signal.removeEventListener("abort", tell);
-          resolve();
-        };
-        told.add(tell);
-        signal.addEventListener("abort", tell);
+    changed: (stack, signal) =>
+      untilTold(listeners, stackKey(stack), {
         // What changed between being told to wait and listening for the end of it.
-        if (signal.aborted || waiters.get(key)?.isOver()) tell();
-      });
-    },
+        isOver: () => waiters.get(stackKey(stack))?.isOver() ?? false,
+        signal,
+      }),
   };
+}
+
+interface Waiting {
+  readonly isOver: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+function untilTold(listeners: Map<string, Set<() => void>>, key: string, { isOver, signal }: Waiting): Promise<void> {
+  const told = listeners.get(key) ?? new Set<() => void>();
+  listeners.set(key, told);
+  return new Promise((resolve) => {
+    const tell = (): void => {
+      told.delete(tell);
+      if (told.size === 0) listeners.delete(key);
+      signal.removeEventListener("abort", tell);
+      resolve();
+    };
+    told.add(tell);
+    signal.addEventListener("abort", tell);
+    if (signal.aborted || isOver()) tell();
+  });
 }
 
 /**

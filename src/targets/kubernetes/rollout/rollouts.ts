@@ -68,8 +68,7 @@ export function makeClusterRollouts(dependencies: Dependencies): ClusterRollouts
   const tries = makeFailedTries(clock);
   const judge = makeJudge({ survey, line, handovers, clock });
   const restored = keeper?.standing().then((standing) => line.restore(standing, 2 * lookAgainMs));
-  const seenAll = atMost(survey.ready, surveyMs, { clock, signal: closing.signal });
-  const looked = Promise.all([seenAll, restored]).then(() => undefined);
+  const looked = Promise.all([atMost(survey.ready, surveyMs, { clock, signal: closing.signal }), restored]);
   const parts = { survey, looked, judge, line, handovers, tries, entrance, log };
   const begin = makeBeginning(parts);
   const wake = makeWaking(parts);

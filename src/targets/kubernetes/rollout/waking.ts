@@ -16,7 +16,7 @@ export interface WakeOptions {
 export interface WakingParts {
   readonly survey: Pick<Survey, "capacity" | "until">;
   /** Resolves once the cluster has been looked at, or once it has been tried long enough. */
-  readonly looked: Promise<void>;
+  readonly looked: Promise<unknown>;
   readonly judge: Judge;
   readonly line: Line;
   readonly log: Log;
