@@ -34,6 +34,7 @@ const prefectYaml = `deployments:
 const profile = `active = "default"
 
 [profiles.default]
+PREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"
 PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = "240"
 `;
 
