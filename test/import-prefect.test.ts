@@ -30,12 +30,22 @@ const prefectYaml = `deployments:
     parameters: {limit: 10, source: "a; echo b"}
 `;
 
+// Its server takes longer than its usual 20 s to come up on a busy machine.
+const profile = `active = "default"
+
+[profiles.default]
+PREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"
+PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS = "240"
+`;
+
 test("a flow of Prefect is imported and run by Prefect's own package, unchanged", { skip }, async () => {
   const folder = await mkdtemp(join(tmpdir(), "waybill-prefect-"));
   try {
     await mkdir(join(folder, "flows"));
     await writeFile(join(folder, "flows/load.py"), flow);
     await writeFile(join(folder, "prefect.yaml"), prefectYaml);
+    await mkdir(join(folder, ".prefect"));
+    await writeFile(join(folder, ".prefect/profiles.toml"), profile);
     const env = {
       ...process.env,
       HOME: folder,
