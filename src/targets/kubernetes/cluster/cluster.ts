@@ -162,7 +162,7 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
         transport.call({ method: "POST", path, body, doing, signal }),
         "AlreadyExists",
       );
-      return answer === null ? null : answerOf<KubeObject>(answer);
+      return answer === null ? null : (answerOf(answer) as KubeObject);
     },
     async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
       const path = await pathOf(reference, signal);
