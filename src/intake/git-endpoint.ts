@@ -85,7 +85,6 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
       });
       running.add(backend);
       void finish({ backend, pushes, identity, name: route.name, release }).finally(() => running.delete(backend));
-      if (route.isPush && route.isAdvertisement) void readRefsAhead(options, route.name);
       return await backend.response;
     } catch (error) {
       release();
@@ -114,15 +113,6 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
       await Promise.all([...running].map(({ ended }) => ended));
     },
   };
-}
-
-/** The push that follows wants to know them at once. */
-async function readRefsAhead({ git, log }: Pick<GitEndpointOptions, "git" | "log">, name: RepositoryName) {
-  try {
-    await (await git.open(name)).refs();
-  } catch (error) {
-    log.debug({ repository: name, error: messageOf(error) }, "refs not read ahead of a push");
-  }
 }
 
 interface Finish {

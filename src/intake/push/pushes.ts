@@ -100,8 +100,18 @@ export function makePushes({ git, gate, log, clock, signal }: PushesOptions): Pu
       const durationMs = clock.now().getTime() - startedAt;
       log.info({ push: start.id, repository: name, actor: identity.name, durationMs }, "push served");
       await tidyNowAndThen(name);
+      await readRefsAhead({ git, log }, name);
     },
   };
+}
+
+/** The next push wants to know them at once. */
+async function readRefsAhead({ git, log }: Pick<PushesOptions, "git" | "log">, name: RepositoryName): Promise<void> {
+  try {
+    await (await git.open(name)).refs();
+  } catch (error) {
+    log.debug({ repository: name, error: messageOf(error) }, "refs not read ahead of the next push");
+  }
 }
 
 interface Foreseen extends Verdict {

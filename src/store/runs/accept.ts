@@ -193,13 +193,12 @@ function rowOf(run: NewRun, revision: string): Readonly<Record<keyof typeof colu
 }
 
 /** As reading it back would answer it. */
-function acceptedRun({ history, revision, callback, isChainDue: _, ...run }: NewRun, ordinal: number): Run {
+function acceptedRun(run: NewRun, ordinal: number): Run {
+  const { id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, revision, callback } = run;
   return {
-    ...run,
-    ordinal,
+    ...{ id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, ordinal },
     revision: { snapshot: revision.snapshot, commit: revision.commit },
     status: history.at(-1) ?? history[0],
-    history,
     retries: 0,
     startedAt: null,
     endedAt: null,

@@ -147,7 +147,7 @@ export async function placeOf(
 
 /** Without values of secrets, and nothing that runs. */
 export function barePlaceOf(dependencies: PlaceDependencies, workload: Programmed): Place {
-  const { name, settings } = dependencies;
+  const { settings } = dependencies;
   const { stack } = workload;
   const { fetched, ...content } = contentOf(settings, workload);
   return {

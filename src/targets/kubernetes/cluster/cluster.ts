@@ -122,7 +122,7 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
     const body = await orNull(transport.call({ method: "GET", path, doing: "discover kinds", signal }));
     return body === null ? null : (answerOf(body) as ResourceList);
   });
-  const pathOf = async (selection: Selection & { readonly name?: string }, signal: AbortSignal): Promise<string> => {
+  const pathOf: PathOf = async (selection, signal) => {
     const resource = await discovery.find(selection, signal);
     if (resource === null) throw unknownKind(selection);
     return objectPath(resource, selection);
@@ -132,6 +132,36 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
     namespace,
     close,
     resource: (name, signal) => discovery.find(name, signal),
+    ...writesOver(transport, pathOf),
+    async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
+      const path = await pathOf(reference, signal);
+      const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
+      return body === null ? null : (answerOf(body) as Kind);
+    },
+    async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
+      return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
+    },
+    delete: async (reference, options) =>
+      deleteObject(transport, { reference, path: await pathOf(reference, options.signal) }, options),
+    async *watch<Kind extends KubeObject>(selection: Selection, { resourceVersion, signal }: WatchFrom) {
+      const query = new URLSearchParams({
+        ...selectors(selection),
+        watch: "true",
+        allowWatchBookmarks: "true",
+        resourceVersion,
+        timeoutSeconds: String(watchSeconds),
+      });
+      const path = `${await pathOf(selection, signal)}?${query.toString()}`;
+      yield* eventsOf<Kind>(transport, { path, doing: `watch ${selection.kind}`, signal, lifeSeconds: watchSeconds });
+    },
+    stream: (path, signal) => transport.stream({ method: "GET", path, doing: `read ${path.split("?")[0]}`, signal }),
+  };
+}
+
+type PathOf = (selection: Selection & { readonly name?: string }, signal: AbortSignal) => Promise<string>;
+
+function writesOver(transport: Transport, pathOf: PathOf): Pick<Cluster, "apply" | "patch" | "create"> {
+  return {
     async apply(object, { signal, ...options }) {
       const reference = referenceOf(object);
       const path = `${await pathOf(reference, signal)}?${applyQuery(options)}`;
@@ -164,28 +194,6 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
       );
       return answer === null ? null : (answerOf(answer) as KubeObject);
     },
-    async get<Kind extends KubeObject>(reference: ObjectReference, signal: AbortSignal) {
-      const path = await pathOf(reference, signal);
-      const body = await orNull(transport.call({ method: "GET", path, doing: `get ${titleOf(reference)}`, signal }));
-      return body === null ? null : (answerOf(body) as Kind);
-    },
-    async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
-      return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
-    },
-    delete: async (reference, options) =>
-      deleteObject(transport, { reference, path: await pathOf(reference, options.signal) }, options),
-    async *watch<Kind extends KubeObject>(selection: Selection, { resourceVersion, signal }: WatchFrom) {
-      const query = new URLSearchParams({
-        ...selectors(selection),
-        watch: "true",
-        allowWatchBookmarks: "true",
-        resourceVersion,
-        timeoutSeconds: String(watchSeconds),
-      });
-      const path = `${await pathOf(selection, signal)}?${query.toString()}`;
-      yield* eventsOf<Kind>(transport, { path, doing: `watch ${selection.kind}`, signal, lifeSeconds: watchSeconds });
-    },
-    stream: (path, signal) => transport.stream({ method: "GET", path, doing: `read ${path.split("?")[0]}`, signal }),
   };
 }
 
