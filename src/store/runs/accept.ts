@@ -196,7 +196,16 @@ function rowOf(run: NewRun, revision: string): Readonly<Record<keyof typeof colu
 function acceptedRun(run: NewRun, ordinal: number): Run {
   const { id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, revision, callback } = run;
   return {
-    ...{ id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, ordinal },
+    id,
+    stack,
+    name,
+    origin,
+    parameters,
+    acceptedAt,
+    dueAt,
+    attempt,
+    history,
+    ordinal,
     revision: { snapshot: revision.snapshot, commit: revision.commit },
     status: history.at(-1) ?? history[0],
     retries: 0,
