@@ -81,10 +81,16 @@ const fallingAtOnce = 4;
 const firstRetryMs = 1_000;
 const maxRetryMs = 60_000;
 
+/** What is being done about one deployment. */
+interface Tending {
+  readonly done: Promise<void>;
+  readonly abort: AbortController;
+}
+
 /** Puts to sleep what nobody asks for, and wakes what somebody asks for. */
 export function makeSleepKeeper(parts: Parts): SleepKeeper {
   const { book, clock, log, signal } = parts;
-  const tended = new Map<string, Promise<void>>();
+  const tended = new Map<string, Tending>();
   const falls = makeSlots({ running: fallingAtOnce });
   let looking: Promise<void> | null = null;
   let isWanted = false;
@@ -92,23 +98,29 @@ export function makeSleepKeeper(parts: Parts): SleepKeeper {
   async function lookOnce(): Promise<void> {
     while (isWanted && !signal.aborted) {
       isWanted = false;
-      for (const sleepy of await book.due()) begin(sleepy);
+      const due = await book.due();
+      const keys = new Set(due.map(({ stack }) => stackKey(stack)));
+      // Its routes lead elsewhere by now: what it waits for may never come.
+      for (const [key, { abort }] of tended) if (!keys.has(key)) abort.abort(new Error("nothing is due any more"));
+      for (const sleepy of due) begin(sleepy);
     }
   }
 
   function begin(sleepy: Sleepy): void {
     const key = stackKey(sleepy.stack);
     if (tended.has(key)) return;
-    const work = tend(parts, sleepy, falls)
+    const abort = new AbortController();
+    const own = AbortSignal.any([signal, abort.signal]);
+    const done = tend({ ...parts, signal: own }, sleepy, falls)
       .catch((error: unknown) => {
-        if (!signal.aborted) log.error({ stack: key, error: messageOf(error) }, "sleep could not be kept");
+        if (!own.aborted) log.error({ stack: key, error: messageOf(error) }, "sleep could not be kept");
       })
       .then((isDone) => {
         tended.delete(key);
         // What was asked for meanwhile was passed over.
         if (isDone) look();
       });
-    tended.set(key, work);
+    tended.set(key, { done, abort });
   }
 
   function look(): void {
@@ -129,7 +141,7 @@ export function makeSleepKeeper(parts: Parts): SleepKeeper {
         await clock.sleep(tickMs, signal).catch(() => undefined);
       }
       await looking;
-      await Promise.all(tended.values());
+      await Promise.all([...tended.values()].map(({ done }) => done));
     },
   };
 }
