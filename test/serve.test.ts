@@ -57,7 +57,14 @@ test("a push prints the plan, the snapshot, each step and the address; the plan 
   assert.equal((await served.get("web")).body, "one");
   assert.equal((await served.get("docs")).body, "docs one");
 
-  const common = { repository: "shop", environment: "production", state: "ready", reason: "", drift: [] };
+  const common = {
+    repository: "shop",
+    environment: "production",
+    state: "ready",
+    reason: "",
+    drift: [],
+    deployJobs: [],
+  };
   const at = { snapshot: "waybill/production/1", commit };
   assert.deepEqual(await served.json(["status"]), {
     deployments: [
