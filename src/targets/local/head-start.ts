@@ -79,7 +79,7 @@ export function makeHeadStart(dependencies: HeadStartDependencies): HeadStart {
       await clock.sleep(patienceMs, entry.patience.signal);
       await drop(key, entry);
     } catch (error) {
-      if (!entry.patience.signal.aborted) log.warn({ instance: entry.id, error: messageOf(error) }, "not ended");
+      if (!entry.patience.signal.aborted) notEnded(log, entry)(error);
     }
   }
 
@@ -91,7 +91,7 @@ export function makeHeadStart(dependencies: HeadStartDependencies): HeadStart {
       const former = begun.get(key);
       if (isDeepStrictEqual(former?.spec, plan.spec)) return;
       if (supervisor.of(workload.stack).some((record) => isSame(record, plan.spec))) return;
-      if (former) void drop(key, former);
+      if (former) void drop(key, former).catch(notEnded(log, former));
       const entry = start(dependencies, plan, ahead);
       begun.set(key, entry);
       void dropUnasked(key, entry);
@@ -121,6 +121,11 @@ export function makeHeadStart(dependencies: HeadStartDependencies): HeadStart {
     },
   };
 }
+
+const notEnded =
+  (log: Log, { id }: Begun) =>
+  (error: unknown): void =>
+    log.warn({ instance: id, error: messageOf(error) }, "what was begun ahead was not ended");
 
 function start({ folder, trees, supervisor }: HeadStartDependencies, plan: Plan, { files: ahead }: Ahead): Begun {
   const { request, spec } = plan;
