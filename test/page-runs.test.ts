@@ -1,63 +1,29 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Page } from "playwright-core";
-import { listen, type Listening } from "../src/http/listen.ts";
-import { chromiumPath, openChromium, type Browser } from "./support/chromium.ts";
-import { makeTestApp, type Person, type TestApp } from "./support/http-app.ts";
 import { contrastProblems, controlWithoutName } from "./support/page-checks.ts";
+import type { Person } from "./support/http-app.ts";
+import { noVisits as skip, openVisits, type Visit, type Visits } from "./support/page-visits.ts";
 import { sampleWorld } from "./support/sample-world.ts";
 
-const skip = chromiumPath === null ? "no Chromium on this machine: set CHROMIUM to its path" : false;
 const job = "/deployments/shop/production/ranker";
 
-let browser: Browser;
-let scriptless: Browser;
-const opened: { app: TestApp; server: Listening }[] = [];
+let visits: Visits;
 
 before(async () => {
-  if (skip) return;
-  [browser, scriptless] = await Promise.all([openChromium(), openChromium({ javaScriptEnabled: false })]);
+  if (!skip) visits = await openVisits();
 });
 
-after(async () => {
-  await Promise.all([browser?.close(), scriptless?.close()]);
-  for (const { app, server } of opened) {
-    app.stop();
-    await server.close();
-  }
-});
-
-interface Visit {
-  readonly app: TestApp;
-  readonly page: Page;
-  readonly url: string;
-  /** What the browser complained about. */
-  readonly complaints: readonly string[];
-}
+after(() => visits?.close());
 
 /** A server on which the ranker is a job, and a person who is signed in there. */
-async function visit(person: Person, from: Browser): Promise<Visit> {
-  const reserve = await listen(makeTestApp().app, { port: 0, hostname: "127.0.0.1" });
-  await reserve.close();
-  const url = `http://localhost:${reserve.port}`;
+function visit(person: Person, isScriptless = false): Promise<Visit> {
   const world = sampleWorld();
   world.deployments = world.deployments.map((one) => (one.name === "ranker" ? { ...one, kind: "job" } : one));
-  const app = makeTestApp({ world, publicUrl: url });
-  const server = await listen(app.app, { port: reserve.port, hostname: "127.0.0.1", graceMs: 100 });
-  opened.push({ app, server });
-  await from.context.clearCookies();
-  await from.context.addCookies([{ name: "session", value: person, url }]);
-  const page = await from.context.newPage();
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  return { app, page, url, complaints };
+  return visits.visit(person, { world, isScriptless });
 }
 
 test("a job is run, watched, cancelled and retried without script", { skip }, async () => {
-  const { app, page, url } = await visit("jon", scriptless);
+  const { app, page, url } = await visit("jon", true);
   await page.goto(url + job);
   await page.getByRole("link", { name: "Run it" }).click();
   await page.getByLabel("epochs").fill("0");
@@ -86,7 +52,7 @@ test("a job is run, watched, cancelled and retried without script", { skip }, as
 });
 
 test("a schedule is paused with a reason and resumed", { skip }, async () => {
-  const { page, url, complaints } = await visit("jon", browser);
+  const { page, url, complaints } = await visit("jon");
   await page.goto(url + job);
   await page.getByText("Pause the schedule nightly").click();
   await page.getByLabel("Why").first().fill("until the table is repaired");
@@ -99,7 +65,7 @@ test("a schedule is paused with a reason and resumed", { skip }, async () => {
 });
 
 test("a run's page follows it to its end, and the list with it", { skip }, async () => {
-  const { app, page, url, complaints } = await visit("anna", browser);
+  const { app, page, url, complaints } = await visit("anna");
   await page.goto(`${url}/runs/t1`);
   await page.locator("body[data-connection=live]").waitFor();
   await page.getByRole("log").getByText("epoch 1").waitFor();
@@ -123,7 +89,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     `pages of runs are readable in ${colorScheme}, fit a phone, and every control has a name`,
     { skip },
     async () => {
-      const { app, page, url } = await visit("anna", browser);
+      const { app, page, url } = await visit("anna");
       app.runs.tell({
         outcome: {
           exitStatus: 1,
@@ -155,7 +121,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 }
 
 test("the keyboard alone runs a job", { skip }, async () => {
-  const { app, page, url } = await visit("jon", browser);
+  const { app, page, url } = await visit("jon");
   await page.goto(`${url}${job}/run`);
   await page.getByLabel("epochs").focus();
   await page.keyboard.press("ControlOrMeta+A");

@@ -1,63 +1,18 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Page } from "playwright-core";
-import { listen, type Listening } from "../src/http/listen.ts";
-import { chromiumPath, openChromium, type Browser } from "./support/chromium.ts";
-import { makeTestApp, type Person, type TestApp } from "./support/http-app.ts";
 import { contrastProblems, controlWithoutName } from "./support/page-checks.ts";
-import { emptyWorld, sampleWorld } from "./support/sample-world.ts";
+import { noVisits as skip, openVisits, type Visits } from "./support/page-visits.ts";
 import type { World } from "./support/fake-release.ts";
+import { emptyWorld } from "./support/sample-world.ts";
 
-const skip = chromiumPath === null ? "no Chromium on this machine: set CHROMIUM to its path" : false;
-
-let browser: Browser;
-let scriptless: Browser;
-const opened: { app: TestApp; server: Listening }[] = [];
+let visits: Visits;
+const visit: Visits["visit"] = (person, options) => visits.visit(person, options);
 
 before(async () => {
-  if (skip) return;
-  [browser, scriptless] = await Promise.all([openChromium(), openChromium({ javaScriptEnabled: false })]);
+  if (!skip) visits = await openVisits();
 });
 
-after(async () => {
-  await Promise.all([browser?.close(), scriptless?.close()]);
-  for (const { app, server } of opened) {
-    app.stop();
-    await server.close();
-  }
-});
-
-interface Visit {
-  readonly app: TestApp;
-  readonly page: Page;
-  readonly url: string;
-  /** What the browser complained about: a blocked script, a style refused, a request to elsewhere. */
-  readonly complaints: readonly string[];
-}
-
-async function visit(
-  person: Person | null,
-  { world = sampleWorld(), from = browser }: { world?: World; from?: Browser } = {},
-): Promise<Visit> {
-  const reserve = await listen(makeTestApp().app, { port: 0, hostname: "127.0.0.1" });
-  await reserve.close();
-  const url = `http://localhost:${reserve.port}`;
-  const app = makeTestApp({ world, publicUrl: url });
-  const server = await listen(app.app, { port: reserve.port, hostname: "127.0.0.1", graceMs: 100 });
-  opened.push({ app, server });
-  await from.context.clearCookies();
-  if (person) await from.context.addCookies([{ name: "session", value: person, url }]);
-  const page = await from.context.newPage();
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("request", (request) => {
-    if (new URL(request.url()).origin !== url) complaints.push(`asked for ${request.url()}`);
-  });
-  return { app, page, url, complaints };
-}
+after(() => visits?.close());
 
 test("signing in by name and password leads to the cards", { skip }, async () => {
   const { page, url, complaints } = await visit(null);
@@ -83,7 +38,7 @@ test("signing in by name and password leads to the cards", { skip }, async () =>
 });
 
 test("everything works without script", { skip }, async () => {
-  const { app, page, url } = await visit("jon", { from: scriptless });
+  const { app, page, url } = await visit("jon", { isScriptless: true });
   await page.goto(url);
   await page.getByRole("link", { name: /^Paused/ }).click();
   assert.deepEqual(await page.locator("h3").allTextContents(), ["ranker"]);

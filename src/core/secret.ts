@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import { inspect } from "node:util";
 
 const redacted = "[redacted]";
@@ -26,6 +27,9 @@ export class Secret {
     return redacted;
   }
 }
+
+/** Whether two values are the same, in a time that tells nothing of where they differ. */
+export const areEqualBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 /** A URL fit for a log or an error: without user, password, query and fragment. What is no URL is answered as "(not a URL)". */
 export function withoutCredentials(url: string): string {

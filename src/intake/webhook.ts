@@ -51,8 +51,7 @@ export function makeWebhookIntake({ deliveries, secretFor, look, log, clock }: W
   async function verify(request: Request, repository: string, { signature }: Headers): Promise<string> {
     const secrets = isName(repository) ? await secretFor(repositoryName(repository)) : [];
     if (secrets.length === 0) throw unsigned();
-    const release = await slots.take();
-    try {
+    return slots.run(async () => {
       const body = await readBody(request, limits);
       for (const text of signedTexts(request, body)) {
         for (const secret of secrets) {
@@ -60,9 +59,7 @@ export function makeWebhookIntake({ deliveries, secretFor, look, log, clock }: W
         }
       }
       throw unsigned();
-    } finally {
-      release();
-    }
+    });
   }
 
   return {

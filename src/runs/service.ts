@@ -3,6 +3,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { Feed } from "../core/feed.ts";
 import type { StackName } from "../core/stack.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
+import { candidateOf } from "./dispatch/admission.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Callbacks } from "./callbacks.ts";
 import type { JobBook } from "./job-book.ts";
@@ -121,18 +122,8 @@ async function start(
   await requireSecrets(parts.secrets, job, values);
   const now = parts.clock.now();
   const origin: RunOrigin = { by: "person", name: actor.name, rerunOf };
-  const candidate = {
-    id: parts.newId(),
-    stack: job.stack,
-    name,
-    job,
-    revision: job,
-    origin,
-    parameters: values,
-    dueAt: at ?? now,
-    acceptedAt: now,
-    callback,
-  };
+  const started = { id: parts.newId(), origin, parameters: values, acceptedAt: now, name, callback };
+  const candidate = candidateOf(job, { ...started, dueAt: at ?? now });
   const [run] = await parts.dispatcher.accept([candidate]);
   if (run) return run;
   throw new WaybillError("BUG", `run ${candidate.id} was not accepted`);

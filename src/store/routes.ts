@@ -16,6 +16,7 @@ import type {
 import { askWake, recordActivity } from "./gateway/activity.ts";
 import { readCredentials, recordUse } from "./gateway/credentials.ts";
 import type { Database } from "./database.ts";
+import { matching } from "./stacks.ts";
 
 export interface RouteSchema {
   routes: RouteRows;
@@ -82,14 +83,7 @@ export function makeRouteStore(db: Database): RouteStore {
         .execute();
     },
     async remove(host, stack) {
-      const { repository, environment, deployment } = stack;
-      await db
-        .deleteFrom("routes")
-        .where("host", "=", host)
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("deployment", "=", deployment)
-        .execute();
+      await db.deleteFrom("routes").where("host", "=", host).where(matching(stack)).execute();
       await forgetActivity(db, stack);
     },
     park: (stack, forSeconds) => park(db, stack, forSeconds),
@@ -110,18 +104,12 @@ export function makeRouteStore(db: Database): RouteStore {
   };
 }
 
-async function park(
-  db: Database,
-  { repository, environment, deployment }: StackName,
-  forSeconds: number | null,
-): Promise<void> {
+async function park(db: Database, stack: StackName, forSeconds: number | null): Promise<void> {
   const parked = forSeconds === null ? null : { since: new Date().toISOString(), forSeconds };
   await db
     .updateTable("routes")
     .set({ parked: parked === null ? null : sql<Parked>`${JSON.stringify(parked)}::jsonb` })
-    .where("repository", "=", repository)
-    .where("environment", "=", environment)
-    .where("deployment", "=", deployment)
+    .where(matching(stack))
     .execute();
 }
 

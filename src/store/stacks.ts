@@ -49,7 +49,8 @@ export function makeStackStore(db: Database): StateStore {
   };
 }
 
-function matching({ repository, environment, deployment }: StackName) {
+/** Rows of one stack, of any table that names it so. */
+export function matching({ repository, environment, deployment }: StackName) {
   return sql<boolean>`(repository, environment, deployment) = (${repository}, ${environment}, ${deployment})`;
 }
 

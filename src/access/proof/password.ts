@@ -1,6 +1,6 @@
 import { makeSlots } from "../../core/slots.ts";
-import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from "node:crypto";
-import type { Secret } from "../../core/secret.ts";
+import { randomBytes, scrypt, type ScryptOptions } from "node:crypto";
+import { areEqualBytes, type Secret } from "../../core/secret.ts";
 
 // OWASP's Password Storage Cheat Sheet: scrypt with N=2^15, r=8, p=3 is among its equivalent settings; 32 MiB each.
 const cost = { N: 2 ** 15, r: 8, p: 3 } as const;
@@ -29,7 +29,7 @@ export function makePasswords(overloaded: () => Error): Passwords {
     async verify(password, stored) {
       const { salt, key, ...options } = parse(stored) ?? { ...cost, salt: Buffer.alloc(saltBytes), key: null };
       const derived = await slots.run(() => derive(password, salt, options));
-      return key !== null && key.length === derived.length && timingSafeEqual(key, derived);
+      return key !== null && areEqualBytes(key, derived);
     },
   };
 }

@@ -1,5 +1,6 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { areEqualBytes } from "../../core/secret.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { StackName } from "../../core/stack.ts";
@@ -51,7 +52,7 @@ async function answer(
   const action = actions[(request.url ?? "").slice(1)];
   const given = Buffer.from(request.headers.authorization ?? "");
   const wanted = Buffer.from(`Bearer ${secret}`);
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted) || action === undefined) {
+  if (!areEqualBytes(given, wanted) || action === undefined) {
     response.writeHead(404).end();
     return;
   }

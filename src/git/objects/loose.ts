@@ -1,8 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { deflateSync, inflateSync } from "node:zlib";
-import { parseHeader, type ObjectHeader } from "./process.ts";
+import { makeByteSource } from "./byte-source.ts";
+import { parseHeader, type Consume, type ObjectHeader } from "./process.ts";
 
 // Objects that lie as single files. Handled without waiting, since a wait on a busy machine costs more than the reading:
 // so only what is small, and Git leaves at most 100 such files after a push (receive.unpackLimit). The rest is left to Git.
@@ -15,6 +17,15 @@ export interface LooseObject {
   readonly content: Buffer;
 }
 
+/** As `git cat-file --batch` would tell it. */
+export const looseObject = (header: ObjectHeader, content: Buffer): LooseObject => ({
+  header,
+  content: Buffer.concat([content, Buffer.from("\n")]),
+});
+
+export const consumeLoose = <Value>({ header, content }: LooseObject, consume: Consume<Value>): Promise<Value> =>
+  consume(header, makeByteSource(Readable.from([content])));
+
 /** Reads `xx/yyyy…`: zlib over `TYPE SP SIZE NUL CONTENT` (gitformat-loose). Null when it is not there, or large. */
 export function readLoose(folder: string, id: string): LooseObject | null {
   const file = join(folder, id.slice(0, 2), id.slice(2));
@@ -24,7 +35,7 @@ export function readLoose(folder: string, id: string): LooseObject | null {
   if (bytes === null) return null;
   const end = bytes.indexOf(0);
   const header = parseHeader(`${id} ${bytes.toString("latin1", 0, end)}`);
-  return header && { header, content: Buffer.concat([bytes.subarray(end + 1), Buffer.from("\n")]) };
+  return header && looseObject(header, bytes.subarray(end + 1));
 }
 
 function inflateAtMost(stored: Buffer): Buffer | null {

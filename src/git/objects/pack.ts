@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
 import { inflateSync } from "node:zlib";
-import { makeByteSource } from "./byte-source.ts";
-import type { LooseObject } from "./loose.ts";
+import { consumeLoose, looseObject, type LooseObject } from "./loose.ts";
 import type { ObjectHeader, ObjectProcess } from "./process.ts";
 
 // Handled without waiting, like single files: so only as many objects as Git would leave as such (receive.unpackLimit).
@@ -151,7 +149,7 @@ function applyDelta(base: Buffer, delta: Buffer): Buffer {
 
 function named({ type, content }: Whole): LooseObject {
   const id = createHash("sha1").update(`${type} ${content.length}\0`).update(content).digest("hex");
-  return { header: { id, type, sizeBytes: content.length }, content: Buffer.concat([content, Buffer.from("\n")]) };
+  return looseObject({ id, type, sizeBytes: content.length }, content);
 }
 
 const wholeOf = (object: LooseObject | undefined): Whole | undefined =>
@@ -174,7 +172,7 @@ export function makePackedProcess(
   return {
     async ask(name, consume) {
       const own = packed.get(name);
-      return own ? consume(own.header, makeByteSource(Readable.from([own.content]))) : accepted.ask(name, consume);
+      return own ? consumeLoose(own, consume) : accepted.ask(name, consume);
     },
     close: () => Promise.resolve(),
   };

@@ -1,8 +1,6 @@
-import { Readable } from "node:stream";
 import { isSha } from "../../core/names.ts";
 import type { Spawn } from "../../core/spawn.ts";
-import { makeByteSource } from "./byte-source.ts";
-import { readLoose } from "./loose.ts";
+import { consumeLoose, readLoose } from "./loose.ts";
 import { makeObjectProcess, type ObjectProcess } from "./process.ts";
 
 export interface QuarantineOptions {
@@ -24,7 +22,7 @@ export function makeQuarantineProcess({ path, env, accepted, spawn }: Quarantine
   return {
     async ask(name, consume) {
       const loose = isSha(name) && folder !== "" ? readLoose(folder, name) : null;
-      if (loose) return consume(loose.header, makeByteSource(Readable.from([loose.content])));
+      if (loose) return consumeLoose(loose, consume);
       return (await accepted.ask(name, consume)) ?? all.ask(name, consume);
     },
     close: () => all.close(),

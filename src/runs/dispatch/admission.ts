@@ -5,6 +5,23 @@ import { verdictOn } from "./verdict.ts";
 
 export type Candidate = Omit<NewRun, "history" | "attempt"> & { readonly job: Job };
 
+/** How a run of a job as it is now came to be; what is left out is so for all that starts without a person. */
+export interface Start extends Pick<Candidate, "id" | "origin" | "parameters" | "acceptedAt"> {
+  readonly dueAt?: Date;
+  readonly name?: string;
+  readonly callback?: string | null;
+}
+
+export const candidateOf = (job: Job, { dueAt, name = "", callback = null, ...start }: Start): Candidate => ({
+  ...start,
+  stack: job.stack,
+  job,
+  revision: job,
+  name,
+  dueAt: dueAt ?? start.acceptedAt,
+  callback,
+});
+
 interface Surroundings {
   readonly now: Date;
   readonly book: Pick<SlotBook, "full">;

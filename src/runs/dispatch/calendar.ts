@@ -7,7 +7,7 @@ import type { ResolvedSchedule } from "../../spec/resolved.ts";
 import type { Run } from "../run.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
-import type { Candidate } from "./admission.ts";
+import { candidateOf, type Candidate } from "./admission.ts";
 import { makeAlarm } from "./alarm.ts";
 import { firstLook, lookAfter, spanOf, wentBack, type Look } from "./look.ts";
 
@@ -154,18 +154,13 @@ export class Calendar {
   #candidateOf({ job, schedule }: Entry, time: Date): Candidate {
     const { schedules, newId, clock } = this.#parts;
     const key = `${stackKey(job.stack)}/${schedule.name}/${time.toISOString()}`;
-    return {
+    return candidateOf(job, {
       id: newId(),
-      stack: job.stack,
-      name: "",
-      job,
-      revision: job,
       origin: { by: "schedule", schedule: schedule.name, time },
       parameters: schedule.parameters,
       dueAt: new Date(time.getTime() + schedules.jitterMs(schedule, key)),
       acceptedAt: clock.now(),
-      callback: null,
-    };
+    });
   }
 }
 

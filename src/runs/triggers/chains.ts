@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
-import type { Candidate } from "../dispatch/admission.ts";
+import { candidateOf, type Candidate } from "../dispatch/admission.ts";
 import type { Run } from "../run.ts";
 import { isEnded, type RunState } from "../state.ts";
 import type { Job, NewRun, RunChange, RunStore } from "../store.ts";
@@ -29,25 +29,21 @@ export function makeChains({ store, accept, newId, clock, log }: ChainsParts) {
     for (;;) {
       const ended = await store.chainsDue(maxAtOnce);
       const found = ended.map((run) => ({ run, ...followed(run, followers.of(run.stack)) }));
-      const candidates = found.flatMap(({ run, starts }) => starts.map((start) => candidateOf(run, start)));
+      const candidates = found.flatMap(({ run, starts }) => starts.map((start) => followerOf(run, start)));
       if (candidates.length > 0) await accept(candidates);
       await store.settleChains(found);
       if (ended.length < maxAtOnce) return;
     }
   }
 
-  const candidateOf = (run: Run, { job, entry, dueAt }: Following): Candidate => ({
-    id: newId(),
-    stack: job.stack,
-    name: "",
-    job,
-    revision: job,
-    origin: { by: "after", entry: entry.name, run: run.id },
-    parameters: entry.parameters,
-    dueAt,
-    acceptedAt: clock.now(),
-    callback: null,
-  });
+  const followerOf = (run: Run, { job, entry, dueAt }: Following): Candidate =>
+    candidateOf(job, {
+      id: newId(),
+      origin: { by: "after", entry: entry.name, run: run.id },
+      parameters: entry.parameters,
+      dueAt,
+      acceptedAt: clock.now(),
+    });
 
   const sweep = makeSweep({ pass, failure: "what follows runs could not be started; it is tried again", clock, log });
   return {

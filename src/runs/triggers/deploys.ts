@@ -3,7 +3,7 @@ import { WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { BegunDeployRun, DeployRun, DeployRuns } from "../../release/apply/deploy-jobs.ts";
-import type { Candidate } from "../dispatch/admission.ts";
+import { candidateOf, type Candidate } from "../dispatch/admission.ts";
 import type { JobBook } from "../job-book.ts";
 import { runParameters } from "../parameters/values.ts";
 import type { DeployOrigin, Run } from "../run.ts";
@@ -88,21 +88,8 @@ async function start(parts: DeploysParts, { stack, phase, job: name, snapshot, d
   }
   const revision = `${snapshot}/${digest}`;
   const origin: DeployOrigin = { by: "deployment", deployment: stack.deployment, phase, revision };
-  const now = clock.now();
-  const accepted = await accept([
-    {
-      id: newId(),
-      stack: jobStack,
-      name: "",
-      job,
-      revision: job,
-      origin,
-      parameters: runParameters(spec, { schedule: null, values: {} }),
-      dueAt: now,
-      acceptedAt: now,
-      callback: null,
-    },
-  ]);
+  const parameters = runParameters(spec, { schedule: null, values: {} });
+  const accepted = await accept([candidateOf(job, { id: newId(), origin, parameters, acceptedAt: clock.now() })]);
   const run = accepted[0] ?? (await store.caused(jobStack, origin));
   if (!run) throw new WaybillError("BUG", `the run of ${name} for ${stack.deployment} was not accepted`);
   await store.saveDeployStep({

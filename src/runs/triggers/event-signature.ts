@@ -1,6 +1,6 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { WaybillError } from "../../core/errors.ts";
-import { Secret } from "../../core/secret.ts";
+import { areEqualBytes, Secret } from "../../core/secret.ts";
 
 /** What a sender says of an event beside its body: Standard Webhooks 1.0.0, "Webhook Headers". */
 export interface EventHeaders {
@@ -44,10 +44,8 @@ const invalid = (message: string): WaybillError => new WaybillError("REQUEST_INV
 export function isSigned(headers: EventHeaders, body: Uint8Array, keys: readonly Secret[]): boolean {
   const given = headers.signature.split(" ").slice(0, maxSignatures);
   const wanted = keys.map((key) => Buffer.from(`v1,${signatureOf(headers, body, key)}`));
-  return given.some((text) => wanted.some((one) => isEqual(Buffer.from(text), one)));
+  return given.some((text) => wanted.some((one) => areEqualBytes(Buffer.from(text), one)));
 }
-
-const isEqual = (a: Buffer, b: Buffer): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 /** HMAC-SHA-256 of `ID.TIMESTAMP.BODY`, in base64. */
 export function signatureOf(

@@ -8,7 +8,7 @@ import type { Secret } from "../../core/secret.ts";
 import { makeSlots } from "../../core/slots.ts";
 import { readBody } from "../../intake/bounded-body.ts";
 import { busy } from "../../intake/busy.ts";
-import type { Candidate } from "../dispatch/admission.ts";
+import { candidateOf, type Candidate } from "../dispatch/admission.ts";
 import type { JobBook } from "../job-book.ts";
 import type { RunOrigin, Run } from "../run.ts";
 import type { Job, RunStore } from "../store.ts";
@@ -83,8 +83,7 @@ export function makeEvents(parts: EventsParts) {
       const headers = readEventHeaders(request, clock.now());
       const keys = isAddress(address) ? (await store.keys(address)).map(({ key }) => key) : [];
       if (keys.length === 0) throw unsigned();
-      const release = await slots.take();
-      const body = await readBody(request, limits).finally(release);
+      const body = await slots.run(() => readBody(request, limits));
       if (!isSigned(headers, body, keys)) throw unsigned();
       const added = await store.add({ address, id: headers.id, receivedAt: clock.now(), body });
       if (added === "other") {
@@ -157,20 +156,8 @@ async function start(parts: EventsParts, job: Job, { address, id, body }: EventD
   const verdict = eventVerdict(job, event, body);
   if (verdict.kind === "refuse") return { job: name, run: null, problem: verdict.problem };
   const origin: RunOrigin = { by: "event", event: address.event, delivery: id };
-  const now = clock.now();
   const [accepted] = await accept([
-    {
-      id: newId(),
-      stack: job.stack,
-      name: "",
-      job,
-      revision: job,
-      origin,
-      parameters: verdict.parameters,
-      dueAt: now,
-      acceptedAt: now,
-      callback: null,
-    },
+    candidateOf(job, { id: newId(), origin, parameters: verdict.parameters, acceptedAt: clock.now() }),
   ]);
   // One that a server before this one accepted is there.
   const run = accepted ?? (await runs.caused(job.stack, origin));

@@ -2,6 +2,7 @@ import type { StackName } from "../../core/stack.ts";
 import type { PodShape } from "../../targets/kubernetes/capacity/capacity.ts";
 import type { LineBook } from "../../targets/kubernetes/rollout/line-keeper.ts";
 import type { Database } from "../database.ts";
+import { matching } from "../stacks.ts";
 
 export interface RolloutSchema {
   rollout_line: LineRow;
@@ -41,14 +42,8 @@ export function makeLineBook(db: Database, target: string): LineBook {
         )
         .execute();
     },
-    async drop({ repository, environment, deployment }) {
-      await db
-        .deleteFrom("rollout_line")
-        .where("target", "=", target)
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("deployment", "=", deployment)
-        .execute();
+    async drop(stack) {
+      await db.deleteFrom("rollout_line").where("target", "=", target).where(matching(stack)).execute();
     },
   };
 }

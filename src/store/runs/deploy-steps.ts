@@ -2,16 +2,15 @@ import type { Selectable } from "kysely";
 import type { DeployStep, RunStore } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
 import type { DeployStepsTable } from "../release/tables.ts";
+import { matching } from "../stacks.ts";
 
 export function deployStepQueries(db: Database) {
   return {
-    async deployStep({ repository, environment, deployment }, phase) {
+    async deployStep(stack, phase) {
       const row = await db
         .selectFrom("deploy_steps")
         .selectAll()
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("deployment", "=", deployment)
+        .where(matching(stack))
         .where("phase", "=", phase)
         .executeTakeFirst();
       return row ? stepOf(row) : null;

@@ -93,7 +93,6 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
 
 async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): Promise<Adopted> {
   const { cluster, folder, log } = parts;
-  const job = jobOf(order);
   const own = runFolder(folder, order.run);
   mkdirSync(own.path, { recursive: true, mode: 0o700 });
   const kept = keptRun(own.exit(order.attempt));
@@ -101,7 +100,7 @@ async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): P
     await clear(parts, order);
     return { kind: "started", started: kept };
   }
-  const reference = { apiVersion: "batch/v1", kind: "Job", ...referenceTo(order, namespaceOf(job.stack)) };
+  const reference = jobReference(order);
   // Whether it is wanted no more is asked when it is known what it is.
   const patient = { ...options, signal: options.closing };
   const found = await insist(parts, patient, () => cluster.get(reference, options.closing));
@@ -125,6 +124,12 @@ function jobOf({ workload }: RunOrder): WorkloadOf<"job"> {
   if (spec.kind === "job") return { ...workload, spec };
   throw new WaybillError("BUG", `a run was ordered of ${spec.name}, which is a ${spec.kind}`);
 }
+
+const jobReference = (order: RunOrder) => ({
+  apiVersion: "batch/v1",
+  kind: "Job",
+  ...referenceTo(order, namespaceOf(order.workload.stack)),
+});
 
 /** The workload's own by name, parameters' by their variables. */
 async function valuesOf({ secrets }: Parts, { workload, secrets: uses }: RunOrder): Promise<Map<string, Secret>> {
@@ -192,15 +197,14 @@ interface Following {
 async function follow(parts: Parts, order: RunOrder, { options, ...own }: Following): Promise<ClusterRun> {
   const { sight, cluster, live, settings, clock } = parts;
   const job = jobOf(order);
+  const reference = jobReference(order);
   const stopSeconds = job.spec.stopTimeoutSeconds;
   // With its pods, which have their time to end in.
   const end = async (signal: AbortSignal): Promise<void> =>
-    void (await cluster.delete(jobReference, { signal, propagation: "Foreground" }));
-  const reference = referenceTo(order, namespaceOf(job.stack));
-  const jobReference = { apiVersion: "batch/v1", kind: "Job", ...reference };
+    void (await cluster.delete(reference, { signal, propagation: "Foreground" }));
   const followed = await sight.follow(reference, options.closing);
   try {
-    await awaitProgram(parts, followed, { reference: jobReference, options });
+    await awaitProgram(parts, followed, { reference, options });
   } catch (error) {
     // What was begun goes on: the next server finds it.
     if (!options.closing.aborted) {
@@ -245,7 +249,7 @@ async function clear({ cluster, folder, log }: Parts, order: RunOrder): Promise<
   const own = runFolder(folder, order.run);
   if (existsSync(own.path)) rmSync(`${own.path}/left-${order.attempt}`, { recursive: true, force: true });
   try {
-    await cluster.delete({ apiVersion: "batch/v1", kind: "Job", ...reference }, { signal });
+    await cluster.delete(jobReference(order), { signal });
     await cluster.delete({ apiVersion: "v1", kind: "Secret", ...reference }, { signal });
     if (Object.keys(job.spec.files).length > 0) {
       await cluster.delete({ apiVersion: "v1", kind: "ConfigMap", ...reference }, { signal });

@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHmac, hkdfSync } from "node:crypto";
+import { areEqualBytes } from "../../../core/secret.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 
@@ -49,7 +50,7 @@ export function makeSourceUrls({ masterKey, clock }: { masterKey: Uint8Array; cl
   const isSigned = (grant: Grant, query: URLSearchParams): boolean => {
     const given = Buffer.from(query.get("signature") ?? "", "base64url");
     const wanted = signatureOf(grant, query.get("expires") ?? "");
-    return given.length === wanted.length && timingSafeEqual(given, wanted);
+    return areEqualBytes(given, wanted);
   };
   return {
     isSigned,
