@@ -63,7 +63,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
     waiting,
   });
   const [{ unsettled, failing, problem }] = await Promise.all([
-    settler.settle(place, place.history.present(), facts),
+    settler.settle(place, place.history.present(), { facts, saved: head.saved }),
     saved,
   ]);
   return {
@@ -103,7 +103,8 @@ async function followTags(
       message: `Return to ${back.tag}`,
       trailers: { [trailerNames.reverts]: takenBack.tag, [trailerNames.reason]: `${takenBack.tag} was deleted` },
     });
-    snapshots.push(revert);
+    await revert.saved;
+    snapshots.push(revert.row);
   }
   // Only now: a kill before leads here again, and finds the revert or makes it.
   for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
@@ -115,6 +116,7 @@ interface HeadOutcome {
   readonly waiting?: EnvironmentRow["waiting"];
   readonly observed: CommitSha | null;
   readonly snapshot: SnapshotRow | null;
+  readonly saved?: Promise<void>;
 }
 
 async function followHead(
@@ -166,13 +168,13 @@ async function considerHead(parts: LookParts, { place, head, actor, facts }: Con
   const changed = changedDefinitions(before.definitions, after.definitions);
   parts.announce(place, { changed, facts, files: place.repo, isStored: true });
   const [commit] = await place.repo.commitInfo([head]);
-  const snapshot = await recorder.create(place, {
+  const { row: snapshot, saved } = await recorder.create(place, {
     commit: head,
     actor: actor ?? commit?.author ?? "unknown",
     message: commit?.subject ?? "",
     trailers: {},
   });
-  return { observed: head, snapshot, waiting: null };
+  return { observed: head, snapshot, saved, waiting: null };
 }
 
 export const moved = (tag: string): string =>

@@ -19,7 +19,7 @@ export interface SecretVersions {
 
 export interface Settler {
   /** Makes the rows say what the environment's tags say, and wakes the driver where they differ. */
-  settle(environment: SettleRequest, snapshots: readonly Snapshot[], facts?: Promise<Facts>): Promise<Settled>;
+  settle(environment: SettleRequest, snapshots: readonly Snapshot[], ahead?: Ahead): Promise<Settled>;
   /** What settling needs to know besides the tags: may be asked for ahead, while Git is still at work. */
   readFacts(environment: EnvironmentRef): Promise<Facts>;
   /** What the tags define, by deployment; problems when a commit among them cannot be applied. */
@@ -33,6 +33,13 @@ export interface SettleRequest extends EnvironmentRef {
 
 export interface Facts extends Surroundings {
   readonly rows: readonly DeploymentProgress[];
+}
+
+/** What was begun before the rows are settled. */
+export interface Ahead {
+  readonly facts?: Promise<Facts>;
+  /** Stored before anything is applied. */
+  readonly saved?: Promise<void> | undefined;
 }
 
 export interface Settled {
@@ -81,7 +88,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     return { secretVersions, overrides, rows };
   }
 
-  const settle: Settler["settle"] = async (request, snapshots, facts) => {
+  const settle: Settler["settle"] = async (request, snapshots, { facts, saved } = {}) => {
     const { repository, environment } = request;
     const folded = fold(snapshots);
     if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], failing: [], problem: null };
@@ -95,17 +102,21 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     const known = await (facts ?? readFacts(request));
     const changed = await changedRows(store, { request, folded, target, known });
     const { rows } = known;
-    await store.desire(request, changed, {
+    const following = {
       snapshot: folded.base?.number ?? 0,
       commit: followed(folded, "").commit,
       exceptions: [...folded.exceptions.keys()],
-    });
+    };
+    const [written] = await Promise.all([store.desire(request, changed, following), saved]);
+    const rowOf = new Map(written.map((row) => [row.stack.deployment, row]));
     const pending = new Map(changed.map((row) => [row.stack.deployment, row.desiredDigest]));
     for (const row of rows) {
       if (!pending.has(row.stack.deployment) && !isSettled(row)) pending.set(row.stack.deployment, row.desiredDigest);
     }
     const unsettled = [...pending.keys()].map((deployment) => ({ repository, environment, deployment }));
-    for (const stack of unsettled) driver.wake(stack, pending.get(stack.deployment) ?? "");
+    for (const stack of unsettled) {
+      driver.wake(stack, pending.get(stack.deployment) ?? "", rowOf.get(stack.deployment));
+    }
     const failing = rows.filter(({ stack, state }) => state === "failed" && !pending.has(stack.deployment));
     return { unsettled, failing: failing.map(({ stack }) => stack), problem: null };
   };

@@ -86,7 +86,8 @@ export function makeWatcher(parts: WatcherParts): Watcher {
     tag: (ref, decide) =>
       inTurn(ref.repository, async () => {
         const place = await placeOf(ref);
-        const row = await recorder.create(place, await decide(place));
+        const { row, saved } = await recorder.create(place, await decide(place));
+        await saved;
         await endWait(ref, row);
         await settler.settle(place, place.history.present());
         await pushBack(parts, place.repo);
