@@ -9,7 +9,7 @@ import type { Identity } from "../../core/identity.ts";
 import { silentLog } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import { makeGitEndpoint } from "../git-endpoint.ts";
-import { makeAdvertisements, usualProtocol } from "./advertisements.ts";
+import { makeAdvertisements } from "./advertisements.ts";
 
 const ann: Identity = { name: "ann", kind: "user", role: "member", groups: [] };
 
@@ -38,9 +38,7 @@ async function world() {
     /** The advertisement and the processes that it took. */
     async advertised(): Promise<{ text: string; processes: number }> {
       const before = begun;
-      const answer = await fetch(`${url}/info/refs?service=git-receive-pack`, {
-        headers: { "git-protocol": usualProtocol },
-      });
+      const answer = await fetch(`${url}/info/refs?service=git-receive-pack`);
       assert.equal(answer.headers.get("content-type"), "application/x-git-receive-pack-advertisement");
       return { text: await answer.text(), processes: begun - before };
     },
@@ -113,9 +111,9 @@ test("what Git did not say to its end is not kept", async () => {
     [whole, 500],
   ] as const) {
     await advertisements.ask(name, async () => new Response(body, { status, headers }));
-    assert.equal(advertisements.find(name, usualProtocol), null);
+    assert.equal(advertisements.find(name, null), null);
   }
   await advertisements.ask(name, async () => new Response(whole, { headers }));
-  assert.equal(await advertisements.find(name, usualProtocol)?.text(), whole);
-  assert.equal(advertisements.find(name, null), null);
+  assert.equal(await advertisements.find(name, null)?.text(), whole);
+  assert.equal(advertisements.find(name, "version=2"), null);
 });

@@ -5,7 +5,7 @@ import { refLayout, settledAfterMs } from "../../git/ref-layout.ts";
 
 /** What Git has advertised to pushers, kept while no ref changes: the first half of a push then takes no process. */
 export interface Advertisements {
-  /** Null: Git must be asked. */
+  /** `protocol`: as the client names it; none does for a push (git, remote-curl.c). Null: Git must be asked. */
   find(name: RepositoryName, protocol: string | null): Response | null;
   /** Asks Git now, on behalf of the next push. */
   ask(name: RepositoryName, answer: () => Promise<Response>): Promise<void>;
@@ -17,8 +17,6 @@ interface Kept {
   readonly headers: Headers;
 }
 
-/** What Git has asked for since 2.26; others are asked for by few. */
-export const usualProtocol = "version=2";
 const maxBytes = 64 * 1024;
 const maxKept = 500;
 
@@ -31,7 +29,7 @@ export function makeAdvertisements({ folder, clock }: { folder: string; clock: C
   return {
     find(name, protocol) {
       const found = kept.get(name);
-      if (!found || protocol !== usualProtocol || layoutOf(name).text !== found.layout) return null;
+      if (!found || protocol !== null || layoutOf(name).text !== found.layout) return null;
       return new Response(found.body, { headers: found.headers });
     },
     async ask(name, answer) {

@@ -7,7 +7,7 @@ import type { Spawn } from "../../core/spawn.ts";
 import type { GitSettings } from "../../git/environment.ts";
 import type { Git } from "../../git/git.ts";
 import { busy } from "../busy.ts";
-import { usualProtocol, type Advertisements } from "./advertisements.ts";
+import type { Advertisements } from "./advertisements.ts";
 import { installHook, requireHook } from "./hook.ts";
 import { findBackend, startBackend, type Backend } from "./http-backend.ts";
 import type { Pushes } from "./pushes.ts";
@@ -101,8 +101,7 @@ export function makeBackends(parts: BackendsParts): Backends {
   async function advertiseNext({ request: { url }, identity, route }: Admitted): Promise<void> {
     if (signal.aborted) return;
     const { name } = route;
-    const headers = { "git-protocol": usualProtocol };
-    const request = new Request(new URL("info/refs?service=git-receive-pack", url), { headers });
+    const request = new Request(new URL("info/refs?service=git-receive-pack", url));
     const next = { request, identity, route: { ...route, pathInfo: `/${name}.git/info/refs`, isAdvertisement: true } };
     await advertisements
       .ask(name, () => start(next))
