@@ -40,6 +40,8 @@ export interface Ahead {
   readonly facts?: Promise<Facts>;
   /** Stored before anything is applied. */
   readonly saved?: Promise<void> | undefined;
+  /** Host names that were found to be free a moment ago. */
+  readonly free?: ReadonlySet<string> | undefined;
 }
 
 export interface Settled {
@@ -88,7 +90,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     return { secretVersions, overrides, rows };
   }
 
-  const settle: Settler["settle"] = async (request, snapshots, { facts, saved } = {}) => {
+  const settle: Settler["settle"] = async (request, snapshots, { facts, saved, free } = {}) => {
     const { repository, environment } = request;
     const folded = fold(snapshots);
     if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], failing: [], problem: null };
@@ -100,7 +102,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
       return { unsettled: [], failing: [], problem };
     }
     const known = await (facts ?? readFacts(request));
-    const changed = await changedRows(store, { request, folded, target, known });
+    const changed = await changedRows(store, { request, folded, target, known, free });
     const { rows } = known;
     const following = {
       snapshot: folded.base?.number ?? 0,
@@ -129,12 +131,13 @@ interface Comparison {
   readonly folded: Folded;
   readonly target: ReadonlyMap<string, Definition>;
   readonly known: Facts;
+  readonly free: ReadonlySet<string> | undefined;
 }
 
 /** The rows that are to be written: of what is new, different, blocked or gone. */
 async function changedRows(
   store: Pick<ReleaseStore, "holders">,
-  { request, folded, target, known }: Comparison,
+  { request, folded, target, known, free = new Set() }: Comparison,
 ): Promise<readonly DesiredRow[]> {
   const { repository, environment } = request;
   const rowOf = new Map(known.rows.map((row) => [row.stack.deployment, row]));
@@ -143,11 +146,8 @@ async function changedRows(
     return { definition, row: desiredRow(stack, definition, folded, known) };
   });
   const news = wanted.filter(({ definition, row }) => isNews(rowOf.get(definition.name), row));
-  const taken = await takenHosts(
-    store,
-    request,
-    news.map(({ definition }) => definition),
-  );
+  const definitions = news.map(({ definition }) => definition);
+  const taken = await takenHosts(store, { environment: request, definitions, free });
   const gone = known.rows.filter(({ stack }) => !target.has(stack.deployment));
   return [
     ...news.map(({ definition, row }) => withoutTaken(row, taken.get(definition.name) ?? [])),

@@ -33,13 +33,13 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
     async create({ inputs, name, operationId, signal, onProgress }) {
       onProgress("starting");
       const spec = inputs as unknown as InstanceSpec;
-      const begun = await headStart.take(spec);
+      const [begun, left] = await Promise.all([headStart.take(spec), unownedOf(dependencies, spec.stack)]);
       const id = begun?.id ?? idOf(name, operationId);
       const options = { signal, onProgress };
       const ready = begun?.ready(options);
       // Seen where it is awaited, unless another one is kept.
       ready?.catch(() => undefined);
-      const strays = await straysOf(dependencies, spec.stack, id);
+      const strays = left.filter((stray) => stray.id !== id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
       const isAnswering = kept !== undefined && (kept.asleepSince ?? null) === null;
       const start = () => (ready && !kept ? ready : supervisor.start(kept?.id ?? id, spec, options));
@@ -73,13 +73,12 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
   };
 }
 
-/** What runs for the stack and is in no state: left by a database that was lost. */
-async function straysOf(
+/** What runs for the stack and is in no state: left by a database that was lost, or being created. */
+async function unownedOf(
   { supervisor, isOwned }: ProcessProviderDependencies,
   stack: StackName,
-  own: string,
 ): Promise<readonly InstanceRecord[]> {
-  const running = supervisor.of(stack).filter(({ id, desired }) => desired === "running" && id !== own);
+  const running = supervisor.of(stack).filter(({ desired }) => desired === "running");
   const owned = await Promise.all(running.map(({ id }) => isOwned(stack, id)));
   return running.filter((_, index) => !owned[index]);
 }
