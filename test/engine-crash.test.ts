@@ -7,22 +7,25 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { StackState } from "../src/engine/state.ts";
-import { applyVersion } from "./support/engine-worker.ts";
+import { applyVersion, type Application } from "./support/engine-worker.ts";
 
 const worker = fileURLToPath(new URL("support/engine-worker.ts", import.meta.url));
 
-const apply = (folder: string, version: number, finds = false) =>
-  applyVersion({ folder, version, finds, onMoment: () => undefined });
+type Ways = Pick<Application, "finds" | "rewrites">;
+
+const plain: Ways = { finds: false };
+const apply = (folder: string, version: number, ways = plain) =>
+  applyVersion({ folder, version, ...ways, onMoment: () => undefined });
 
 /** The apply stops for good at that moment, as a killed process does; nothing of it is ever heard again. */
-async function applyAndFreeze(folder: string, version: number, freezeAt: number): Promise<void> {
+async function applyAndFreeze(folder: string, version: number, freezeAt: number, ways = plain): Promise<void> {
   const frozen = Promise.withResolvers<void>();
   const onMoment = async (moment: number): Promise<void> => {
     if (moment < freezeAt) return;
     frozen.resolve();
     await new Promise(() => undefined);
   };
-  const applied = applyVersion({ folder, version, finds: false, onMoment });
+  const applied = applyVersion({ folder, version, ...ways, onMoment });
   await Promise.race([frozen.promise, applied.then(() => assert.fail(`there is no moment ${freezeAt}`))]);
 }
 
@@ -52,7 +55,7 @@ function outcome(folder: string) {
 }
 
 /** Folders with the world as the program before left it, and how it is when the next one runs without a kill. */
-async function prepare(context: TestContext, { from, to }: { readonly from: number; readonly to: number }) {
+async function prepare(context: TestContext, { from, to, ways = plain }: { from: number; to: number; ways?: Ways }) {
   const root = mkdtempSync(join(tmpdir(), "waybill-crash-"));
   context.after(() => rmSync(root, { recursive: true, force: true }));
   const start = join(root, "start");
@@ -63,38 +66,40 @@ async function prepare(context: TestContext, { from, to }: { readonly from: numb
     return join(root, name);
   };
   const straight = copy("straight");
-  const moments = await apply(straight, to);
+  const moments = await apply(straight, to, ways);
   assert.ok(moments >= 10, `${moments} moments`);
   return { copy, moments, expected: outcome(straight) };
 }
 
-for (const [from, to, finds] of [
-  [0, 1, false],
-  [1, 2, false],
-  [1, 2, true],
-  [2, 3, false],
+for (const [from, to, ways, how] of [
+  [0, 1, plain, ""],
+  [1, 2, plain, ""],
+  [1, 2, { finds: true }, ", asking what was made"],
+  [1, 2, { finds: false, rewrites: true }, ", updates noted with what came before"],
+  [1, 2, { finds: true, rewrites: true }, ", asking, updates noted with what came before"],
+  [2, 3, plain, ""],
 ] as const) {
-  const title = `from program ${from} to ${to}${finds ? ", asking what was made" : ""}`;
+  const title = `from program ${from} to ${to}${how}`;
   test(`stopped at every moment, the next apply reaches the same end: ${title}`, async (context) => {
-    const { copy, moments, expected } = await prepare(context, { from, to });
+    const { copy, moments, expected } = await prepare(context, { from, to, ways });
     for (let moment = 1; moment <= moments; moment++) {
       const folder = copy(`stopped-${moment}`);
-      await applyAndFreeze(folder, to, moment);
-      await apply(folder, to, finds);
+      await applyAndFreeze(folder, to, moment, ways);
+      await apply(folder, to, ways);
       assert.deepEqual(outcome(folder), expected, `after a stop at ${moment}`);
     }
   });
 
   if (from === 0) continue;
   test(`stopped at every moment, an apply of the program before goes back: ${title}`, async (context) => {
-    const { copy, moments } = await prepare(context, { from, to });
+    const { copy, moments } = await prepare(context, { from, to, ways });
     const back = copy("back");
     await apply(back, from);
     const expected = outcome(back);
     for (let moment = 1; moment <= moments; moment++) {
       const folder = copy(`stopped-${moment}`);
-      await applyAndFreeze(folder, to, moment);
-      await apply(folder, from, finds);
+      await applyAndFreeze(folder, to, moment, ways);
+      await apply(folder, from, ways);
       assert.deepEqual(outcome(folder), expected, `after a stop at ${moment}`);
     }
   });

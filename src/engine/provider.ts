@@ -148,6 +148,11 @@ export interface Provider {
   read?(request: ReadRequest): Promise<ReadResult | null>;
   update(request: UpdateRequest): Promise<UpdateResult>;
   delete(request: DeleteRequest): Promise<void>;
+  /**
+   * Whether each `update` of this type writes the whole thing, whatever was there. It needs no note of its own while
+   * an effect before it is noted as unfinished: after a crash every resource of the type is updated once more.
+   */
+  rewrites?(type: string): boolean;
   /** Absent: functions of this package are refused by name. */
   invoke?(request: InvokeRequest): Promise<InvokeResult>;
 }

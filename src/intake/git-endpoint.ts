@@ -1,17 +1,14 @@
 import type { Clock } from "../core/clock.ts";
 import { asWaybillError, messageOf, WaybillError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
-import { makeSlots } from "../core/slots.ts";
 import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import { spawnHere, type Spawn } from "../core/spawn.ts";
 import type { Git } from "../git/git.ts";
-import type { GitSettings } from "../git/environment.ts";
-import { busy } from "./busy.ts";
-import { installHook, requireHook } from "./push/hook.ts";
-import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
+import { makeAdvertisements } from "./push/advertisements.ts";
+import { makeBackends, type Route } from "./push/backends.ts";
 import type { PushGate } from "./push-gate.ts";
-import { makePushes, type Pushes } from "./push/pushes.ts";
+import { makePushes } from "./push/pushes.ts";
 
 export interface GitEndpoint {
   /** Serves `/git/NAME.git/…` to whoever `identity` is. Answers errors as text, which Git shows to the user. */
@@ -41,62 +38,22 @@ export interface GitEndpointOptions {
   readonly spawn?: Spawn;
 }
 
-interface Route {
-  readonly name: RepositoryName;
-  readonly pathInfo: string;
-  readonly isPush: boolean;
-  /** The first of the two requests that a fetch or a push makes. */
-  readonly isAdvertisement: boolean;
-}
-
 const defaultBranch = "main";
-const maxWaiting = 256;
-const maxPushBytes = 2 * 1024 ** 3;
 
 export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
-  const { git, gate, hooksFolder, log, clock, spawn = spawnHere } = options;
-  const slots = makeSlots({ running: options.maxConcurrent ?? 16, waiting: { most: maxWaiting, refusal: busy } });
-  const running = new Set<Backend>();
+  const { git, gate, log, clock, maxConcurrent = 16, spawn = spawnHere } = options;
   const stopping = new AbortController();
+  const advertisements = makeAdvertisements({ folder: git.folder, clock });
   const pushes = makePushes({ git, gate, log, clock, signal: stopping.signal });
-  const settings = serverSettings(hooksFolder);
-  let prepared: Promise<string> | undefined;
-
-  function prepare(): Promise<string> {
-    prepared ??= installHook(hooksFolder).then(findBackend);
-    prepared.catch(() => (prepared = undefined));
-    return prepared;
-  }
-
-  async function serve(request: Request, identity: Identity, route: Route): Promise<Response> {
-    const program = await prepare();
-    if (route.isPush) await requireHook(hooksFolder);
-    const release = await slots.take();
-    try {
-      stopping.signal.throwIfAborted();
-      const backend = startBackend(program, {
-        request,
-        settings,
-        pathInfo: route.pathInfo,
-        projectRoot: git.folder,
-        user: identity.name,
-        isPush: route.isPush && !route.isAdvertisement,
-        spawn,
-      });
-      running.add(backend);
-      void finish({ backend, pushes, identity, name: route.name, release }).finally(() => running.delete(backend));
-      return await backend.response;
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
+  const backends = makeBackends({ ...options, maxConcurrent, spawn, advertisements, pushes, signal: stopping.signal });
 
   async function handle(request: Request, identity: Identity): Promise<Response> {
     try {
       const route = parseRoute(request);
       await admit(route, identity, options);
-      return await serve(request, identity, route);
+      const isAdvertised = route.isPush && route.isAdvertisement;
+      const kept = isAdvertised ? advertisements.find(route.name, request.headers.get("git-protocol")) : null;
+      return kept ?? (await backends.start({ request, identity, route }));
     } catch (thrown) {
       const error = asWaybillError(thrown);
       if (error.verdict === "bug") log.error({ error: messageOf(error) }, "git request failed");
@@ -106,31 +63,12 @@ export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
 
   return {
     handle,
-    running: () => running.size,
+    running: () => backends.running(),
     async close() {
       stopping.abort(new Error("the server stops"));
-      for (const backend of running) backend.stop();
-      await Promise.all([...running].map(({ ended }) => ended));
+      await backends.stop();
     },
   };
-}
-
-interface Finish {
-  readonly backend: Backend;
-  readonly pushes: Pushes;
-  readonly identity: Identity;
-  readonly name: RepositoryName;
-  readonly release: () => void;
-}
-
-/** Sees a request to its end, whether or not its client still listens. */
-async function finish({ backend, pushes, identity, name, release }: Finish): Promise<void> {
-  const { push, ended } = backend;
-  const served = push && pushes.serve({ ...push, identity, name, ended });
-  await ended;
-  // A push that waits for its deploy works no more: its slot is free for others.
-  release();
-  await served;
 }
 
 const paths = /^\/git\/([^/]+)\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/;
@@ -179,23 +117,6 @@ async function create(name: RepositoryName, isPush: boolean, git: Git): Promise<
     // Another first push was faster.
     if (!git.exists(name)) throw error;
   });
-}
-
-function serverSettings(hooksFolder: string): GitSettings {
-  return [
-    ["core.hooksPath", hooksFolder],
-    ["http.receivepack", "true"],
-    ["http.getanyfile", "false"],
-    // A branch may be rewritten: what was deployed is held by tags, which may not.
-    ["receive.denyNonFastForwards", "false"],
-    // Nor does a deleted branch take anything away, the default one included.
-    ["receive.denyDeleteCurrent", "ignore"],
-    ["receive.maxInputSize", String(maxPushBytes)],
-    ["receive.advertisePushOptions", "false"],
-    // What mirrors remember of their remotes is nobody else's.
-    ["transfer.hideRefs", "refs/waybill"],
-    ["uploadpack.allowFilter", "true"],
-  ];
 }
 
 function answerError(error: WaybillError): Response {

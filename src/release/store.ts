@@ -27,9 +27,9 @@ export interface ReleaseStore {
   progress(environment: EnvironmentRef): Promise<readonly DeploymentProgress[]>;
   /**
    * Writes what should be, in one transaction: `rows` are new or changed; the environment's others keep their content
-   * and follow `base`, but for those named in `exceptions`.
+   * and follow `base`, but for those named in `exceptions`. Answers those of `rows` that are to run, as they are now.
    */
-  desire(environment: EnvironmentRef, rows: readonly DesiredRow[], base: Following): Promise<void>;
+  desire(environment: EnvironmentRef, rows: readonly DesiredRow[], base: Following): Promise<readonly DeploymentRow[]>;
   /** Records an apply's outcome, here and for the snapshot that the row follows, if the row still wants that digest;
    * answers whether it did. */
   recordApplied(stack: StackName, outcome: AppliedOutcome): Promise<boolean>;

@@ -1,4 +1,5 @@
 import { messageOf, WaybillError } from "../core/errors.ts";
+import type { StackName } from "../core/stack.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
 import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
@@ -10,6 +11,8 @@ import type { Target } from "./target.ts";
 interface DeployerParts {
   readonly engine: Pick<Engine, "up" | "destroy" | "preview">;
   readonly target: Omit<Target, "rollouts" | "sleeper" | "onStatus" | "logs">;
+  /** Told of a stack that is to be applied within milliseconds. */
+  readonly expect?: (stack: StackName) => void;
   /** Absent: no target asks for any. */
   readonly foundations?: Foundations;
   /** The address of a host by its first label. */
@@ -17,10 +20,13 @@ interface DeployerParts {
 }
 
 /** Deploys by running the target's program as a Pulumi stack of its own. */
-export function makeEngineDeployer({ engine, target, foundations, urlOf }: DeployerParts): Deployer {
+export function makeEngineDeployer({ engine, target, expect, foundations, urlOf }: DeployerParts): Deployer {
   return {
     notices: (workload) => target.notices(workload),
-    prepare: (workload, ahead) => target.prepare?.(workload, ahead),
+    prepare(workload, ahead) {
+      if (ahead.isStored) expect?.(workload.stack);
+      target.prepare?.(workload, ahead);
+    },
     preview(workload) {
       const { stack } = workload;
       const wanted = target.preview?.(workload) ?? null;

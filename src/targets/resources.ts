@@ -14,5 +14,6 @@ export function withResources(provider: Provider, byType: Readonly<Record<string
     },
     update: async (request) => of(request.type).update(request),
     delete: async (request) => of(request.type).delete(request),
+    rewrites: (type) => of(type).rewrites?.(type) === true,
   };
 }

@@ -15,6 +15,8 @@ export interface Application {
   readonly folder: string;
   readonly version: number;
   readonly finds: boolean;
+  /** What is updated is written anew after any crash, and noted with what came before it. */
+  readonly rewrites?: boolean;
   readonly onMoment: OnMoment;
 }
 
@@ -45,7 +47,7 @@ interface Made {
 }
 
 /** Keeps to the contract: a create repeated under its operation id answers what the first one made. */
-function fileProvider({ folder, finds }: Application, passMoment: PassMoment): Partial<Provider> {
+function fileProvider({ folder, finds, rewrites = false }: Application, passMoment: PassMoment): Partial<Provider> {
   const path = join(folder, "world.json");
   const world = (): readonly Made[] => (readJson(path) ?? []) as readonly Made[];
   const change = async (next: readonly Made[]): Promise<void> => {
@@ -66,6 +68,7 @@ function fileProvider({ folder, finds }: Application, passMoment: PassMoment): P
       await change(world().map((thing) => (thing.id === id ? { ...thing, inputs: newInputs } : thing)));
       return { outputs: outputsOf(name, newInputs) };
     },
+    rewrites: () => rewrites,
     delete: ({ id }) => change(world().filter((thing) => thing.id !== id)),
     ...(finds && {
       find: async ({ operationId, name, inputs }) => {

@@ -31,6 +31,8 @@ export interface Journal {
   rename(resource: ResourceState, urn: string): ResourceState;
   /** Notes what is about to be done. Stored before this returns. */
   begin(operation: PendingOperation): Promise<void>;
+  /** The same for an effect that is repeated after any crash: stored before this returns unless what is stored says already that something is unfinished. */
+  join(operation: PendingOperation): Promise<void>;
   /** The effect is over: `change` says with what. Stored before the next effect begins, and soon. */
   end(operation: PendingOperation, change: () => void): void;
   /** Stores what is not stored yet; nothing when nothing changed. */
@@ -43,9 +45,12 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
   let remaining: readonly ResourceState[] = from.resources;
   let done: readonly ResourceState[] = [];
   const pending = new Set<PendingOperation>(from.pending);
-  const { touch, flush, flushSoon } = makeSaver(() =>
-    save({ resources: [...done, ...remaining], pending: [...pending] }),
-  );
+  let isNoted = false;
+  const { touch, flush, flushSoon, isSaving } = makeSaver(async () => {
+    const saved = { resources: [...done, ...remaining], pending: [...pending] };
+    await save(saved);
+    isNoted = saved.pending.length > 0;
+  });
 
   const successors = new WeakMap<ResourceState, ResourceState>();
   const latest = (resource: ResourceState): ResourceState => {
@@ -91,6 +96,11 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
       touch();
       return flush();
     },
+    join: async (operation) => {
+      pending.add(operation);
+      touch();
+      if (!isNoted || isSaving()) await flush();
+    },
     end: (operation, change) => {
       pending.delete(operation);
       change();
@@ -105,6 +115,7 @@ interface Saver {
   readonly touch: () => void;
   readonly flush: () => Promise<void>;
   readonly flushSoon: () => void;
+  readonly isSaving: () => boolean;
 }
 
 // A program's next resource comes within this time as a rule, and takes the note along.
@@ -134,6 +145,7 @@ function makeSaver(save: () => Promise<void>): Saver {
       version++;
     },
     flush: () => flushTo(version),
+    isSaving: () => running !== null,
     flushSoon: () => {
       timer ??= setTimeout(() => {
         timer = null;

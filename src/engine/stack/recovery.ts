@@ -10,7 +10,9 @@ import { deleteResource } from "./removal.ts";
  * begun. A preview asks nobody and takes them for undone.
  */
 export async function recover(operation: Operation): Promise<void> {
-  for (const pending of operation.journal.pending()) {
+  const unfinished = operation.journal.pending();
+  if (unfinished.length > 0 && !operation.isPreview) await doubtRewritten(operation);
+  for (const pending of unfinished) {
     switch (pending.type) {
       case "creating":
         await recoverCreate(operation, pending);
@@ -22,6 +24,16 @@ export async function recover(operation: Operation): Promise<void> {
         await recoverDelete(operation, pending);
         break;
     }
+  }
+}
+
+/** Where anything was left unfinished, updates of these may have happened without a note of their own. */
+async function doubtRewritten({ journal, providers }: Operation): Promise<void> {
+  for (const resource of journal.remaining()) {
+    if (resource.provider === undefined || resource.delete === true) continue;
+    const provider = await providers.get(resource.provider);
+    if (provider?.rewrites?.(resource.type) !== true) continue;
+    journal.amend(resource, { initErrors: ["an apply that may have updated it was interrupted"] });
   }
 }
 

@@ -162,10 +162,11 @@ async function update(
   const id = old.id ?? "";
   const goal: ResourceState = { ...described(declared, old), id, modified: time };
   const pending: PendingOperation = { resource: goal, type: "updating" };
-  await beginEffect(operation, pending);
+  const provider = providerOf(declared);
+  operation.signal.throwIfAborted();
+  await (provider.rewrites?.(registration.type) === true ? journal.join(pending) : journal.begin(pending));
   const context = effectContext(operation, { urn, inputs, key: time, timeoutSeconds: registration.timeouts.update });
   try {
-    const provider = providerOf(declared);
     const { outputs } = await narrated(operation, { urn, op: "update" }, () =>
       provider.update({
         ...context,

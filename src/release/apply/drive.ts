@@ -22,8 +22,11 @@ export interface Step {
 }
 
 export interface Driver {
-  /** Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled. */
-  wake(stack: StackName, desiredDigest: string): void;
+  /**
+   * Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled. `row`: as
+   * it has just been written, where that is known.
+   */
+  wake(stack: StackName, desiredDigest: string, row?: DeploymentRow): void;
   /** Applies the stack's row once more, to put back what others changed; not where its last apply failed. */
   restore(stack: StackName): void;
   /** Resolves once nothing is left to do for the stack at this moment, retries of failures aside. */
@@ -49,6 +52,8 @@ interface DriverParts {
 /** One stack's work: at most one pass at a time, and always one more when something changed meanwhile. */
 interface Worker {
   digest: string;
+  /** What its next pass need not read. */
+  row: DeploymentRow | null;
   abort: AbortController;
   isDirty: boolean;
   /** Until the next pass has begun. */
@@ -59,6 +64,7 @@ interface Worker {
 const newWorker = (): Worker => ({
   // Any that comes meanwhile is newer.
   digest: "",
+  row: null,
   abort: new AbortController(),
   isDirty: false,
   isRestoring: false,
@@ -85,11 +91,11 @@ export function makeDriver(given: DriverParts): Driver {
     const key = stackKey(stack);
     let attempt = 0;
     do {
-      const restore = worker.isRestoring;
-      Object.assign(worker, { isDirty: false, isRestoring: false, abort: new AbortController() });
+      const { isRestoring: restore, row: given } = worker;
+      Object.assign(worker, { isDirty: false, isRestoring: false, row: null, abort: new AbortController() });
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       // What cannot be read is found out by the pass that follows.
-      const row = await parts.store.deployment(stack).catch(() => null);
+      const row = given ?? (await parts.store.deployment(stack).catch(() => null));
       // Not within the gate: many that wait there would keep out whom they wait for.
       const refusal = row && (await othersFirst(parts, row, { settled, signal }));
       const slots = parts.slotsOf((row?.workload ?? row?.appliedWorkload)?.target ?? "");
@@ -122,9 +128,9 @@ export function makeDriver(given: DriverParts): Driver {
   }
 
   return {
-    wake(stack, desiredDigest) {
+    wake(stack, desiredDigest, row) {
       const running = workers.get(stackKey(stack));
-      if (!running) return start(stack, { digest: desiredDigest });
+      if (!running) return start(stack, { digest: desiredDigest, row: row ?? null });
       running.isDirty = true;
       if (running.digest !== desiredDigest) running.abort.abort(new Error("a newer content is to be applied"));
       running.digest = desiredDigest;

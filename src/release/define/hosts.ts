@@ -10,13 +10,23 @@ export interface TakenHost {
   readonly holder: StackName;
 }
 
+interface HostQuestion {
+  readonly environment: EnvironmentRef;
+  readonly definitions: Iterable<Definition>;
+  /** Found to be free a moment ago. */
+  readonly free?: ReadonlySet<string>;
+}
+
 /** By deployment: the host names that another repository or environment of this server holds already. */
 export async function takenHosts(
   store: Pick<ReleaseStore, "holders">,
-  environment: EnvironmentRef,
-  definitions: Iterable<Definition>,
+  { environment, definitions, free = new Set() }: HostQuestion,
 ): Promise<ReadonlyMap<string, readonly TakenHost[]>> {
-  const wanted = [...definitions].map(({ name, spec }) => ({ name, hosts: hostsOf(spec) }));
+  const wanted = [...definitions].flatMap(({ name, spec }) => {
+    const hosts = hostsOf(spec).filter((host) => !free.has(host));
+    return hosts.length > 0 ? [{ name, hosts }] : [];
+  });
+  if (wanted.length === 0) return new Map();
   const holders = await store.holders(
     wanted.flatMap(({ hosts }) => hosts),
     environment,
@@ -43,8 +53,8 @@ export async function hostProblems(
   definitions: ReadonlyMap<string, Definition>,
   before: ReadonlyMap<string, Definition> = new Map(),
 ): Promise<readonly Problem[]> {
-  const news = [...definitions.values()].filter(({ name, digest }) => before.get(name)?.digest !== digest);
-  const taken = await takenHosts(store, environment, news);
+  const news = newsOf(definitions, before);
+  const taken = await takenHosts(store, { environment, definitions: news });
   return news.flatMap(({ name, position }) =>
     (taken.get(name) ?? []).map((host): Problem => ({
       ...position,
@@ -54,3 +64,14 @@ export async function hostProblems(
     })),
   );
 }
+
+const newsOf = (
+  definitions: ReadonlyMap<string, Definition>,
+  before: ReadonlyMap<string, Definition>,
+): readonly Definition[] => [...definitions.values()].filter(({ name, digest }) => before.get(name)?.digest !== digest);
+
+/** The host names that `hostProblems` has asked about. */
+export const askedHosts = (
+  definitions: ReadonlyMap<string, Definition>,
+  before: ReadonlyMap<string, Definition>,
+): ReadonlySet<string> => new Set(newsOf(definitions, before).flatMap(({ spec }) => hostsOf(spec)));

@@ -147,6 +147,9 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const ref = { repository: push.repository, environment };
   const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
   const place = { ...ref, objects: push.objects, defaultBranch };
+  // Both are wanted by all pushes but those that change nothing. A failure of the facts is the announcer's to report.
+  const read = after.problems.length === 0 ? parts.settler.readFacts(ref) : null;
+  read?.catch(() => undefined);
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
   const before = await parts.settler.defined(place, folded);
   const waitsFor = folded.hold
@@ -154,16 +157,14 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
     : reasonToWait(before.definitions, after.definitions);
   const news = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
   const changed = isWorthAnnouncing(news) && after.problems.length === 0 ? news : [];
-  // Read beside the next question. A failure is the announcer's to report.
-  const facts = changed.length > 0 ? parts.settler.readFacts(ref) : null;
-  facts?.catch(() => undefined);
+  const facts = changed.length > 0 ? read : null;
   const hosts = await hostProblems(parts.store, ref, after.definitions, before.definitions);
   const problems = [...after.problems, ...hosts];
   if (problems.length > 0) return refused(...problems.map(formatProblem));
   const changes = planChanges(before.definitions, after.definitions);
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   const { definitions } = after;
-  const surroundings = () => facts ?? parts.settler.readFacts(ref);
+  const surroundings = () => read ?? parts.settler.readFacts(ref);
   const asked = await parts.previews(ref, { definitions, changes, surroundings });
   if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
   const notices = [...parts.notices(ref, after, changes), ...asked.notices];

@@ -5,7 +5,7 @@ import type { Announce } from "../apply/announce.ts";
 import { changedDefinitions } from "../define/definition.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
-import { hostProblems } from "../define/hosts.ts";
+import { askedHosts, hostProblems } from "../define/hosts.ts";
 import { reasonToWait } from "../plan.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
 import { fold } from "./fold.ts";
@@ -40,13 +40,15 @@ export interface Look {
   readonly refs: RefView;
   readonly row: EnvironmentRow | null;
   readonly actor: string | undefined;
+  /** Where they were asked for already. */
+  readonly facts?: Promise<Facts> | undefined;
 }
 
 /** Makes one environment follow its tags and its branch, and says what came of it. */
 export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<EnvironmentOutcome> {
   const { store, settler } = parts;
   const { place, row } = look;
-  const facts = settler.readFacts(place);
+  const facts = look.facts ?? settler.readFacts(place);
   // Should what follows fail first, this failure is nobody's news.
   facts.catch(() => undefined);
   const { snapshots, troubles } = await followTags(parts, look);
@@ -63,7 +65,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
     waiting,
   });
   const [{ unsettled, failing, problem }] = await Promise.all([
-    settler.settle(place, place.history.present(), facts),
+    settler.settle(place, place.history.present(), { facts, saved: head.saved, free: head.free }),
     saved,
   ]);
   return {
@@ -103,7 +105,8 @@ async function followTags(
       message: `Return to ${back.tag}`,
       trailers: { [trailerNames.reverts]: takenBack.tag, [trailerNames.reason]: `${takenBack.tag} was deleted` },
     });
-    snapshots.push(revert);
+    await revert.saved;
+    snapshots.push(revert.row);
   }
   // Only now: a kill before leads here again, and finds the revert or makes it.
   for (const row of news.deleted) await place.history.save({ ...row, isDeleted: true });
@@ -115,6 +118,8 @@ interface HeadOutcome {
   readonly waiting?: EnvironmentRow["waiting"];
   readonly observed: CommitSha | null;
   readonly snapshot: SnapshotRow | null;
+  readonly saved?: Promise<void>;
+  readonly free?: ReadonlySet<string>;
 }
 
 async function followHead(
@@ -166,13 +171,13 @@ async function considerHead(parts: LookParts, { place, head, actor, facts }: Con
   const changed = changedDefinitions(before.definitions, after.definitions);
   parts.announce(place, { changed, facts, files: place.repo, isStored: true });
   const [commit] = await place.repo.commitInfo([head]);
-  const snapshot = await recorder.create(place, {
+  const { row: snapshot, saved } = await recorder.create(place, {
     commit: head,
     actor: actor ?? commit?.author ?? "unknown",
     message: commit?.subject ?? "",
     trailers: {},
   });
-  return { observed: head, snapshot, waiting: null };
+  return { observed: head, snapshot, saved, waiting: null, free: askedHosts(after.definitions, before.definitions) };
 }
 
 export const moved = (tag: string): string =>

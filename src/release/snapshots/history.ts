@@ -7,6 +7,7 @@ export interface History {
   all(): readonly SnapshotRow[];
   /** Without the deleted ones: what counts. */
   present(): readonly SnapshotRow[];
+  /** It counts from now on; resolves when it is stored. */
   save(row: SnapshotRow): Promise<void>;
 }
 
@@ -29,10 +30,10 @@ function makeHistory(store: SnapshotStore, environment: EnvironmentRef, known: r
   return {
     all: () => rows,
     present: () => presentOf(rows),
-    async save(row) {
-      await store.saveSnapshot(environment, row);
+    save(row) {
       const others = rows.filter(({ number }) => number !== row.number);
       rows = [...others, row].toSorted((a, b) => a.number - b.number);
+      return store.saveSnapshot(environment, row);
     },
   };
 }

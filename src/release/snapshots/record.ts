@@ -25,10 +25,15 @@ export interface NewTag {
 }
 
 export interface Recorder {
-  /** Creates the next snapshot tag of the environment, then records it. A kill in between is made good by the next look. */
-  create(place: Place, tag: NewTag): Promise<SnapshotRow>;
+  /** Creates the next snapshot tag of the environment, and begins to record it. A kill in between is made good by the next look. */
+  create(place: Place, tag: NewTag): Promise<CreatedSnapshot>;
   /** Records a tag that Git has; `pusher` brought it, where that is known. */
   record(place: Place, tag: SnapshotTag, pusher: string | undefined): Promise<SnapshotRow>;
+}
+
+export interface CreatedSnapshot {
+  readonly row: SnapshotRow;
+  readonly saved: Promise<void>;
 }
 
 interface RecorderParts {
@@ -39,7 +44,7 @@ interface RecorderParts {
 const serverEmail = "waybill@localhost";
 
 export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
-  async function save(place: Place, snapshot: Snapshot): Promise<SnapshotRow> {
+  async function save(place: Place, snapshot: Snapshot): Promise<CreatedSnapshot> {
     const earlier = earlierThan(place, snapshot);
     const [commit] = await place.repo.commitInfo([snapshot.commit]);
     const row: SnapshotRow = {
@@ -50,8 +55,10 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
       changes: await changesOf(settler, place, { earlier, snapshot }),
       isDeleted: false,
     };
-    await place.history.save(row);
-    return row;
+    const saved = place.history.save(row);
+    // Whoever awaits it sees the failure.
+    saved.catch(() => undefined);
+    return { row, saved };
   }
 
   return {
@@ -60,7 +67,12 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
       const snapshot = readSnapshot(tag, goesBack);
       // A lightweight tag does not say who made it.
       const isSigned = tag.tagger !== null || tag.trailers[trailerNames.actor] !== undefined;
-      return save(place, isSigned || pusher === undefined ? snapshot : { ...snapshot, actor: pusher });
+      const { row, saved } = await save(
+        place,
+        isSigned || pusher === undefined ? snapshot : { ...snapshot, actor: pusher },
+      );
+      await saved;
+      return row;
     },
     async create(place, { commit, actor, message, trailers }) {
       const number = Math.max(0, ...place.history.all().map((row) => row.number)) + 1;

@@ -19,7 +19,7 @@ export interface SecretVersions {
 
 export interface Settler {
   /** Makes the rows say what the environment's tags say, and wakes the driver where they differ. */
-  settle(environment: SettleRequest, snapshots: readonly Snapshot[], facts?: Promise<Facts>): Promise<Settled>;
+  settle(environment: SettleRequest, snapshots: readonly Snapshot[], ahead?: Ahead): Promise<Settled>;
   /** What settling needs to know besides the tags: may be asked for ahead, while Git is still at work. */
   readFacts(environment: EnvironmentRef): Promise<Facts>;
   /** What the tags define, by deployment; problems when a commit among them cannot be applied. */
@@ -33,6 +33,15 @@ export interface SettleRequest extends EnvironmentRef {
 
 export interface Facts extends Surroundings {
   readonly rows: readonly DeploymentProgress[];
+}
+
+/** What was begun before the rows are settled. */
+export interface Ahead {
+  readonly facts?: Promise<Facts>;
+  /** Stored before anything is applied. */
+  readonly saved?: Promise<void> | undefined;
+  /** Host names that were found to be free a moment ago. */
+  readonly free?: ReadonlySet<string> | undefined;
 }
 
 export interface Settled {
@@ -81,7 +90,7 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
     return { secretVersions, overrides, rows };
   }
 
-  const settle: Settler["settle"] = async (request, snapshots, facts) => {
+  const settle: Settler["settle"] = async (request, snapshots, { facts, saved, free } = {}) => {
     const { repository, environment } = request;
     const folded = fold(snapshots);
     if (!folded.base && folded.exceptions.size === 0) return { unsettled: [], failing: [], problem: null };
@@ -93,19 +102,23 @@ export function makeSettler({ store, definitions, secrets, driver }: SettlerPart
       return { unsettled: [], failing: [], problem };
     }
     const known = await (facts ?? readFacts(request));
-    const changed = await changedRows(store, { request, folded, target, known });
+    const changed = await changedRows(store, { request, folded, target, known, free });
     const { rows } = known;
-    await store.desire(request, changed, {
+    const following = {
       snapshot: folded.base?.number ?? 0,
       commit: followed(folded, "").commit,
       exceptions: [...folded.exceptions.keys()],
-    });
+    };
+    const [written] = await Promise.all([store.desire(request, changed, following), saved]);
+    const rowOf = new Map(written.map((row) => [row.stack.deployment, row]));
     const pending = new Map(changed.map((row) => [row.stack.deployment, row.desiredDigest]));
     for (const row of rows) {
       if (!pending.has(row.stack.deployment) && !isSettled(row)) pending.set(row.stack.deployment, row.desiredDigest);
     }
     const unsettled = [...pending.keys()].map((deployment) => ({ repository, environment, deployment }));
-    for (const stack of unsettled) driver.wake(stack, pending.get(stack.deployment) ?? "");
+    for (const stack of unsettled) {
+      driver.wake(stack, pending.get(stack.deployment) ?? "", rowOf.get(stack.deployment));
+    }
     const failing = rows.filter(({ stack, state }) => state === "failed" && !pending.has(stack.deployment));
     return { unsettled, failing: failing.map(({ stack }) => stack), problem: null };
   };
@@ -118,12 +131,13 @@ interface Comparison {
   readonly folded: Folded;
   readonly target: ReadonlyMap<string, Definition>;
   readonly known: Facts;
+  readonly free: ReadonlySet<string> | undefined;
 }
 
 /** The rows that are to be written: of what is new, different, blocked or gone. */
 async function changedRows(
   store: Pick<ReleaseStore, "holders">,
-  { request, folded, target, known }: Comparison,
+  { request, folded, target, known, free = new Set() }: Comparison,
 ): Promise<readonly DesiredRow[]> {
   const { repository, environment } = request;
   const rowOf = new Map(known.rows.map((row) => [row.stack.deployment, row]));
@@ -132,11 +146,8 @@ async function changedRows(
     return { definition, row: desiredRow(stack, definition, folded, known) };
   });
   const news = wanted.filter(({ definition, row }) => isNews(rowOf.get(definition.name), row));
-  const taken = await takenHosts(
-    store,
-    request,
-    news.map(({ definition }) => definition),
-  );
+  const definitions = news.map(({ definition }) => definition);
+  const taken = await takenHosts(store, { environment: request, definitions, free });
   const gone = known.rows.filter(({ stack }) => !target.has(stack.deployment));
   return [
     ...news.map(({ definition, row }) => withoutTaken(row, taken.get(definition.name) ?? [])),

@@ -13,7 +13,7 @@ import { lookAtEnvironment, moved, type EnvironmentOutcome } from "./environment
 import type { NewTag, Place, Recorder } from "./record.ts";
 import type { EnvironmentRef, ReleaseEvent } from "../release.ts";
 import { openHistories, openHistory, type History } from "./history.ts";
-import type { Settler } from "./settle.ts";
+import type { Facts, Settler } from "./settle.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
 
 /** What one look at a repository led to. */
@@ -86,7 +86,8 @@ export function makeWatcher(parts: WatcherParts): Watcher {
     tag: (ref, decide) =>
       inTurn(ref.repository, async () => {
         const place = await placeOf(ref);
-        const row = await recorder.create(place, await decide(place));
+        const { row, saved } = await recorder.create(place, await decide(place));
+        await saved;
         await endWait(ref, row);
         await settler.settle(place, place.history.present());
         await pushBack(parts, place.repo);
@@ -137,6 +138,7 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
     if (known) await store.saveRepository({ ...known, problem });
     throw thrown;
   }
+  const ahead = knownRefs && (await factsAhead(parts, { name, repo, refs: knownRefs }));
   const [known, refs, rows, historyOf] = await Promise.all([
     knownBefore,
     knownRefs ?? repo.refs(),
@@ -154,7 +156,8 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
     const branch = branches.get(environment) ?? null;
     const place = placeIn(ref, { repo, refs, branch, history: historyOf(environment) });
     const row = recorded.get(environment) ?? null;
-    const outcome = await lookAtEnvironment(parts, { place, refs, row, actor });
+    const facts = ahead?.get(environment);
+    const outcome = await lookAtEnvironment(parts, { place, refs, row, actor, facts });
     environments.push(outcome);
     troubles.push(...outcome.troubles);
     events.publish({ type: "environment", repository: name, environment, deployment: null });
@@ -166,6 +169,31 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
     await store.saveRepository({ ...saved, problem });
   }
   return { environments, troubles };
+}
+
+// A push changes one environment, as a rule.
+const maxReadAhead = 3;
+
+interface KnownRefs {
+  readonly name: string;
+  readonly repo: Repository;
+  readonly refs: RefView;
+}
+
+/** After a push it is known before anything is read which environments there are: what they need to know is asked for at once. */
+async function factsAhead(
+  parts: WatcherParts,
+  { name, repo, refs }: KnownRefs,
+): Promise<ReadonlyMap<string, Promise<Facts>>> {
+  const branches = [...(await branchesByEnvironment(parts, repo, refs)).keys()].toSorted().slice(0, maxReadAhead);
+  return new Map(
+    branches.map((environment) => {
+      const facts = parts.settler.readFacts({ repository: name, environment });
+      // Whoever needs it sees the failure.
+      facts.catch(() => undefined);
+      return [environment, facts];
+    }),
+  );
 }
 
 interface PlaceParts {

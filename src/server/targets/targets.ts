@@ -15,6 +15,7 @@ import type { ReleaseStore } from "../../release/store.ts";
 import type { ServerSettings } from "../../spec/server-settings.ts";
 import type { RouteStore } from "../../store/routes.ts";
 import { makeLineBook } from "../../store/rollouts/line-book.ts";
+import { makeReadAhead } from "../../store/read-ahead.ts";
 import { makeStackStore } from "../../store/stacks.ts";
 import { makeEngineDeployer } from "../../targets/engine-deployer.ts";
 import { foundationTarget, makeFoundations } from "../../targets/foundations.ts";
@@ -93,7 +94,7 @@ export interface OpenTargets {
 /** Every target of the settings, and the engine that runs their programs. Processes of this machine outlive the server. */
 export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
   const { options, settings, base, closers, store } = parts;
-  const states = makeStackStore(base.db);
+  const states = makeReadAhead(makeStackStore(base.db));
   const local = openLocal(parts, async (stack, id) => holds(await engines.states.load(stack), id));
   const clusters = await openClusters(parts);
   const waybill = whileHeld(withResources(local.providers.waybill, clusters.resources), parts.lease);
@@ -120,7 +121,8 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
         export: (stack, asked) => engine.export(stack, asked),
       })
     : null;
-  const plain = makeEngineDeployer({ engine, target, ...(hasClusters && { foundations }), urlOf });
+  const expect = (stack: StackName): void => states.expect(stack);
+  const plain = makeEngineDeployer({ engine, target, expect, ...(hasClusters && { foundations }), urlOf });
   const rollouts = makeRolloutDeployer({
     deployer: drift ? makeRestoringDeployer({ deployer: plain, engine, target, foundations, drifts: drift }) : plain,
     rollouts: new Map(

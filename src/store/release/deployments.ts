@@ -136,9 +136,9 @@ async function desire(
   db: Database,
   { repository, environment }: EnvironmentRef,
   { rows, base }: Desired,
-): Promise<void> {
+): Promise<readonly DeploymentRow[]> {
   const { snapshot, commit, exceptions } = base;
-  await sql`
+  const written = await sql<Selectable<DeploymentsTable>>`
     with wanted as (
       select * from jsonb_to_recordset(${JSON.stringify(rows.map(columnsOf))}) as wanted (name text, kind text,
         workload jsonb, hosts text[], desired_digest text, snapshot integer, commit text, blocked text, state text)
@@ -162,7 +162,9 @@ async function desire(
       hosts = excluded.hosts, desired_digest = excluded.desired_digest, snapshot = excluded.snapshot,
       commit = excluded.commit, blocked = excluded.blocked, state = excluded.state, reason = excluded.reason,
       failed_digest = null, updated_at = now()
+    returning deployments.*
   `.execute(db);
+  return written.rows.map(deploymentOf);
 }
 
 const columnsOf = ({ stack, workload, hosts, desiredDigest, snapshot, commit, blocked }: DesiredRow) => ({

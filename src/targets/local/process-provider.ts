@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Log } from "../../core/log.ts";
-import type { StackName } from "../../core/stack.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { CreateResult, Json, Properties, Provider } from "../../engine/provider.ts";
 import type { Traffic } from "../route.ts";
 import { replacedBy } from "./properties.ts";
@@ -34,17 +35,18 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       onProgress("starting");
       const spec = inputs as unknown as InstanceSpec;
       const begun = await headStart.take(spec);
-      const id = begun?.id ?? idOf(name, operationId);
       const options = { signal, onProgress };
-      const ready = begun?.ready(options);
-      // Seen where it is awaited, unless another one is kept.
-      ready?.catch(() => undefined);
+      if (begun) {
+        const record = await begun.ready(options);
+        // Nothing of the same revision ran when it was begun: what is left over only has to end.
+        void retireStrays(dependencies, spec.stack, begun.id);
+        return resultOf(record, inputs);
+      }
+      const id = idOf(name, operationId);
       const strays = await straysOf(dependencies, spec.stack, id);
       const kept = strays.find((stray) => isAsWanted(stray, spec));
       const isAnswering = kept !== undefined && (kept.asleepSince ?? null) === null;
-      const start = () => (ready && !kept ? ready : supervisor.start(kept?.id ?? id, spec, options));
-      const record = isAnswering ? kept : await start();
-      if (kept && begun) retire(dependencies, begun.id, "another one of the same revision runs already");
+      const record = isAnswering ? kept : await supervisor.start(kept?.id ?? id, spec, options);
       for (const stray of strays) if (stray !== kept) retire(dependencies, stray.id, "no state knows it any more");
       return resultOf(record, inputs);
     },
@@ -71,6 +73,19 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       return Promise.resolve();
     },
   };
+}
+
+async function retireStrays(dependencies: ProcessProviderDependencies, stack: StackName, own: string): Promise<void> {
+  try {
+    const strays = await straysOf(dependencies, stack, own);
+    for (const stray of strays) retire(dependencies, stray.id, "no state knows it any more");
+  } catch (error) {
+    // The next deploy asks again.
+    dependencies.log.warn(
+      { stack: stackKey(stack), error: messageOf(error) },
+      "what no state knows was not looked for",
+    );
+  }
 }
 
 /** What runs for the stack and is in no state: left by a database that was lost. */

@@ -6,6 +6,7 @@ import { changedInputs, textOf } from "./properties.ts";
 /** `waybill:local:Route`: a host name and where its requests go. Changes in place, so that no request falls between. */
 export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider {
   return {
+    rewrites: () => true,
     diff: (request) => {
       const changed = changedInputs(request);
       const replaces = changed.filter((name) => name === "host" || name === "stack");

@@ -171,6 +171,7 @@ function makePackageProvider(byType: Readonly<Record<string, Provider>>): Provid
     },
     update: async (request) => of(request.type).update(request),
     delete: async (request) => of(request.type).delete(request),
+    rewrites: (type) => byType[type]?.rewrites?.(type) === true,
   };
 }
 
