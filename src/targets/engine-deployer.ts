@@ -1,4 +1,5 @@
 import { messageOf, WaybillError } from "../core/errors.ts";
+import type { StackName } from "../core/stack.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EngineEvent } from "../engine/step.ts";
 import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
@@ -14,10 +15,12 @@ interface DeployerParts {
   readonly foundations?: Foundations;
   /** The address of a host by its first label. */
   readonly urlOf: (host: string) => string;
+  /** Resolves once every gateway goes by the stack's routes as they are. Absent: there is nobody to wait for. */
+  readonly inForce?: (stack: StackName) => Promise<void>;
 }
 
 /** Deploys by running the target's program as a Pulumi stack of its own. */
-export function makeEngineDeployer({ engine, target, foundations, urlOf }: DeployerParts): Deployer {
+export function makeEngineDeployer({ engine, target, foundations, urlOf, inForce = later }: DeployerParts): Deployer {
   return {
     notices: (workload) => target.notices(workload),
     prepare: (workload, ahead) => target.prepare?.(workload, ahead),
@@ -35,7 +38,8 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
         });
       const guarded = async (): Promise<void> => {
         await up();
-        await guard({ engine, target }, workload, options);
+        await inForce(stack);
+        await guard({ engine, target, inForce }, workload, options);
       };
       const foundation = target.foundation?.(workload) ?? null;
       await (foundations?.under(foundation, engineOptions(options), guarded) ?? guarded()).catch(rethrowPlainly);
@@ -44,14 +48,17 @@ export function makeEngineDeployer({ engine, target, foundations, urlOf }: Deplo
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));
+      await inForce(stack);
       await foundations?.clear(stack, engineOptions(options));
     },
   };
 }
 
+const later = (): Promise<void> => Promise.resolve();
+
 /** What is not shown to be closed to strangers is led to by nothing: the workload runs on, its addresses are withdrawn. */
 async function guard(
-  { engine, target }: Pick<DeployerParts, "engine" | "target">,
+  { engine, target, inForce }: Required<Pick<DeployerParts, "engine" | "target" | "inForce">>,
   workload: Workload,
   options: DeployOptions,
 ): Promise<void> {
@@ -64,6 +71,7 @@ async function guard(
     if (options.signal.aborted) throw error;
     options.onProgress({ message: "its addresses are withdrawn: they may be open to everybody" });
     await engine.up(workload.stack, guarding.withdrawn(messageOf(error)), engineOptions(options));
+    await inForce(workload.stack);
     throw error;
   }
 }

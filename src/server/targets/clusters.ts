@@ -1,3 +1,4 @@
+import { Agent } from "node:http";
 import type { PublicOrigin } from "../../access/origin.ts";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import { messageOf, WaybillError } from "../../core/errors.ts";
@@ -40,6 +41,8 @@ interface ClustersParts {
   readonly secrets: SecretReader;
   readonly appliedOf: KubernetesTargetDependencies["appliedOf"];
   readonly entrance: RouteParking;
+  /** Where the gateway beside this server takes requests. */
+  readonly gatewayUrl: string;
   readonly lineBookOf: (target: string) => LineBook;
   readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
@@ -64,6 +67,8 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     stopping.abort(new Error("the server is stopping"));
     await Promise.all(renewing);
   });
+  const agent = new Agent({ keepAlive: true, timeout: questionsApartMs });
+  closers.add(() => agent.destroy());
   const reaches = new Map<string, WatchedCluster & { sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
@@ -82,6 +87,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       scheme,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
+      ownGateway: { url: parts.gatewayUrl, agent },
       lineBook: parts.lineBookOf(name),
       clock,
       log,
@@ -106,6 +112,9 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
+
+// A gateway that hands over, or ends, waits for the connections that it has.
+const questionsApartMs = 2_000;
 
 const archivesOf = (git: Git, folder: string): Archives =>
   makeArchives({
