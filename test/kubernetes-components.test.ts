@@ -11,8 +11,12 @@ import { statusOf } from "./support/target-world.ts";
 const front = `const { createServer } = require("node:http");
 createServer(async (request, response) => {
   if (request.url === "/own") return response.end(process.env.WAYBILL_COMPONENT + " " + (process.env.KEY ?? "none"));
-  const answer = await fetch("http://ranker" + request.url);
-  response.end("web one, " + (await answer.text()));
+  try {
+    const answer = await fetch("http://ranker" + request.url);
+    response.end("web one, " + (await answer.text()));
+  } catch (error) {
+    response.writeHead(500).end("ranker cannot be called: " + (error.cause ?? error));
+  }
 }).listen(process.env.PORT);
 console.log("listening");
 `;
@@ -75,6 +79,9 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
     assert.match(stderr, /the source tree of ranker changed/);
     assert.equal((await served.get("shop")).body, "web one, ranker two k-1234567");
     await until("the old revision is gone", async () => (await list("apps/v1", "Deployment")).length === 3);
+    // Every node knows by then where the parts are.
+    const settled = (await list("apps/v1", "Deployment")).map(({ spec }) => (spec as Settling).minReadySeconds ?? 0);
+    assert.deepEqual(settled, [2, 2, 2]);
     assert.equal((await list("v1", "Service")).length, 3);
   });
 
@@ -86,5 +93,9 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
     assert.equal((await statusOf(world, "shop")).state, "failed");
   });
 });
+
+interface Settling {
+  readonly minReadySeconds?: number;
+}
 
 const shopName = ({ namespace }: ClusterWorld): string => namespace.replace(/--production$/, "");
