@@ -9,7 +9,19 @@ import { statusOf } from "./support/target-world.ts";
 // A deployment of several parts: one revision, each part its own program, reached by the others under its name.
 
 const front = `const { createServer } = require("node:http");
+let leaves = false;
+process.on("SIGTERM", () => { leaves = true; });
+// Calls on until it is told to leave.
+async function watch(response) {
+  const found = { calls: 0, failures: [] };
+  for (; !leaves; found.calls += 1) {
+    await fetch("http://ranker/").then((answer) => answer.text()).catch((error) => found.failures.push(String(error.cause ?? error)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  response.end(JSON.stringify(found), () => process.exit());
+}
 createServer(async (request, response) => {
+  if (request.url === "/watch") return watch(response);
   if (request.url === "/own") return response.end(process.env.WAYBILL_COMPONENT + " " + (process.env.KEY ?? "none"));
   try {
     const answer = await fetch("http://ranker" + request.url);
@@ -22,6 +34,7 @@ console.log("listening");
 `;
 const ranker = (text: string): string => `const { createServer } = require("node:http");
 createServer((request, response) => response.end(${JSON.stringify(text)} + " " + process.env.KEY)).listen(process.env.PORT);
+process.on("SIGTERM", () => setTimeout(process.exit, 3000));
 console.log("listening");
 `;
 const file = `apiVersion: waybill/v1
@@ -74,6 +87,7 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
 
   test("a part whose program changed is a new revision of all, and none calls into another", async () => {
     const { served, shop } = world;
+    const watching = served.get("shop", "/watch");
     const { exitCode, stderr } = await shop.push({ "ranker/main.js": ranker("ranker two") });
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /the source tree of ranker changed/);
@@ -82,7 +96,11 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
     // Every node knows by then where the parts are.
     const settled = (await list("apps/v1", "Deployment")).map(({ spec }) => (spec as Settling).minReadySeconds ?? 0);
     assert.deepEqual(settled, [2, 2, 2]);
-    assert.equal((await list("v1", "Service")).length, 3);
+    // The old revision's parts could call each other to the end; then what they called each other by goes, too.
+    const { calls, failures } = JSON.parse((await watching).body) as { calls: number; failures: string[] };
+    assert.ok(calls > 10, `${calls} calls`);
+    assert.deepEqual(failures, []);
+    await until("its Services are gone", async () => (await list("v1", "Service")).length === 3);
   });
 
   test("a part that fails is named, and what ran before goes on", async () => {
