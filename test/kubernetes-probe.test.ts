@@ -73,7 +73,8 @@ describe("the gateway as a cluster's entrance", { skip: clusterSkip(), timeout: 
     });
     assert.match(said, /web ready/);
     const asked = front.seen.splice(0);
-    assert.deepEqual(asked.map((each) => each.host).toSorted(), [host("admin"), host("docs"), host("web")].toSorted());
+    assert.equal(asked.length, 3);
+    assert.deepEqual(new Set(asked.map((each) => each.host)), new Set([host("admin"), host("docs"), host("web")]));
     assert.equal(asked[0]?.agent, "waybill-probe");
     assert.equal((await world.served.get("web", "/", token())).body, "one");
     // A change of access alone is in force before it is asked about: what was open is closed.

@@ -9,6 +9,7 @@ import type { Git } from "../../git/git.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import type { ConnectionOptions } from "../../targets/kubernetes/cluster/connection.ts";
+import type { OwnGateway } from "../../targets/kubernetes/entrance/guard.ts";
 import { makeKubernetesProvider } from "../../targets/kubernetes/provider/provider.ts";
 import { makeHandOvers } from "../../targets/kubernetes/runs/hand-over.ts";
 import { makeArchives, type Archives } from "../../targets/kubernetes/sources/archives.ts";
@@ -53,6 +54,7 @@ interface ClustersParts {
 export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const { wanted, folder, masterKey, git, origin, secrets, lease, log, closers } = parts;
   const clock = systemClock;
+  const { domain: host, scheme } = origin;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const server = serverIdentity(masterKey);
@@ -61,19 +63,12 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
-  const stopping = new AbortController();
-  const renewing: Promise<void>[] = [];
-  closers.add(async () => {
-    stopping.abort(new Error("the server is stopping"));
-    await Promise.all(renewing);
-  });
-  const agent = new Agent({ keepAlive: true, timeout: questionsApartMs });
-  closers.add(() => agent.destroy());
+  const { renewing, signal } = openRenewals(closers);
+  const ownGateway = openGateway(parts);
   const reaches = new Map<string, WatchedCluster & { sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
-    const { domain: host, scheme } = origin;
     const target = makeKubernetesTarget({
       name,
       settings,
@@ -87,7 +82,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       scheme,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
-      ownGateway: { url: parts.gatewayUrl, agent },
+      ownGateway,
       lineBook: parts.lineBookOf(name),
       clock,
       log,
@@ -96,14 +91,14 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
     reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
-    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
+    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, signal));
   }
   const reach = (name: string) => {
     const found = reaches.get(name);
     if (found) return found;
     throw new WaybillError("TARGET_UNSUPPORTED", `target "${name}" is no cluster of this server's settings`);
   };
-  renewing.push(sweepArchives(archives, { clock, log, signal: stopping.signal }));
+  renewing.push(sweepArchives(archives, { clock, log, signal }));
   return {
     targets,
     watched: Object.fromEntries(reaches),
@@ -111,6 +106,23 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     resources: { "waybill:kubernetes:Source": makeMadeSourceProvider({ archives, sources }) },
     sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
+}
+
+/** What goes on while the server runs. */
+function openRenewals(closers: Closers): { readonly renewing: Promise<void>[]; readonly signal: AbortSignal } {
+  const stopping = new AbortController();
+  const renewing: Promise<void>[] = [];
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await Promise.all(renewing);
+  });
+  return { renewing, signal: stopping.signal };
+}
+
+function openGateway({ gatewayUrl, closers }: Pick<ClustersParts, "gatewayUrl" | "closers">): OwnGateway {
+  const agent = new Agent({ keepAlive: true, timeout: questionsApartMs });
+  closers.add(() => agent.destroy());
+  return { url: gatewayUrl, agent };
 }
 
 // A gateway that hands over, or ends, waits for the connections that it has.

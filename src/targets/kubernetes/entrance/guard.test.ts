@@ -57,7 +57,7 @@ test("where the gateway is the entrance, each closed address is asked for as nob
   await check(file);
   assert.deepEqual(
     seen.map(({ host, path, credentials }) => [host, path, credentials]),
-    Array(2).fill(["web.apps.example.org", "/;", [undefined, undefined]]),
+    ["/;", "/;"].map((path) => ["web.apps.example.org", path, [undefined, undefined]]),
   );
   assert.equal(seen[0]?.port, seen[1]?.port);
   await check("kind: site\nsource: {path: site}\n");
