@@ -135,6 +135,44 @@ test("another pod is tried only where nothing was sent", async () => {
   assert.equal(answers.filter(({ status }) => status === 502).length, taken);
 });
 
+test("a pod that takes no connections for a moment is asked again, by requests of any method", async () => {
+  await using world = await startPods();
+  const answer: RequestListener = (request, response) => response.end(`${request.method} answered`);
+  const crash: RequestListener = (request) => {
+    crashing.close();
+    request.socket.destroy();
+  };
+  const crashing = await world.pod("127.0.0.1", crash);
+  world.feed(["127.0.0.1"]);
+  // Its program ends by a request, and is started again after more than a second.
+  const [read, written] = [world.ask(), new Promise((resolve) => crashing.once("close", resolve))];
+  await written;
+  const post = world.ask("POST", "x");
+  setTimeout(() => void world.pod("127.0.0.1", answer), 1_200);
+  assert.deepEqual([(await read).body, (await post).body], ["GET answered", "POST answered"]);
+});
+
+test("a pod that refuses is gone before the cluster says so: the request waits for the next one", async () => {
+  await using world = await startPods();
+  await world.pod("127.0.0.2", (_, response) => response.end("next"));
+  world.feed(["127.0.0.1"]);
+  const early = world.ask("POST", "x");
+  setTimeout(() => world.feed([]), 300);
+  setTimeout(() => world.feed(["127.0.0.2"]), 1_500);
+  assert.equal((await early).body, "next");
+});
+
+test("a pod that never takes a connection is told of, after some seconds", async () => {
+  await using world = await startPods();
+  world.feed(["127.0.0.1"]);
+  const startedMs = performance.now();
+  const { status, body } = await world.ask();
+  assert.equal(status, 502);
+  assert.match(body, /Nothing takes connections where this deployment should listen/);
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs > 4_900 && tookMs < 9_000, `${tookMs} ms`);
+});
+
 test("without a ready pod a request waits a moment for one; then it is told", async () => {
   await using world = await startPods();
   await world.pod("127.0.0.1", (_, response) => response.end("came"));

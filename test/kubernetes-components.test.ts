@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeObject } from "../src/targets/kubernetes/cluster/object.ts";
 import { clusterSkip, patience } from "./support/cluster.ts";
 import { clusterWorld, type ClusterWorld } from "./support/cluster-world.ts";
@@ -8,16 +9,37 @@ import { statusOf } from "./support/target-world.ts";
 
 // A deployment of several parts: one revision, each part its own program, reached by the others under its name.
 
-const front = `const { createServer } = require("node:http");
+const front = `const { createServer, get } = require("node:http");
+let leaves = false;
+process.on("SIGTERM", () => { leaves = true; });
+const call = () => new Promise((resolve, reject) => {
+  const asking = get({ host: "ranker", agent: false }, (answer) => answer.resume().once("end", resolve));
+  asking.once("error", reject).setTimeout(1000, () => asking.destroy(new Error("no answer in a second")));
+});
+// Calls on until it is told to leave, each time on a connection of its own.
+async function watch(response) {
+  const found = { calls: 0, failures: [] };
+  for (; !leaves; found.calls += 1) {
+    await call().catch((error) => found.failures.push(String(error)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  response.end(JSON.stringify(found), () => process.exit());
+}
 createServer(async (request, response) => {
+  if (request.url === "/watch") return watch(response);
   if (request.url === "/own") return response.end(process.env.WAYBILL_COMPONENT + " " + (process.env.KEY ?? "none"));
-  const answer = await fetch("http://ranker" + request.url);
-  response.end("web one, " + (await answer.text()));
+  try {
+    const answer = await fetch("http://ranker" + request.url);
+    response.end("web one, " + (await answer.text()));
+  } catch (error) {
+    response.writeHead(500).end("ranker cannot be called: " + (error.cause ?? error));
+  }
 }).listen(process.env.PORT);
 console.log("listening");
 `;
 const ranker = (text: string): string => `const { createServer } = require("node:http");
 createServer((request, response) => response.end(${JSON.stringify(text)} + " " + process.env.KEY)).listen(process.env.PORT);
+process.on("SIGTERM", () => setTimeout(process.exit, 3000));
 console.log("listening");
 `;
 const file = `apiVersion: waybill/v1
@@ -48,6 +70,22 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
     );
   const componentOf = ({ metadata }: KubeObject): string => metadata.labels?.["waybill.dev/component"] ?? "";
 
+  /** Until none of the old pods is left: how many there were at one moment, and how many of the Services after it. */
+  async function oldServices(names: readonly string[]): Promise<{ pods: number; services: number }[]> {
+    const seen: { pods: number; services: number }[] = [];
+    for (let left = 1; left > 0;) {
+      const services = (await list("v1", "Service")).filter(({ metadata }) => names.includes(metadata.name)).length;
+      const { items } = await world.cluster.list(
+        { apiVersion: "v1", kind: "Pod", namespace: world.namespace },
+        patience(),
+      );
+      left = items.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).length;
+      seen.push({ pods: left, services });
+      await sleep(500);
+    }
+    return seen;
+  }
+
   test("each part runs its own source and has its own secrets; they find each other by name", async () => {
     const { served, shop } = world;
     await shop.write({ "deployments/shop.yaml": file });
@@ -70,12 +108,28 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
 
   test("a part whose program changed is a new revision of all, and none calls into another", async () => {
     const { served, shop } = world;
+    const stale = (await list("v1", "Service")).filter((each) => componentOf(each) !== "");
+    const watching = served.get("shop", "/watch");
     const { exitCode, stderr } = await shop.push({ "ranker/main.js": ranker("ranker two") });
     assert.equal(exitCode, 0, stderr);
     assert.match(stderr, /the source tree of ranker changed/);
+    // What the old revision's parts call each other by goes with the last of their pods, and not before.
+    const kept = await oldServices(stale.map(({ metadata }) => metadata.name));
+    assert.deepEqual(
+      kept.map(({ pods, services }) => (pods > 0 ? services : 0)),
+      kept.map(({ pods }) => (pods > 0 ? 2 : 0)),
+    );
+    assert.ok((kept[0]?.pods ?? 0) > 0, "the old pods are still there");
     assert.equal((await served.get("shop")).body, "web one, ranker two k-1234567");
     await until("the old revision is gone", async () => (await list("apps/v1", "Deployment")).length === 3);
-    assert.equal((await list("v1", "Service")).length, 3);
+    // Every node knows by then where the parts are.
+    const settled = (await list("apps/v1", "Deployment")).map(({ spec }) => (spec as Settling).minReadySeconds ?? 0);
+    assert.deepEqual(settled, [2, 2, 2]);
+    // Its parts could call each other to the end.
+    const { calls, failures } = JSON.parse((await watching).body) as { calls: number; failures: string[] };
+    assert.ok(calls > 10, `${calls} calls`);
+    assert.deepEqual(failures, []);
+    await until("its Services are gone", async () => (await list("v1", "Service")).length === 3);
   });
 
   test("a part that fails is named, and what ran before goes on", async () => {
@@ -86,5 +140,9 @@ describe("components on a cluster", { skip: clusterSkip(), timeout: 300_000 }, (
     assert.equal((await statusOf(world, "shop")).state, "failed");
   });
 });
+
+interface Settling {
+  readonly minReadySeconds?: number;
+}
 
 const shopName = ({ namespace }: ClusterWorld): string => namespace.replace(/--production$/, "");

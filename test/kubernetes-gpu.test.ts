@@ -194,6 +194,62 @@ describe("deployments with GPUs", { skip: clusterSkip(), timeout: 900_000 }, () 
     );
   });
 
+  /** Two programs of one revision; `gpus` says how many each is to have. */
+  const both = (gpus: readonly [number, number], more = ""): string => {
+    const [web, ranker] = gpus.map((count) => (count === 0 ? "{cpu: 50m, memory: 64Mi}" : sizeOf(count)));
+    return `apiVersion: waybill/v1\nkind: service\ncommand: node main.js\naccess: {visibility: public}\nstopTimeout: 1s\n${more}components:
+  web: {source: {path: both}, size: ${web}}
+  ranker: {source: {path: both}, port: 9000, size: ${ranker}}
+`;
+  };
+  const sizeOf = (count: number): string => `{cpu: 50m, memory: 64Mi, gpu: {count: ${count}, type: h100}}`;
+  const deployBoth = (text: string, gpus: readonly [number, number], more?: string): Promise<string> =>
+    push({ "deployments/both.yaml": both(gpus, more), "both/main.js": webProgram(text) });
+
+  test("components of one and one are handed over together, and come back together", async () => {
+    assert.doesNotMatch(await deployBoth("one", [1, 1]), /note:/);
+    await untilText("both", "one");
+    const plan = await deployBoth("two", [1, 1]);
+    assert.match(
+      plan,
+      /note: both: there is no room for both revisions: component ranker: no node has a free GPU of type h100 \(2 of 2 in use by k5-[0-9a-f]+\/production\/both\); the old revision stops before the new one starts/,
+    );
+    await untilText("both", "two");
+    await untilShown("both", "ready");
+    await push({ "both/main.js": failing });
+    await untilShown("both", "failed", 120_000);
+    await untilText("both", "two");
+    await deployBoth("three", [1, 1]);
+    await untilText("both", "three");
+  });
+
+  test("components that fit are started beside the old ones; others wait for what they hold", async () => {
+    await deployBoth("one", [0, 1]);
+    await untilText("both", "one");
+    assert.doesNotMatch(await deployBoth("two", [0, 1]), /note:/);
+    await untilText("both", "two");
+    await deploy("first", "first", h100(1));
+    await untilText("first", "first");
+    await deployBoth("three", [1, 1]);
+    await untilShown("both", "waiting");
+    assert.match((await shown("both")).reason, /component (web|ranker): no node has a free GPU of type h100/);
+    assert.equal((await served.get("both")).body, "two");
+    await served.json(["pause", "first"], { cwd: shop.path });
+    await untilText("both", "three");
+  });
+
+  test("a component that no node could take is refused in the plan, by its name", async () => {
+    const plan = await deployBoth("huge", [0, 3]);
+    const none = "component ranker: no node has 3 GPUs of type h100: the largest has 2 GPUs of type h100";
+    const reason = `room for 1 of 2 pods: ${none}`;
+    assert.ok(plan.includes(`note: both: it cannot run: ${reason}`), plan);
+    await untilShown("both", "failed");
+    assert.ok((await shown("both")).reason.startsWith(reason));
+    // Each alone could run, and not both.
+    const sum = await deployBoth("sum", [1, 2]);
+    assert.match(sum, /note: both: it cannot run: room for 1 of 2 pods: component (web|ranker): no node has/);
+  });
+
   test("a server that is killed while the old revision makes room goes on where it was", async () => {
     await deploy("ranker", "before", h100(2));
     await untilText("ranker", "before");

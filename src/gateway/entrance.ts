@@ -45,6 +45,8 @@ interface Sent {
 export const clientGoneStatus = 499;
 const workloadHeadersTimeoutMs = 300_000;
 const retryDelaysMs = [20, 100];
+// A pod whose program has ended is known to the cluster, or runs again, within seconds.
+const podRetryDelaysMs = [...retryDelaysMs, 300, 600, 1_000, 1_500, 1_500];
 // RFC 9110, section 9.2.2.
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]);
 
@@ -103,9 +105,10 @@ async function answerRequest(parts: Parts, answering: Answering): Promise<Sent> 
         break;
       }
       case "forward": {
-        const sent = await forwardRequest(parts, answering, { verdict, attempt });
-        if (sent) return sent;
-        await parts.clock.sleep(retryDelaysMs[attempt] ?? 0);
+        const outcome = await forwardRequest(parts, answering, { verdict, attempt });
+        if (!("retryInMs" in outcome)) return outcome;
+        await parts.clock.sleep(outcome.retryInMs);
+        if (answering.response.destroyed) return { status: clientGoneStatus, bytes: 0 };
         attempt += 1;
         break;
       }
@@ -138,8 +141,16 @@ interface Forward {
   readonly attempt: number;
 }
 
-/** Null: nothing of it was answered, and it may be tried again. */
-async function forwardRequest(parts: Parts, answering: Answering, { verdict, attempt }: Forward): Promise<Sent | null> {
+/** Nothing of it was answered, and it may be tried again. */
+interface Again {
+  readonly retryInMs: number;
+}
+
+async function forwardRequest(
+  parts: Parts,
+  answering: Answering,
+  { verdict, attempt }: Forward,
+): Promise<Sent | Again> {
   const { exchange, response } = answering;
   const { request, target, requestId } = exchange;
   const { to, upstream, headers } = verdict;
@@ -163,8 +174,14 @@ async function forwardRequest(parts: Parts, answering: Answering, { verdict, att
   const { failure, isBodyTouched } = outcome;
   if (failure === "client-gone") return { status: clientGoneStatus, bytes: 0 };
   exchange.failedAt.push(upstream);
-  const mayRetry = attempt < retryDelaysMs.length && !isBodyTouched && mayTryAgain(exchange, failure);
-  return mayRetry ? null : sendNotice(answering, failureNotice(failure, to));
+  const retryInMs = isBodyTouched || !mayTryAgain(exchange, failure) ? undefined : delaysOf(verdict, failure)[attempt];
+  return retryInMs === undefined ? sendNotice(answering, failureNotice(failure, to)) : { retryInMs };
+}
+
+/** By then the route may lead elsewhere, and other pods may be ready; where none is, the request waits for one. */
+function delaysOf(verdict: Forward["verdict"], failure: Failure): readonly number[] {
+  const isToPods = verdict.to === "workload" && verdict.route.upstream.kind === "pods";
+  return isToPods && failure === "refused" ? podRetryDelaysMs : retryDelaysMs;
 }
 
 function enter({ inFlight, activity }: Parts, verdict: Forward["verdict"], abort?: () => void): () => void {

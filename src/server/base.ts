@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { join, resolve } from "node:path";
 import { bareUrl, type PublicOrigin } from "../access/origin.ts";
 import { makeCipher, type Cipher } from "../core/cipher.ts";
@@ -37,6 +38,8 @@ export interface Base {
   readonly git: Git;
   readonly remoteKeys: RemoteKeys;
   readonly gateway: GatewayHandle;
+  /** Where that one takes requests, as this process reaches it. */
+  readonly gatewayUrl: string;
   /** What all gateways know of requests under way. */
   readonly traffic: GatewayHandle["traffic"];
   readonly origin: PublicOrigin;
@@ -99,7 +102,20 @@ export async function openBase(parts: BaseParts): Promise<Base> {
     parts.replica === null
       ? gateway.traffic
       : makeAskedTraffic({ book: makeQuestionBook(db), clock: systemClock, log });
-  return { db, databaseUrl, leases, cipher, git, remoteKeys, gateway, traffic, origin, url: bareUrl(origin) };
+  const gatewayUrl = gatewayUrlOf(settings, options.port);
+  return {
+    db,
+    databaseUrl,
+    leases,
+    cipher,
+    git,
+    remoteKeys,
+    gateway,
+    gatewayUrl,
+    traffic,
+    origin,
+    url: bareUrl(origin),
+  };
 }
 
 /** `DATABASE_URL`, or a PostgreSQL of our own in the data folder. */
@@ -139,6 +155,14 @@ export function listenHost({ domain }: ServerSettings): { host?: string } {
   const given = process.env["WAYBILL_HOST"];
   if (given !== undefined && given !== "") return { host: given };
   return domain === undefined ? { host: "127.0.0.1" } : {};
+}
+
+/** An address that stands for all of a machine is that of the machine itself for who is on it. */
+export function gatewayUrlOf(settings: ServerSettings, port: number): string {
+  const { host = "0.0.0.0" } = listenHost(settings);
+  if (host === "0.0.0.0") return `http://127.0.0.1:${port}`;
+  if (host === "::") return `http://[::1]:${port}`;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 export function packageVersion(): string {

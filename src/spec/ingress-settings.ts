@@ -9,11 +9,14 @@ interface Shared {
   readonly serverUrl: string;
   /** Whence the entrance's requests reach pods. */
   readonly from: { readonly namespace: string } | { readonly cidrs: readonly string[] };
-  readonly probe: {
-    /** Null: the deployment's own address. */
-    readonly url: string | null;
-    readonly timeoutMs: number;
-  };
+  readonly probe: ProbeSettings;
+}
+
+/** How an entrance is asked after a deploy whether it lets nobody in. */
+export interface ProbeSettings {
+  /** Null: the deployment's own address; of the server's gateway, that of the gateway beside it. */
+  readonly url: string | null;
+  readonly timeoutMs: number;
 }
 
 /** An entrance that the cluster has, which asks this server about each request. */
@@ -64,14 +67,15 @@ export function ingressProblems(
 ): readonly Finding[] {
   const path = ["targets", target, "ingress"];
   if (written?.kind === undefined) return [];
-  const found =
+  const own =
     written.kind === "gateway" ? gatewayProblems(written) : entranceProblems(written, written.kind, sourceUrl);
+  const found = [...own, ...probeProblems(written)];
   return found.map(({ path: within, ...finding }) => ({ ...finding, path: [...path, ...within] }));
 }
 
 const gatewayProblems = (written: Drafting): Finding[] =>
   Object.keys(written)
-    .filter((name) => name !== "kind")
+    .filter((name) => name !== "kind" && name !== "probe")
     .map((name) => foreignTo("gateway", name));
 
 const foreignTo = (kind: string, name: string): Finding => ({
@@ -87,7 +91,7 @@ const wrong = (name: string, message: string): Finding => ({ path: [name], at: "
 type EntranceKind = IngressSettings["kind"];
 
 function entranceProblems(written: Drafting, kind: EntranceKind, sourceUrl: string | undefined): Finding[] {
-  const { controller, probe } = written;
+  const { controller } = written;
   const known: readonly string[] = controllers[kind];
   const isKnown = controller === undefined || known.includes(controller);
   return [
@@ -99,9 +103,11 @@ function entranceProblems(written: Drafting, kind: EntranceKind, sourceUrl: stri
     ...oneOf("tls", written.tls, "secretName, issuer, clusterIssuer"),
     ...oneOf("from", written.from, "namespace, cidrs"),
     ...addressProblems(written.serverUrl, kind, sourceUrl),
-    ...(probe?.url === undefined || URL.canParse(probe.url) ? [] : [wrong("probe", `${probe.url} is no address`)]),
   ];
 }
+
+const probeProblems = ({ probe }: Drafting): Finding[] =>
+  probe?.url === undefined || URL.canParse(probe.url) ? [] : [wrong("probe", `${probe.url} is no address`)];
 
 const oneOf = (name: string, value: object | undefined, choice: string): Finding[] =>
   Object.keys(value ?? {}).length < 2
@@ -127,22 +133,12 @@ export function completeIngress(
   sourceUrl: string | undefined,
 ): IngressSettings | undefined {
   if (written === undefined || written.kind === "gateway") return undefined;
-  const {
-    kind,
-    controller,
-    className,
-    parent,
-    annotations = {},
-    tls,
-    serverUrl = sourceUrl ?? "",
-    from,
-    probe,
-  } = written;
+  const { kind, controller, className, parent, annotations = {}, tls, serverUrl = sourceUrl ?? "", from } = written;
   const shared: Shared = {
     annotations,
     serverUrl: serverUrl.replace(/\/$/, ""),
     from: from?.namespace === undefined ? { cidrs: from?.cidrs ?? [] } : { namespace: from.namespace },
-    probe: { url: probe?.url?.replace(/\/$/, "") ?? null, timeoutMs: timeoutOf(probe?.timeout) },
+    probe: completeProbe(written),
   };
   if (kind === "ingress") {
     const own = { ...(className !== undefined && { className }), ...(tls && { tls }) };
@@ -151,6 +147,12 @@ export function completeIngress(
   const known = controllers["gateway-api"].find((one) => one === controller) ?? "external-auth";
   return { ...shared, kind, controller: known, parent: parent ?? { name: "", namespace: "" } };
 }
+
+/** Of settings without problems; of a target that says nothing of it, the defaults. */
+export const completeProbe = ({ probe }: Pick<WrittenIngress, "probe"> = {}): ProbeSettings => ({
+  url: probe?.url?.replace(/\/$/, "") ?? null,
+  timeoutMs: timeoutOf(probe?.timeout),
+});
 
 const timeoutOf = (text: string | undefined): number =>
   text === undefined ? defaultProbeTimeoutMs : (parseDuration(text) ?? 0) * 1_000;

@@ -2,7 +2,14 @@ import { inOrder, positioned } from "./check/file.ts";
 import type { SizeSpec } from "./context.ts";
 import { defaultSizes } from "./context.ts";
 import type { CustomSize } from "./deployment.ts";
-import { completeIngress, ingressProblems, type IngressSettings, type WrittenIngress } from "./ingress-settings.ts";
+import {
+  completeIngress,
+  completeProbe,
+  ingressProblems,
+  type IngressSettings,
+  type ProbeSettings,
+  type WrittenIngress,
+} from "./ingress-settings.ts";
 import type { Finding, Problem } from "./problem.ts";
 import { parseSize } from "./resolve/workload.ts";
 import type { Drafted } from "./rules/draft.ts";
@@ -61,6 +68,8 @@ export interface KubernetesTargetSettings {
   readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
   /** Absent: the gateway is the entrance. */
   readonly ingress?: IngressSettings;
+  /** How the gateway is probed where it is the entrance; by default, by its own address. */
+  readonly probe?: ProbeSettings;
   /** The path of a `.dockerconfigjson`. */
   readonly pullSecret?: string;
   /** Paths of modules that take the place of Waybill's programs. */
@@ -95,7 +104,7 @@ export const defaultServerSettings: ServerSettings = {
   sizes: defaultSizes,
 };
 
-interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus" | "ingress">> {
+interface WrittenTarget extends Partial<Omit<KubernetesTargetSettings, "kind" | "gpus" | "ingress" | "probe">> {
   readonly kind: "local" | "kubernetes";
   readonly ingress?: WrittenIngress;
   readonly gpus?: readonly (Omit<GpuSettings, "nodeSelector"> & Partial<Pick<GpuSettings, "nodeSelector">>)[];
@@ -221,7 +230,7 @@ function completeTarget({
     kind,
     engine,
     ...reach,
-    ...(ingress && { ingress }),
+    ...(ingress ? { ingress } : written?.probe && { probe: completeProbe(written) }),
     runtimes,
     gpus: gpus.map((gpu) => ({ ...gpu, nodeSelector: gpu.nodeSelector ?? {} })),
   };

@@ -36,6 +36,7 @@ function makeWorld(check: (signal: AbortSignal) => Promise<void>, cannotWithdraw
       status: () => null,
     },
     urlOf: (host) => `https://${host}.example.org`,
+    inForce: async () => void applied.push("in force"),
   });
   const apply = (signal = new AbortController().signal) =>
     deployer.apply(workload, { signal, onProgress: () => undefined });
@@ -43,15 +44,16 @@ function makeWorld(check: (signal: AbortSignal) => Promise<void>, cannotWithdraw
 }
 
 test("what is shown to be closed is deployed", async () => {
-  const { apply, applied } = makeWorld(() => Promise.resolve());
+  const { apply, applied } = makeWorld(async () => void applied.push("asked"));
   assert.equal((await apply()).url, "https://web.example.org");
-  assert.deepEqual(applied, ["whole"]);
+  // Who asks before the gateways have taken up the routes asks about those before.
+  assert.deepEqual(applied, ["whole", "in force", "asked"]);
 });
 
 test("what is not is withdrawn, and the deploy has failed by what was found", async () => {
   const { apply, applied } = makeWorld(() => Promise.reject(open));
   await assert.rejects(apply(), open);
-  assert.deepEqual(applied, ["whole", "withdrawn: it is open"]);
+  assert.deepEqual(applied, ["whole", "in force", "withdrawn: it is open", "in force"]);
 });
 
 test("what could not be withdrawn is tried again, although what was found is final", async () => {
@@ -66,5 +68,5 @@ test("a check that is cancelled withdraws nothing: whoever cancelled it applies 
     return Promise.reject(signal.reason as Error);
   });
   await assert.rejects(apply(cancelling.signal), /a newer one/);
-  assert.deepEqual(applied, ["whole"]);
+  assert.deepEqual(applied, ["whole", "in force"]);
 });

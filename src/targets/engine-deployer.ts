@@ -17,10 +17,13 @@ interface DeployerParts {
   readonly foundations?: Foundations;
   /** The address of a host by its first label. */
   readonly urlOf: (host: string) => string;
+  /** Resolves once every gateway goes by the stack's routes as they are. Absent: there is nobody to wait for. */
+  readonly inForce?: (stack: StackName) => Promise<void>;
 }
 
 /** Deploys by running the target's program as a Pulumi stack of its own. */
-export function makeEngineDeployer({ engine, target, expect, foundations, urlOf }: DeployerParts): Deployer {
+export function makeEngineDeployer(parts: DeployerParts): Deployer {
+  const { engine, target, expect, foundations, urlOf, inForce = later } = parts;
   return {
     notices: (workload) => target.notices(workload),
     prepare(workload, ahead) {
@@ -41,7 +44,8 @@ export function makeEngineDeployer({ engine, target, expect, foundations, urlOf 
         });
       const guarded = async (): Promise<void> => {
         await up();
-        await guard({ engine, target }, workload, options);
+        await inForce(stack);
+        await guard({ engine, target, inForce }, workload, options);
       };
       const foundation = target.foundation?.(workload) ?? null;
       await (foundations?.under(foundation, engineOptions(options), guarded) ?? guarded()).catch(rethrowPlainly);
@@ -50,14 +54,17 @@ export function makeEngineDeployer({ engine, target, expect, foundations, urlOf 
     },
     async remove(stack, options) {
       await engine.destroy(stack, engineOptions(options));
+      await inForce(stack);
       await foundations?.clear(stack, engineOptions(options));
     },
   };
 }
 
+const later = (): Promise<void> => Promise.resolve();
+
 /** What is not shown to be closed to strangers is led to by nothing: the workload runs on, its addresses are withdrawn. */
 async function guard(
-  { engine, target }: Pick<DeployerParts, "engine" | "target">,
+  { engine, target, inForce }: Required<Pick<DeployerParts, "engine" | "target" | "inForce">>,
   workload: Workload,
   options: DeployOptions,
 ): Promise<void> {
@@ -70,6 +77,7 @@ async function guard(
     if (options.signal.aborted) throw error;
     options.onProgress({ message: "its addresses are withdrawn: they may be open to everybody" });
     await engine.up(workload.stack, guarding.withdrawn(messageOf(error)), engineOptions(options));
+    await inForce(workload.stack);
     throw error;
   }
 }

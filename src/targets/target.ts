@@ -40,7 +40,7 @@ export interface TargetPreview {
   readonly objects: (steps: readonly Step[]) => readonly ObjectChange[];
 }
 
-/** Whether nobody gets in without an identity where something else than the gateway leads to a deployment. */
+/** Whether nobody gets in without an identity. */
 export interface Guard {
   /** Throws where a request without an identity is not refused. */
   check(signal: AbortSignal): Promise<void>;
@@ -54,7 +54,7 @@ export interface Target {
   program(workload: Workload): Program;
   /** Absent or null: a workload's program makes all that it needs. */
   foundation?(workload: Workload): Foundation | null;
-  /** Checked after each apply. Absent or null: only the gateway leads to the workload. */
+  /** Checked after each apply, once its routes are in force. Absent or null: there is nobody to ask. */
   guard?(workload: Workload): Guard | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;

@@ -3,6 +3,8 @@ import type { Provider } from "@pulumi/kubernetes/provider.js";
 import type { Output } from "@pulumi/pulumi";
 import { componentsOf } from "../../src/targets/kubernetes/components.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
+import { labels } from "../../src/targets/kubernetes/names.ts";
+import { leavesWithPods } from "../../src/targets/kubernetes/provider/annotations.ts";
 import type { Outputs, WorkloadOf } from "../local/parts.ts";
 import { makeDoors } from "./entrance.ts";
 import { clusterProvider, metadataOf, revisionName, type Running } from "./parts.ts";
@@ -62,6 +64,14 @@ export function componentsProgram(workload: Workload, place: Place): Outputs {
   return { namespace, service: front.metadata.name };
 }
 
+/** All of the revision's pods, as a selector. */
+const podsOf = (part: Running, place: Place): string => {
+  const { [labels.component]: _, ...own } = selectorOf(part, place);
+  return Object.entries(own)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
+};
+
 function namedPorts({ spec }: Running) {
   if (spec.kind === "worker") return [];
   return servicePortsOf(spec);
@@ -78,7 +88,8 @@ function makeService(part: Running, place: Place, provider: Provider): Service |
   return new Service(
     name,
     {
-      metadata: { ...metadata, annotations: { ...unawaited } },
+      // The old pods go on calling each other until the last of their requests is answered.
+      metadata: { ...metadata, annotations: { ...unawaited, [leavesWithPods]: podsOf(part, place) } },
       spec: { selector: selectorOf(part, place), ports: [plain, ...ports] },
     },
     { provider },

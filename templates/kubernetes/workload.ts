@@ -8,8 +8,11 @@ import { makeInputs, metadataOf, namesOf, podLabels, revisionName, type Making, 
 import { podSpec } from "./pod.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 
-/** A worker has no port to ask: it counts as ready when it is still there after this. */
-const workerSettlesSeconds = 2;
+/**
+ * A worker has no port to ask: it counts as ready when it is still there after this. A component that is ready is called
+ * by others at its Service, which every node leads to it about a second later: kube-proxy gathers changes for so long.
+ */
+const settlesSeconds = 2;
 const workerStartSeconds = 60;
 // Beyond the program's own time: pulling an image and fetching a source.
 const placementSeconds = 300;
@@ -40,7 +43,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
       spec: {
         replicas: place.replicas,
         revisionHistoryLimit: 0,
-        minReadySeconds: spec.kind === "worker" ? workerSettlesSeconds : 0,
+        minReadySeconds: spec.kind === "worker" || place.component !== undefined ? settlesSeconds : 0,
         progressDeadlineSeconds: Math.ceil(startSeconds) + placementSeconds,
         strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
         selector: { matchLabels: selector },

@@ -1,3 +1,4 @@
+import { Agent } from "node:http";
 import type { PublicOrigin } from "../../access/origin.ts";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import { messageOf, WaybillError } from "../../core/errors.ts";
@@ -8,6 +9,7 @@ import type { Git } from "../../git/git.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import type { ConnectionOptions } from "../../targets/kubernetes/cluster/connection.ts";
+import type { OwnGateway } from "../../targets/kubernetes/entrance/guard.ts";
 import { makeKubernetesProvider } from "../../targets/kubernetes/provider/provider.ts";
 import { makeHandOvers } from "../../targets/kubernetes/runs/hand-over.ts";
 import { makeArchives, type Archives } from "../../targets/kubernetes/sources/archives.ts";
@@ -40,6 +42,8 @@ interface ClustersParts {
   readonly secrets: SecretReader;
   readonly appliedOf: KubernetesTargetDependencies["appliedOf"];
   readonly entrance: RouteParking;
+  /** Where the gateway beside this server takes requests. */
+  readonly gatewayUrl: string;
   readonly lineBookOf: (target: string) => LineBook;
   readonly lease: Pick<Lease, "confirm">;
   readonly log: Log;
@@ -50,6 +54,7 @@ interface ClustersParts {
 export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const { wanted, folder, masterKey, git, origin, secrets, lease, log, closers } = parts;
   const clock = systemClock;
+  const { domain: host, scheme } = origin;
   const connect = makeConnections({ closers, lease });
   const urls = makeSourceUrls({ masterKey, clock });
   const server = serverIdentity(masterKey);
@@ -58,17 +63,12 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   const sources = makeMadeSources({ archives, urls, reach: (name) => reach(name), clock, log });
   const provider = makeKubernetesProvider({ connect, clock, log });
   closers.add(() => provider.close());
-  const stopping = new AbortController();
-  const renewing: Promise<void>[] = [];
-  closers.add(async () => {
-    stopping.abort(new Error("the server is stopping"));
-    await Promise.all(renewing);
-  });
+  const { renewing, signal } = openRenewals(closers);
+  const ownGateway = openGateway(parts);
   const reaches = new Map<string, WatchedCluster & { sourceUrl: string; host: string }>();
   const targets: Record<string, Target> = {};
   for (const [name, settings] of wanted) {
     const cluster = await connect(settings);
-    const { domain: host, scheme } = origin;
     const target = makeKubernetesTarget({
       name,
       settings,
@@ -82,6 +82,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       scheme,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
+      ownGateway,
       lineBook: parts.lineBookOf(name),
       clock,
       log,
@@ -90,14 +91,14 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
     reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
-    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
+    renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, signal));
   }
   const reach = (name: string) => {
     const found = reaches.get(name);
     if (found) return found;
     throw new WaybillError("TARGET_UNSUPPORTED", `target "${name}" is no cluster of this server's settings`);
   };
-  renewing.push(sweepArchives(archives, { clock, log, signal: stopping.signal }));
+  renewing.push(sweepArchives(archives, { clock, log, signal }));
   return {
     targets,
     watched: Object.fromEntries(reaches),
@@ -106,6 +107,26 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
+
+/** What goes on while the server runs. */
+function openRenewals(closers: Closers): { readonly renewing: Promise<void>[]; readonly signal: AbortSignal } {
+  const stopping = new AbortController();
+  const renewing: Promise<void>[] = [];
+  closers.add(async () => {
+    stopping.abort(new Error("the server is stopping"));
+    await Promise.all(renewing);
+  });
+  return { renewing, signal: stopping.signal };
+}
+
+function openGateway({ gatewayUrl, closers }: Pick<ClustersParts, "gatewayUrl" | "closers">): OwnGateway {
+  const agent = new Agent({ keepAlive: true, timeout: questionsApartMs });
+  closers.add(() => agent.destroy());
+  return { url: gatewayUrl, agent };
+}
+
+// A gateway that hands over, or ends, waits for the connections that it has.
+const questionsApartMs = 2_000;
 
 const archivesOf = (git: Git, folder: string): Archives =>
   makeArchives({

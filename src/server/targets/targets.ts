@@ -23,6 +23,7 @@ import { makeConcealment } from "../../targets/concealment.ts";
 import { makeLocalTarget, type LocalTarget } from "../../targets/local/target.ts";
 import { whileHeld } from "../../targets/held.ts";
 import { withResources } from "../../targets/resources.ts";
+import type { Route } from "../../targets/route.ts";
 import type { Secrets } from "../../targets/secrets.ts";
 import { makeRestoringDeployer } from "../../targets/restoring-deployer.ts";
 import { makeRolloutDeployer } from "../../targets/rollout.ts";
@@ -37,7 +38,6 @@ import type { OpenDrift, WatchedCluster } from "./drift.ts";
 import { makeEngines, type Engines } from "./engines.ts";
 import type { ServeOptions } from "../options.ts";
 import type { Replica } from "../replicas/replica.ts";
-import { makeToldDeployer } from "./told-deployer.ts";
 
 interface TargetsParts {
   readonly options: ServeOptions;
@@ -121,8 +121,15 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
         export: (stack, asked) => engine.export(stack, asked),
       })
     : null;
-  const expect = (stack: StackName): void => states.expect(stack);
-  const plain = makeEngineDeployer({ engine, target, expect, ...(hasClusters && { foundations }), urlOf });
+  const plain = makeEngineDeployer({
+    engine,
+    target,
+    expect: (stack) => states.expect(stack),
+    ...(hasClusters && { foundations }),
+    urlOf,
+    // A deploy is over when its routes are in force: gateways hear of them by the database, which may take its time.
+    inForce: async (stack) => base.traffic.told(stack, (await parts.routes.list(stack)).map(hostOf)),
+  });
   const rollouts = makeRolloutDeployer({
     deployer: drift ? makeRestoringDeployer({ deployer: plain, engine, target, foundations, drifts: drift }) : plain,
     rollouts: new Map(
@@ -131,14 +138,15 @@ export async function openTargets(parts: TargetsParts): Promise<OpenTargets> {
     ground: (workload, { signal }) =>
       foundations.under(target.foundation?.(workload) ?? null, { signal }, () => Promise.resolve()),
   });
-  const told = makeToldDeployer({ deployer: rollouts, routes: parts.routes, gateway: base.traffic });
-  const deployer = makeConcealment(parts.secrets).deployer(told);
+  const deployer = makeConcealment(parts.secrets).deployer(rollouts);
   const sleeperOf = ({ upstreams }: SleepPlace): Sleeper | null => {
     const pods = upstreams.find((upstream) => upstream.kind === "pods");
     return (pods ? clusters.targets[pods.target] : local)?.sleeper ?? null;
   };
   return { target, deployer, sleeperOf, sources: clusters.sources, drift, stacks: engine };
 }
+
+const hostOf = ({ host }: Route): string => host;
 
 async function watchDrift(
   { log, closers }: TargetsParts,
@@ -211,6 +219,7 @@ async function openClusters(parts: TargetsParts): Promise<Clusters> {
     secrets,
     appliedOf: async (stack) => (await store.deployment(stack))?.appliedWorkload ?? null,
     entrance: routes,
+    gatewayUrl: base.gatewayUrl,
     lineBookOf: (target) => makeLineBook(base.db, target),
     lease,
     log,

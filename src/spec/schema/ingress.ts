@@ -69,13 +69,17 @@ export const ingress = field(
         },
       ),
       probe: field(
-        "After each deploy the server asks as nobody, by the entrance, and must be refused.",
+        "After each deploy the server asks as nobody, by the entrance, and must be refused. The only setting for `gateway`, too.",
         [{ url: "https://10.0.0.9", timeout: "1m" }],
         object({
-          url: field("The entrance's address; by default that of the deployment.", ["https://10.0.0.9"], {
-            type: "string",
-            pattern: "^https?://[A-Za-z0-9.:[\\]-]+/?$",
-          }),
+          url: field(
+            "The entrance's address; by default that of the deployment, and for `gateway` that of the gateway beside the server.",
+            ["https://10.0.0.9"],
+            {
+              type: "string",
+              pattern: "^https?://[A-Za-z0-9.:[\\]-]+/?$",
+            },
+          ),
           timeout: field("How long a new host may take to come up; 1m by default.", ["1m"], text("duration")),
         }),
       ),

@@ -23,13 +23,12 @@ test("Waybill's own Secrets are nobody's to name; others with a key are", () => 
 test("each component's trouble is told with its name, and what components do not do", () => {
   const given = workloadOf(
     "kind: service\ncommand: node main.js\ncomponents:\n" +
-      "  web: {replicas: {min: 0}}\n  old: {source: {git: {ref: v1}}}\n  sums: {size: {cpu: 1, memory: 1Gi, gpu: {count: 1}}}\n",
-    { sources: { web: source, old: null, sums: source } },
+      "  web: {replicas: {min: 0}}\n  old: {source: {git: {ref: v1}}}\n",
+    { sources: { web: source, old: null } },
   );
   assert.deepEqual(notices(given, settings), [
     "component old: source.git is not fetched yet: use source.path, or source.image",
     "components do not sleep: web runs one replica at least",
-    "GPUs of sums: room is not planned for components, both revisions must fit side by side",
   ]);
 });
 

@@ -67,13 +67,7 @@ function componentRefusals(workload: WorkloadOf<"service">, settings: Settings):
 function componentNotices({ components }: ResolvedService): readonly string[] {
   const all = Object.entries(components);
   const sleepless = all.filter(([, { replicas }]) => replicas.min === 0).map(([name]) => name);
-  const unplanned = all.filter(([, { size }]) => size.gpu).map(([name]) => name);
-  return [
-    ...(sleepless.length > 0 ? [`components do not sleep: ${sleepless.join(", ")} runs one replica at least`] : []),
-    ...(unplanned.length > 0
-      ? [`GPUs of ${unplanned.join(", ")}: room is not planned for components, both revisions must fit side by side`]
-      : []),
-  ];
+  return sleepless.length > 0 ? [`components do not sleep: ${sleepless.join(", ")} runs one replica at least`] : [];
 }
 
 // The pull secret is the administrator's, and what Waybill makes for a revision or a run is nobody's to name.

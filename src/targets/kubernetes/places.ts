@@ -90,19 +90,37 @@ export function outlineOf(
 ): Outline | null {
   const { spec, stack } = workload;
   if (isResting(workload) || spec.kind === "job" || spec.kind === "site") return null;
-  // What is refused anyway needs no room; where several start together, the scheduler decides.
-  if (hasComponents(spec) || refusals(workload, settings).length > 0) return null;
-  const { revision, resources } = contentOf(settings, { ...workload, spec });
+  // What is refused anyway needs no room.
+  if (refusals(workload, settings).length > 0) return null;
+  const parts = hasComponents(spec) ? componentsOf({ ...workload, spec }) : new Map([[null, { ...workload, spec }]]);
+  const contents = [...parts].map(([component, part]) => ({
+    component,
+    spec: part.spec,
+    ...contentOf(settings, part),
+  }));
   return {
     stack,
     namespace: namespaceOf(stack),
-    revision,
-    resources,
-    replicas: initialReplicas(spec.replicas, running),
-    gpu: spec.size.gpu ?? null,
+    revision: wholeRevision(contents),
+    parts: contents.map(({ component, spec: own, resources }) => ({
+      component,
+      resources,
+      replicas: initialReplicas(own.replicas, component === null ? running : null),
+      gpu: own.size.gpu ?? null,
+    })),
     rollout: spec.rollout,
-    startSeconds: spec.kind === "service" ? spec.health.startTimeoutSeconds : 0,
+    startSeconds: Math.max(...contents.map(({ spec: own }) => (own.kind === "service" ? startSecondsOf(own) : 0))),
   };
+}
+
+const startSecondsOf = ({ health }: { readonly health: { readonly startTimeoutSeconds: number } }): number =>
+  health.startTimeoutSeconds;
+
+/** Of components it is that of all; of a single part its own. */
+function wholeRevision(contents: readonly { readonly component: string | null; readonly revision: string }[]): string {
+  const [first] = contents;
+  if (first?.component === null) return first.revision;
+  return revisionOf(contents.map(({ component, revision }) => [component, revision] as const));
 }
 
 /** One place for all: that of its main component, with its own revision, and those of the components in it. */
@@ -112,8 +130,8 @@ async function wholePlace(
   running: number | null,
 ): Promise<Place> {
   const parts = [...componentsOf(workload)];
-  const revision = revisionOf(
-    parts.map(([name, part]) => [name, contentOf(dependencies.settings, part).revision] as const),
+  const revision = wholeRevision(
+    parts.map(([component, part]) => ({ component, ...contentOf(dependencies.settings, part) })),
   );
   const places = await Promise.all(
     parts.map(async ([component, part]) => {

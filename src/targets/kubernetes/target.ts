@@ -11,7 +11,7 @@ import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import { isStatus } from "./cluster/cluster-error.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import { guardOf } from "./entrance/guard.ts";
+import { guardOf, type OwnGateway } from "./entrance/guard.ts";
 import { isOfAnother, labels } from "./names.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
@@ -44,6 +44,8 @@ export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly appliedOf: (stack: StackName) => Promise<Workload | null>;
   /** Where requests come in; absent where they cannot be made to wait. */
   readonly entrance?: RouteParking;
+  /** Asked after each apply where it is the entrance; absent where there is none. */
+  readonly ownGateway?: OwnGateway;
   /** Where the order of those who wait for room is kept. */
   readonly lineBook?: LineBook;
   readonly log: Log;
@@ -179,6 +181,8 @@ function guarded(dependencies: KubernetesTargetDependencies, workload: Workload,
   return {
     check,
     withdrawn(reason) {
+      const { spec } = workload;
+      if (spec.kind === "site") return siteProgram({ ...workload, spec }, reason);
       const apart: Programs = {
         ...programs,
         service: (each, place) => programs.service(each, { ...place, withdrawn: reason }),

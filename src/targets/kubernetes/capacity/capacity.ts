@@ -33,6 +33,8 @@ export interface Taint {
 /** What the scheduler looks at when it places a pod. */
 export interface PodShape {
   readonly namespace: string;
+  /** Which of its deployment's components, where a reason is to name it. */
+  readonly component?: string;
   readonly labels: Labels;
   /** With `pods: 1`, which every node counts, too. */
   readonly requests: Amounts;

@@ -9,7 +9,8 @@ export function quotaShortage({ quotas, limitRanges }: Capacity, shapes: readonl
       const [resource] = Object.keys(max).filter((each) => largest(shape, each) > (max[each] ?? 0));
       if (resource === undefined) continue;
       const asked = quantityText(resource, largest(shape, resource));
-      return `limit range ${namespace}/${name} allows ${quantityText(resource, max[resource] ?? 0)} ${resource} for one container, wanted ${asked}`;
+      const of = shape.component === undefined ? "" : `component ${shape.component}: `;
+      return `${of}limit range ${namespace}/${name} allows ${quantityText(resource, max[resource] ?? 0)} ${resource} for one container, wanted ${asked}`;
     }
   }
   for (const { namespace, name, hard, used } of quotas) {

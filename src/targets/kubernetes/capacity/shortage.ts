@@ -15,7 +15,8 @@ export function shortageOf(capacity: Capacity, shapes: readonly PodShape[]): str
   const left = placeEach(room, shapes, "its other pods");
   const [first] = left;
   if (!first) return null;
-  const reason = nodeShortage(nodes, first) ?? resourceShortage(room, first);
+  const of = first.component === undefined ? "" : `component ${first.component}: `;
+  const reason = of + (nodeShortage(nodes, first) ?? resourceShortage(room, first));
   const placed = shapes.length - left.length;
   return placed === 0 ? reason : `room for ${placed} of ${shapes.length} pods: ${reason}`;
 }

@@ -1,35 +1,88 @@
+import type { Agent } from "node:http";
 import type { Clock } from "../../../core/clock.ts";
+import type { ProbeSettings } from "../../../spec/ingress-settings.ts";
 import type { KubernetesTargetSettings } from "../../../spec/server-settings.ts";
 import { hostsOf, idleOf } from "../../../../templates/local/parts.ts";
 import type { AccessRule } from "../../route.ts";
 import type { Workload } from "../../workload.ts";
-import { knock } from "./knock.ts";
-import { probeDoors } from "./probe.ts";
+import { makeKnock } from "./knock.ts";
+import { probeDoors, type Doorkeeper } from "./probe.ts";
 import type { ClosedDoor } from "./verdict.ts";
 
+/** The server's own gateway. */
+export interface OwnGateway {
+  /** Where the one beside the server takes requests. */
+  readonly url: string;
+  /** Its connections are kept for the next question. */
+  readonly agent: Agent;
+}
+
 interface Parts {
-  readonly settings: Pick<KubernetesTargetSettings, "ingress">;
+  readonly settings: Pick<KubernetesTargetSettings, "ingress" | "probe">;
   readonly scheme: "http" | "https";
   /** The domain of the deployments' addresses. */
   readonly host: string;
+  /** Absent: there is none that could be asked. */
+  readonly ownGateway?: OwnGateway;
   readonly clock: Clock;
 }
 
-/** Asks as nobody at each address that is not for everybody; null where there is none, or where the gateway is the entrance. */
-export function guardOf(
-  { settings: { ingress }, scheme, host, clock }: Parts,
-  workload: Workload,
-): ((signal: AbortSignal) => Promise<void>) | null {
+/** Asks as nobody at each address that is not for everybody; null where there is none, or nobody to ask. */
+export function guardOf(parts: Parts, workload: Workload): ((signal: AbortSignal) => Promise<void>) | null {
   const { spec, pause } = workload;
-  if (ingress === undefined || spec.kind !== "service" || spec.state !== "running" || pause !== null) return null;
-  const isByWaybill = "idle" in idleOf(workload);
-  const doors = hostsOf(workload, spec.routes).flatMap(({ host: label, route: { access } }): ClosedDoor[] => {
+  const isServed = spec.kind === "service" || (spec.kind === "site" && parts.settings.ingress === undefined);
+  if (!isServed || spec.state !== "running" || pause !== null) return null;
+  const entrance = entranceOf(parts, workload);
+  if (entrance === null) return null;
+  const { scheme, host: domain, clock } = parts;
+  const doors = hostsOf(workload, spec.routes).flatMap(({ host, route: { access } }): ClosedDoor[] => {
     if (access.visibility === "public") return [];
-    return [{ host: label, url: `${scheme}://${label}.${host}`, path: closedPath(access), isByWaybill }];
+    const url = `${scheme}://${host}.${domain}`;
+    return [{ host, url, path: closedPath(access), signIn: `${scheme}://${domain}/sign-in`, by: entrance.by }];
   });
   if (doors.length === 0) return null;
-  return (signal) => probeDoors({ settings: ingress, knock, clock }, doors, signal);
+  return (signal) => probeDoors({ ...entrance, clock }, doors, signal);
 }
+
+interface Entrance {
+  readonly by: ClosedDoor["by"];
+  readonly probe: ProbeSettings;
+  readonly doorkeeper: Doorkeeper;
+  readonly knock: ReturnType<typeof makeKnock>;
+}
+
+function entranceOf({ settings: { ingress, probe }, ownGateway }: Parts, workload: Workload): Entrance | null {
+  if (ingress !== undefined) {
+    const by = "idle" in idleOf(workload) ? "controller-to-waybill" : "controller";
+    return { by, probe: ingress.probe, doorkeeper: controllerOf(ingress.controller), knock: makeKnock() };
+  }
+  if (ownGateway === undefined) return null;
+  const { url, agent } = ownGateway;
+  const asked = { timeoutMs: probe?.timeoutMs ?? gatewayTimeoutMs, url: probe?.url ?? url };
+  return { by: "gateway", probe: asked, doorkeeper: gateway, knock: makeKnock(agent) };
+}
+
+// It has taken up the routes when it is asked; this is for one that is just being replaced.
+const gatewayTimeoutMs = 60_000;
+
+const controllerOf = (kind: string): Doorkeeper => ({
+  name: "the cluster's entrance",
+  ifOpen:
+    `The entrance does not heed what Waybill says to a controller of the kind ${kind}: an administrator looks at ` +
+    "ingress in the server's settings",
+  ifSilent:
+    "An administrator looks whether it takes up what Waybill makes (className or parent) and reaches Waybill at serverUrl",
+});
+
+const gateway: Doorkeeper = {
+  name: "the gateway",
+  ifOpen:
+    "What answers there lets everybody in, or is not Waybill's gateway: an administrator looks at what listens there, " +
+    "and at ingress.probe in the server's settings",
+  ifSilent:
+    "An administrator looks whether a gateway of Waybill answers there (gateway.log), and at ingress.probe in the " +
+    "server's settings",
+};
 
 /** A path with parameters is never a public one (RFC 3986, section 3.3): it has more than one reading. */
 const closedPath = (access: AccessRule): string =>

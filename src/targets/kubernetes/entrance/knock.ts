@@ -1,12 +1,26 @@
-import { request as overHttp, type IncomingMessage } from "node:http";
+import { request as overHttp, type Agent, type IncomingMessage } from "node:http";
 import { request as overTls } from "node:https";
 import { refusalHeader } from "../../authorization.ts";
-import type { ClosedDoor, Reply } from "./verdict.ts";
+import { redirects, type ClosedDoor, type Reply } from "./verdict.ts";
 
 const patienceMs = 10_000;
 
-/** Asks as a browser that nobody has signed in with; by `entrance` where it is not found by the address itself. */
-export function knock({ url, path }: ClosedDoor, entrance: string | null, signal: AbortSignal): Promise<Reply> {
+/**
+ * Asks as a browser that nobody has signed in with; by `entrance` where it is not found by the address itself. An agent
+ * keeps the connection for the next question.
+ */
+export const makeKnock =
+  (agent?: Agent) =>
+  (door: ClosedDoor, entrance: string | null, signal: AbortSignal): Promise<Reply> =>
+    knock({ door, entrance, agent }, signal);
+
+interface Question {
+  readonly door: ClosedDoor;
+  readonly entrance: string | null;
+  readonly agent: Agent | undefined;
+}
+
+function knock({ door: { url, path }, entrance, agent }: Question, signal: AbortSignal): Promise<Reply> {
   const { host, hostname } = new URL(url);
   const at = new URL(entrance ?? url);
   const options = {
@@ -14,17 +28,19 @@ export function knock({ url, path }: ClosedDoor, entrance: string | null, signal
     port: at.port === "" ? undefined : Number(at.port),
     path,
     headers: { host, accept: "text/html", "sec-fetch-mode": "navigate", "user-agent": "waybill-probe" },
-    agent: false,
     signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
   };
   return new Promise((resolve, reject) => {
     const read = (response: IncomingMessage): void => {
-      response.destroy();
       resolve(replyOf(response));
+      // Its body is read for nothing but the connection's sake, and only where Waybill wrote it.
+      if (agent !== undefined && redirects.has(response.statusCode ?? 0)) response.resume();
+      else response.destroy();
     };
     // Nothing is sent that must stay secret, and a certificate may still be on its way.
-    const trusting = { ...options, servername: hostname, rejectUnauthorized: false };
-    const outgoing = at.protocol === "https:" ? overTls(trusting, read) : overHttp(options, read);
+    const trusting = { ...options, agent: false as const, servername: hostname, rejectUnauthorized: false };
+    const plain = { ...options, agent: agent ?? (false as const) };
+    const outgoing = at.protocol === "https:" ? overTls(trusting, read) : overHttp(plain, read);
     outgoing.once("error", reject);
     outgoing.end();
   });

@@ -2,11 +2,18 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
-import { knock } from "./knock.ts";
+import { makeKnock } from "./knock.ts";
 import { probeDoors } from "./probe.ts";
 import type { ClosedDoor, Reply } from "./verdict.ts";
 
-const door: ClosedDoor = { host: "web", url: "https://web.apps.example.org", path: "/", isByWaybill: false };
+const door: ClosedDoor = {
+  host: "web",
+  url: "https://web.apps.example.org",
+  path: "/",
+  signIn: "https://apps.example.org/sign-in",
+  by: "controller",
+};
+const doorkeeper = { name: "the entrance", ifOpen: "Look at A", ifSilent: "Look at B" };
 const refused: Reply = { status: 401, location: null, refusal: "web" };
 const other = (status: number): Reply => ({ status, location: null, refusal: null });
 
@@ -16,7 +23,8 @@ function makeWorld(replies: readonly (Reply | Error)[], timeoutMs = 10_000) {
   const pauses: number[] = [];
   let asked = 0;
   const parts = {
-    settings: { controller: "nginx", probe: { url: "http://10.0.0.9", timeoutMs } } as const,
+    probe: { url: "http://10.0.0.9", timeoutMs },
+    doorkeeper,
     knock: async (): Promise<Reply> => {
       const reply = replies[Math.min(asked, replies.length - 1)];
       asked += 1;
@@ -47,16 +55,18 @@ test("who lets nobody in is told at once, with what was found", async () => {
   await assert.rejects(world.probe(), {
     code: "ENTRANCE_OPEN",
     message:
-      "https://web.apps.example.org/: asked without an identity by http://10.0.0.9, the cluster's entrance answered 200, " +
-      "where a refusal by Waybill was wanted. Nothing leads there until the next deploy. The entrance does not heed " +
-      "what Waybill says to a controller of the kind nginx: an administrator looks at ingress in the server's settings",
+      "https://web.apps.example.org/: asked without an identity by http://10.0.0.9, the entrance answered 200, where a " +
+      "refusal by Waybill was wanted. Nothing leads there until the next deploy. Look at A",
   });
   assert.equal(world.asked(), 2);
 });
 
 test("who never asks Waybill is given up on in time, and an abort ends the waiting", async () => {
   const world = makeWorld([other(404)], 5_000);
-  await assert.rejects(world.probe(), { code: "ENTRANCE_SILENT", message: /answered 404, and did not refuse .* 5 s/ });
+  await assert.rejects(world.probe(), {
+    code: "ENTRANCE_SILENT",
+    message: /answered 404, and did not refuse .* 5 s\. .*Look at B$/,
+  });
   assert.ok(world.pauses.reduce((sum, pause) => sum + pause, 0) <= 5_000);
   const aborted = new AbortController();
   aborted.abort(new Error("another one comes"));
@@ -73,7 +83,7 @@ test("it asks as a browser with no credential, at the entrance's address, for th
   after(() => server.close());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const reply = await knock(door, `http://127.0.0.1:${port}`, new AbortController().signal);
+  const reply = await makeKnock()(door, `http://127.0.0.1:${port}`, new AbortController().signal);
   assert.deepEqual(reply, { status: 302, location: "/.waybill/sign-in", refusal: "web" });
   assert.deepEqual(seen, [["GET", "/", "web.apps.example.org", undefined, undefined, "text/html"]]);
 });

@@ -1,10 +1,19 @@
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
-import type { IngressSettings } from "../../../spec/ingress-settings.ts";
+import type { ProbeSettings } from "../../../spec/ingress-settings.ts";
 import { findingOf, type ClosedDoor, type Finding, type Reply } from "./verdict.ts";
 
+/** Who takes requests in, in the words of an administrator. */
+export interface Doorkeeper {
+  readonly name: string;
+  /** What is wrong where it lets nobody in, and where it never refuses; what to look at. */
+  readonly ifOpen: string;
+  readonly ifSilent: string;
+}
+
 interface Parts {
-  readonly settings: Pick<IngressSettings, "controller" | "probe">;
+  readonly probe: ProbeSettings;
+  readonly doorkeeper: Doorkeeper;
   readonly knock: (door: ClosedDoor, entrance: string | null, signal: AbortSignal) => Promise<Reply>;
   readonly clock: Clock;
 }
@@ -21,24 +30,24 @@ export async function probeDoors(parts: Parts, doors: readonly ClosedDoor[], sig
 }
 
 async function probeDoor(parts: Parts, door: ClosedDoor, signal: AbortSignal): Promise<void> {
-  const { settings, clock } = parts;
-  const endsAtMs = clock.now().getTime() + settings.probe.timeoutMs;
+  const { probe, clock } = parts;
+  const endsAtMs = clock.now().getTime() + probe.timeoutMs;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
     const { finding, said } = await lookAt(parts, door, signal);
     if (finding === "refused") return;
-    if (finding === "open") throw open(settings, door, said);
-    if (clock.now().getTime() + pauseMs > endsAtMs) throw silent(settings, door, said);
+    if (finding === "open") throw open(parts, door, said);
+    if (clock.now().getTime() + pauseMs > endsAtMs) throw silent(parts, door, said);
     await clock.sleep(pauseMs, signal);
   }
 }
 
 async function lookAt(
-  { settings, knock }: Parts,
+  { probe, knock }: Parts,
   door: ClosedDoor,
   signal: AbortSignal,
 ): Promise<{ readonly finding: Finding; readonly said: string }> {
   try {
-    const reply = await knock(door, settings.probe.url, signal);
+    const reply = await knock(door, probe.url, signal);
     const to = reply.location === null ? "" : ` and led to ${withoutQuery(reply.location)}`;
     return { finding: findingOf(door, reply), said: `answered ${reply.status}${to}` };
   } catch (error) {
@@ -49,23 +58,22 @@ async function lookAt(
 
 const withoutQuery = (location: string): string => location.split(/[?#]/, 1)[0]?.slice(0, 200) ?? "";
 
-const entranceOf = ({ probe }: Parts["settings"]): string => (probe.url === null ? "" : ` by ${probe.url}`);
+const askedBy = ({ probe: { url }, doorkeeper: { name } }: Parts): string =>
+  `asked without an identity${url === null ? "" : ` by ${url}`}, ${name}`;
 
-function open(settings: Parts["settings"], { url, path }: ClosedDoor, said: string): WaybillError {
+function open(parts: Parts, { url, path }: ClosedDoor, said: string): WaybillError {
   return new WaybillError(
     "ENTRANCE_OPEN",
-    `${url}${path}: asked without an identity${entranceOf(settings)}, the cluster's entrance ${said}, where a refusal ` +
-      `by Waybill was wanted. Nothing leads there until the next deploy. The entrance does not heed what Waybill says ` +
-      `to a controller of the kind ${settings.controller}: an administrator looks at ingress in the server's settings`,
+    `${url}${path}: ${askedBy(parts)} ${said}, where a refusal by Waybill was wanted. Nothing leads there until the ` +
+      `next deploy. ${parts.doorkeeper.ifOpen}`,
   );
 }
 
-function silent(settings: Parts["settings"], { url, path }: ClosedDoor, said: string): WaybillError {
-  const seconds = Math.round(settings.probe.timeoutMs / 1_000);
+function silent(parts: Parts, { url, path }: ClosedDoor, said: string): WaybillError {
+  const seconds = Math.round(parts.probe.timeoutMs / 1_000);
   return new WaybillError(
     "ENTRANCE_SILENT",
-    `${url}${path}: asked without an identity${entranceOf(settings)}, the cluster's entrance ${said}, and did not ` +
-      `refuse after asking Waybill within ${seconds} s. Nothing leads there until that is so. An administrator looks ` +
-      `whether it takes up what Waybill makes (className or parent) and reaches Waybill at serverUrl`,
+    `${url}${path}: ${askedBy(parts)} ${said}, and did not refuse as Waybill does within ${seconds} s. Nothing leads ` +
+      `there until that is so. ${parts.doorkeeper.ifSilent}`,
   );
 }

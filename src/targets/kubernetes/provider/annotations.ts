@@ -4,10 +4,18 @@ import { mapAt, textAt } from "./manifest.ts";
 // Those of the upstream plugin: https://www.pulumi.com/registry/packages/kubernetes/installation-configuration/
 export const autonamed = "pulumi.com/autonamed";
 
+/**
+ * Which pods of its namespace rely on an object, as a label selector: one that is deleted goes with the last of them. Of
+ * this provider; the upstream plugin deletes it at once.
+ */
+export const leavesWithPods = "waybill.dev/leaves-with-pods";
+
 export interface Wishes {
   readonly skipAwait: boolean;
   readonly timeoutMs: number;
   readonly propagation: "Background" | "Foreground" | "Orphan" | null;
+  /** Null: it goes at once. */
+  readonly leavesWithPods: string | null;
 }
 
 const defaultTimeoutMs = 10 * 60_000;
@@ -21,6 +29,7 @@ export function wishesOf(inputs: Properties): Wishes {
   return {
     skipAwait: textAt(annotations, "pulumi.com/skipAwait") === "true",
     timeoutMs: seconds > 0 ? seconds * 1_000 : defaultTimeoutMs,
+    leavesWithPods: textAt(annotations, leavesWithPods) ?? null,
     propagation: Object.hasOwn(propagations, policy) ? propagations[policy as keyof typeof propagations] : null,
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import { isStatus } from "../cluster/cluster-error.ts";
 import { titleOf, type KubeObject, type ObjectReference } from "../cluster/object.ts";
 import type { SharedInformers } from "../cluster/shared-informers.ts";
 import { awaitGone } from "../readiness/await-gone.ts";
@@ -34,11 +35,48 @@ const owners = new Set([
 
 /** Deletes an object and waits until it is gone. One that is gone already is fine. */
 export async function deleteObject(dependencies: DeletionDependencies, deletion: Deletion): Promise<void> {
-  const { reference, uid, signal, skipAwait } = deletion;
+  const { reference, uid, signal, skipAwait, leavesWithPods } = deletion;
+  if (leavesWithPods !== null && (await leaveToPods(dependencies.cluster, deletion, leavesWithPods))) return;
   const propagation = deletion.propagation ?? (isOwner(reference) ? "Foreground" : "Background");
   const options = { signal, propagation, ...(uid !== undefined && { uid }) };
   const outcome = await dependencies.cluster.delete(reference, options);
   if (outcome === "going" && !skipAwait) await untilGone(dependencies, deletion);
+}
+
+const leavingManager = "waybill-leaving";
+
+/**
+ * Gives an object to the pods that rely on it: Kubernetes deletes what all owners have left
+ * (https://kubernetes.io/docs/concepts/architecture/garbage-collection/). False: none of them is left.
+ */
+async function leaveToPods(
+  cluster: Cluster,
+  { reference, uid, signal }: Pick<Deletion, "reference" | "uid" | "signal">,
+  labelSelector: string,
+): Promise<boolean> {
+  const { namespace, name, apiVersion, kind } = reference;
+  if (namespace === undefined || uid === undefined) return false;
+  const { items } = await cluster.list({ apiVersion: "v1", kind: "Pod", namespace, labelSelector }, signal);
+  const ownerReferences = items.flatMap(({ metadata: { name: pod, uid: podUid } }) =>
+    podUid === undefined ? [] : [{ apiVersion: "v1", kind: "Pod", name: pod, uid: podUid }],
+  );
+  if (ownerReferences.length === 0) return false;
+  const object = { apiVersion, kind, metadata: { name, namespace, uid, ownerReferences } };
+  try {
+    await cluster.apply(object, { signal, fieldManager: leavingManager });
+  } catch (error) {
+    // It is gone, or another one has its name.
+    if (!isStatus(error, 404) && !isStatus(error, 409)) throw error;
+  }
+  return true;
+}
+
+/** An object that is wanted again while pods still keep it is its own again. */
+export async function keepFromPods(cluster: Cluster, { apiVersion, kind, metadata }: KubeObject, signal: AbortSignal) {
+  const { name, namespace, uid, ownerReferences = [] } = metadata;
+  if (ownerReferences.length === 0 || namespace === undefined || uid === undefined) return;
+  const object = { apiVersion, kind, metadata: { name, namespace, uid } };
+  await cluster.apply(object, { signal, fieldManager: leavingManager });
 }
 
 type Going = Pick<Deletion, "reference" | "uid" | "signal" | "timeoutMs" | "onProgress">;

@@ -15,7 +15,7 @@ import type { SharedInformers } from "../cluster/shared-informers.ts";
 import { awaitReady, type Outcome } from "../readiness/await-ready.ts";
 import { ruleOf } from "../readiness/rules.ts";
 import { wishesOf } from "./annotations.ts";
-import { untilGone } from "./deletion.ts";
+import { keepFromPods, untilGone } from "./deletion.ts";
 import { applyOver } from "./apply-over.ts";
 import { idOf, manifestOf, mapAt, outputsOf, parseId, textAt, withDryRunName } from "./manifest.ts";
 import { maskedError } from "./masking.ts";
@@ -39,7 +39,8 @@ export async function applyInputs(bound: Bound, applying: Applying): Promise<Cre
   const applied = await applyLiving(bound, applying);
   const id = idOf(applied.metadata.namespace, applied.metadata.name);
   const rule = ruleOf(kindOf(type));
-  const { skipAwait, timeoutMs } = wishesOf(inputs);
+  const { skipAwait, timeoutMs, leavesWithPods } = wishesOf(inputs);
+  if (leavesWithPods !== null) await keepFromPods(bound.cluster, applied, signal);
   if (rule === undefined || skipAwait) return { id, outputs: outputsOf(applied, inputs) };
   const outcome = await awaitReady(bound, { object: applied, rule, signal, timeoutMs, onProgress });
   const result = { id, outputs: outputsOf(outcome.object, inputs) };

@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Capacity, Pod } from "../capacity/capacity.ts";
-import { shapeOf, type Outline } from "./outline.ts";
+import { shapeOf, type Outline, type OutlinePart } from "./outline.ts";
 import { noticesOf, questionOf, withoutLeaving } from "./question.ts";
 
 const gpu = "nvidia.com/gpu";
-const outline = (more: Partial<Outline> = {}): Outline => ({
-  stack: { repository: "shop", environment: "production", deployment: "ranker" },
-  namespace: "shop--production",
-  revision: "bbbbbbbb",
+const part = (more: Partial<OutlinePart> = {}): OutlinePart => ({
+  component: null,
   replicas: 2,
   resources: {
     requests: { cpu: "500m", memory: "1Gi", [gpu]: "1" },
@@ -17,12 +15,19 @@ const outline = (more: Partial<Outline> = {}): Outline => ({
     tolerations: [],
   },
   gpu: { count: 1, type: "h100" },
+  ...more,
+});
+const outline = (more: Partial<Outline> = {}): Outline => ({
+  stack: { repository: "shop", environment: "production", deployment: "ranker" },
+  namespace: "shop--production",
+  revision: "bbbbbbbb",
+  parts: [part()],
   rollout: "wait",
   startSeconds: 30,
   ...more,
 });
-const podOf = (of: Outline, name: string, node: string | null = "a"): Pod => ({
-  ...shapeOf(of),
+const podOf = (of: Outline, name: string, node: string | null = "a", index = 0): Pod => ({
+  ...shapeOf(of, of.parts[index] ?? part()),
   name,
   owner: `shop/production/${of.stack.deployment}`,
   node,
@@ -32,7 +37,7 @@ const clusterWith = (...pods: readonly Pod[]): Capacity => ({ nodes: [], pods, q
 const names = (pods: readonly { readonly name?: string }[]): unknown => pods.map(({ name }) => name);
 
 test("a pod's shape has the scheduler's units and people's words", () => {
-  assert.deepEqual(shapeOf(outline()), {
+  assert.deepEqual(shapeOf(outline(), part()), {
     namespace: "shop--production",
     labels: {
       "app.kubernetes.io/managed-by": "waybill",
@@ -61,8 +66,34 @@ test("what runs of the revision stays; what waits for a place is asked about", (
   assert.equal(question.wish, "wait");
 });
 
+test("of components each has its own pods: what is missing of one is not made up for by another's", () => {
+  const cpu = { requests: { cpu: "100m" }, limits: {}, nodeRequirements: [], tolerations: [] };
+  const whole = outline({
+    parts: [part({ component: "ranker", replicas: 1 }), part({ component: "web", resources: cpu, gpu: null })],
+  });
+  const old = podOf(outline({ revision: "aaaaaaaa" }), "old");
+  const [web, extra, pending] = [
+    podOf(whole, "web", "a", 1),
+    podOf(whole, "extra", "a", 1),
+    podOf(whole, "ranker", null, 0),
+  ];
+  const asked = questionOf(clusterWith(old, web, extra, pending), whole, []);
+  assert.deepEqual(names(asked.old), ["old"]);
+  assert.deepEqual(
+    asked.new.map(({ component, requests }) => [component, requests[gpu]]),
+    [["ranker", 1]],
+  );
+  // Of a revision under way, what the cluster tells of stands for itself, part by part.
+  const coming = questionOf(clusterWith(web), outline({ stack: { ...whole.stack, deployment: "other" } }), [whole]);
+  assert.deepEqual(names(coming.capacity.pods), ["web", "ranker-0", "ranker-1"]);
+  assert.deepEqual(
+    coming.capacity.pods.map(({ labels }) => labels["waybill.dev/component"]),
+    ["web", "ranker", "web"],
+  );
+});
+
 test("revisions under way count as if their pods were there", () => {
-  const coming = outline({ stack: { ...outline().stack, deployment: "train" }, replicas: 3 });
+  const coming = outline({ stack: { ...outline().stack, deployment: "train" }, parts: [part({ replicas: 3 })] });
   const first = podOf(coming, "first", null);
   const question = questionOf(clusterWith(first), outline(), [coming]);
   assert.deepEqual(names(question.capacity.pods), ["first", "train-0", "train-1"]);

@@ -2,7 +2,7 @@ import { stackKey } from "../../../core/stack.ts";
 import type { Capacity, Pod } from "../capacity/capacity.ts";
 import { withUse } from "../capacity/quota.ts";
 import type { RolloutPlan, RolloutQuestion } from "../capacity/rollout-plan.ts";
-import { revisionOfPod, shapeOf, type Outline } from "./outline.ts";
+import { missingOf, revisionOfPod, type Outline } from "./outline.ts";
 
 /**
  * What to ask about a new revision. Its pods that run already stay where they are; those that wait for a place are
@@ -13,7 +13,6 @@ export function questionOf(capacity: Capacity, outline: Outline, claims: readonl
   const own = capacity.pods.filter((pod) => pod.owner === owner);
   const current = own.filter((pod) => revisionOfPod(pod) === outline.revision && pod.node !== null);
   const others = capacity.pods.filter((pod) => pod.owner !== owner);
-  const missing = Math.max(0, outline.replicas - current.length);
   const coming = claims.flatMap((claim) => comingPods(claim, others));
   return {
     capacity: {
@@ -22,7 +21,7 @@ export function questionOf(capacity: Capacity, outline: Outline, claims: readonl
       quotas: withUse(capacity.quotas, coming),
     },
     old: own.filter((pod) => revisionOfPod(pod) !== outline.revision),
-    new: Array.from({ length: missing }, () => shapeOf(outline)),
+    new: missingOf(outline, current),
     wish: outline.rollout,
   };
 }
@@ -30,10 +29,9 @@ export function questionOf(capacity: Capacity, outline: Outline, claims: readonl
 /** The pods of a revision under way that the cluster does not tell of yet. */
 function comingPods(outline: Outline, pods: readonly Pod[]): readonly Pod[] {
   const owner = stackKey(outline.stack);
-  const there = pods.filter((pod) => pod.owner === owner && revisionOfPod(pod) === outline.revision);
-  const missing = Math.max(0, outline.replicas - there.length);
-  return Array.from({ length: missing }, (_, index) => ({
-    ...shapeOf(outline),
+  const there = pods.filter((pod) => pod.owner === owner);
+  return missingOf(outline, there).map((shape, index) => ({
+    ...shape,
     name: `${outline.stack.deployment}-${index}`,
     owner,
     node: null,

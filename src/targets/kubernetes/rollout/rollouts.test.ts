@@ -105,7 +105,7 @@ function makeFakeCluster() {
     cluster,
     state,
     /** One replica of that revision, which runs. */
-    deploy({ stack, revision, resources }: Outline): void {
+    deploy({ stack, revision, parts }: Outline): void {
       const own = { ...deploymentLabels(stack), [labels.revision]: revision };
       const deployment = {
         apiVersion: "apps/v1",
@@ -117,7 +117,7 @@ function makeFakeCluster() {
           uid: revision,
         },
         spec: { replicas: 1 },
-        status: { gpus: Number(resources.requests[gpu]) },
+        status: { gpus: Number(parts[0]?.resources.requests[gpu]) },
       };
       set(deployment);
       run(deployment);
@@ -156,9 +156,7 @@ function outlineOf({ stack, spec }: Workload): Outline | null {
     stack,
     namespace: namespaceOf(stack),
     revision,
-    replicas: 1,
-    resources,
-    gpu: spec.size.gpu ?? null,
+    parts: [{ component: null, replicas: 1, resources, gpu: spec.size.gpu ?? null }],
     rollout,
     startSeconds: 30,
   };

@@ -6,7 +6,7 @@ import type { Pod } from "../capacity/capacity.ts";
 import type { Survey } from "../capacity/survey.ts";
 import type { Judge } from "./judge.ts";
 import type { Line } from "./line.ts";
-import { revisionOfPod, type Outline } from "./outline.ts";
+import { missingOf, type Outline } from "./outline.ts";
 
 export interface WakeOptions {
   readonly signal: AbortSignal;
@@ -79,10 +79,18 @@ export function makeConclusion({ survey, line, log }: Pick<WakingParts, "survey"
 /** Resolves once the revision's pods are there, placed or not: from then on they count by themselves. */
 export async function seen(survey: WakingParts["survey"], outline: Outline, signal?: AbortSignal): Promise<void> {
   const owner = stackKey(outline.stack);
-  const isIts = (pod: Pod): boolean => pod.owner === owner && revisionOfPod(pod) === outline.revision;
+  const isThere = (pods: readonly Pod[]): boolean =>
+    missingOf(
+      outline,
+      pods.filter((pod) => pod.owner === owner),
+    ).length === 0;
   const late = AbortSignal.timeout(comingMs);
   const over = signal ? AbortSignal.any([signal, late]) : late;
-  await survey.until(() => survey.capacity()?.pods.some(isIts) ?? true, over).catch(() => undefined);
+  const isSeen = (): boolean => {
+    const capacity = survey.capacity();
+    return capacity === null || isThere(capacity.pods);
+  };
+  await survey.until(isSeen, over).catch(() => undefined);
 }
 
 const comingMs = 5_000;
