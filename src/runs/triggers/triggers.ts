@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
 import type { StackName } from "../../core/stack.ts";
-import { Calendar } from "../dispatch/calendar.ts";
+import { Calendar } from "../schedules/calendar.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { JobBook } from "../job-book.ts";
 import type { Run } from "../run.ts";

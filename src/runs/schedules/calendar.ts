@@ -5,10 +5,10 @@ import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { ResolvedSchedule } from "../../spec/resolved.ts";
 import type { Run } from "../run.ts";
-import type { Schedules } from "../schedules/schedules.ts";
+import type { Schedules } from "./schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
-import { candidateOf, type Candidate } from "./admission.ts";
-import { makeAlarm } from "./alarm.ts";
+import { candidateOf, type Candidate } from "../dispatch/admission.ts";
+import { makeAlarm } from "../dispatch/alarm.ts";
 import { firstLook, lookAfter, spanOf, wentBack, type Look } from "./look.ts";
 
 interface CalendarParts {
