@@ -21,8 +21,10 @@ interface TriggersParts {
   /** Reads a job again, and all that follows from it. */
   readonly takeJob: (stack: StackName) => Promise<void>;
   readonly accept: Dispatcher["accept"];
+  readonly startAhead: Dispatcher["startAhead"];
   readonly changes: Pick<Feed<Run>, "listen">;
   readonly newId: () => string;
+  readonly many?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
