@@ -22,11 +22,14 @@ const effects = [
   "Pending to Running",
 ];
 
-async function killAfter(where: string): Promise<void> {
+async function killAfter(where: string, tries = 3): Promise<void> {
   const database = await testDatabase();
   const folder = mkdtempSync(join(tmpdir(), "waybill-ahead-"));
   try {
-    assert.equal(await runWorker("ahead-worker", database.url, folder, where), "SIGKILL", where);
+    const signal = await runWorker("ahead-worker", database.url, folder, where);
+    // A machine that is busy enough has nothing prepared when its time comes.
+    if (signal === null && tries > 1) return await killAfter(where, tries - 1);
+    assert.equal(signal, "SIGKILL", where);
     assert.equal(await runWorker("ahead-worker", database.url, folder, ""), null);
     const runs = await makeRunStore(database.db).runs({}, { limit: 10 });
     const ends = runs.map(({ stack, origin, status }) => [

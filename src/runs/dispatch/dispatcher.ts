@@ -110,15 +110,17 @@ export class Dispatcher {
 
   /** Looks again at a job's queue: something of the job has changed, or a run of it waits anew. */
   look(stack: StackName): Promise<void> {
-    return this.#lookAt(stack, "all");
+    return this.#decide(() => this.#tryPass(stack, "all"));
   }
 
-  #lookAt(stack: StackName, at: Look): Promise<void> {
-    return this.#decide(() => this.#pass(stack, at)).catch((error: unknown) => {
+  async #tryPass(stack: StackName, at: Look): Promise<void> {
+    try {
+      await this.#pass(stack, at);
+    } catch (error) {
       const name = stackKey(stack);
       this.#parts.log.warn({ job: name, error: messageOf(error) }, "a job's runs cannot be looked at; they are again");
       this.#alarm.expect(name, new Date(this.#now().getTime() + lateMs));
-    });
+    }
   }
 
   /** Ends a run, or takes it out of its queue. Answers how it then is; its program may take its time to end. */
@@ -281,9 +283,9 @@ export class Dispatcher {
   async #afterAttempt(run: Run, after: Run | null): Promise<void> {
     this.#attempts.delete(run.id);
     if (this.#closing.signal.aborted) return;
-    const freed = this.#book.free(run.id);
     if (after?.status.state === "Retrying") this.#alarm.expect(stackKey(run.stack), after.dueAt);
-    await this.#goOn(freed);
+    // In one decision: whoever looks for a slot meanwhile has not waited longest.
+    await this.#decide(() => this.#goOn(this.#book.free(run.id)));
   }
 
   /** Slots were freed: those who wait longest for one of them come first. */
@@ -296,7 +298,7 @@ export class Dispatcher {
       .filter((queue) => limits(queue).some(({ key }) => freed.includes(key)))
       .sort((a, b) => a.sinceMs - b.sinceMs);
     for (const queue of waiting) {
-      if (this.#book.full(limits(queue)) === null) await this.#lookAt(queue.stack, "first");
+      if (this.#book.full(limits(queue)) === null) await this.#tryPass(queue.stack, "first");
     }
   }
 
