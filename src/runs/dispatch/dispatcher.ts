@@ -233,8 +233,10 @@ export class Dispatcher {
   }
 
   #takeSlots({ id, job, stack }: Candidate): boolean {
-    const isFree = verdictOn(job, this.#book, !this.#queues.has(stackKey(stack))).kind === "start";
-    if (isFree) this.#book.take(id, limitsOf(job.workload));
+    const limits = limitsOf(job.workload);
+    // The verdict "start", for thousands at a time.
+    const isFree = this.#book.full(limits) === null && !this.#queues.has(stackKey(stack));
+    if (isFree) this.#book.take(id, limits);
     return isFree;
   }
 
