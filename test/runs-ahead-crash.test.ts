@@ -32,14 +32,13 @@ async function killAfter(where: string, tries = 3): Promise<void> {
     assert.equal(signal, "SIGKILL", where);
     assert.equal(await runWorker("ahead-worker", database.url, folder, ""), null);
     const runs = await makeRunStore(database.db).runs({}, { limit: 10 });
-    const ends = runs.map(({ stack, origin, status }) => [
-      `${stack.deployment} ${origin.by === "schedule" ? origin.schedule : ""}`,
-      status.state,
-    ]);
+    const ends = runs.map(({ stack, origin, status }) =>
+      [stack.deployment, origin.by === "schedule" ? origin.schedule : "", status.state].join(" "),
+    );
     const all = ["pair a", "pair b", "single a"];
     assert.deepEqual(
       ends.toSorted(),
-      all.map((name) => [name, "Completed"]),
+      all.map((name) => `${name} Completed`),
       where,
     );
     for (const { history } of runs) {

@@ -23,9 +23,9 @@ interface World {
   readonly executor: FakeExecutor;
   readonly room: RunsRoom;
   /** `JOB SCHEDULE 10:00 STATE` of each, sorted. */
-  runs(): Promise<readonly string[]>;
+  readonly runs: () => Promise<readonly string[]>;
   /** How many batches are written down. */
-  prepared(): Promise<number>;
+  readonly prepared: () => Promise<number>;
 }
 
 /** Up to 9:59:55: what is due at ten is written down. */

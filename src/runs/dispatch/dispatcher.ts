@@ -6,7 +6,7 @@ import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded, isLive, isWaiting } from "../state.ts";
 import type { Job, RunChange, RunStore, ScheduleMark } from "../store.ts";
 import { admitted, beginningOf, lateMs, type Candidate } from "./admission.ts";
-import { onceAccepted, startedRun, type Accepted, type DueBatch } from "./ahead.ts";
+import { partsAhead, startedRun, type Accepted, type DueBatch } from "./ahead.ts";
 import { makeAlarm } from "./alarm.ts";
 import { beginAttempt, type Attempt, type AttemptParts } from "./attempt.ts";
 import { limitsOf } from "./limits.ts";
@@ -218,7 +218,7 @@ export class Dispatcher {
     const accepted = Promise.all(
       chosen.map(({ id, starts }) => {
         const whenAccepted = this.#acceptReleased(id);
-        const parts = this.#partsAhead(whenAccepted);
+        const parts = partsAhead(this.#parts, whenAccepted);
         const runs = starts.map((candidate) => startedRun(candidate, history));
         for (const [index, run] of runs.entries()) {
           const candidate = starts[index];
@@ -251,19 +251,6 @@ export class Dispatcher {
         await clock.sleep(retryMs, this.#closing.signal);
       }
     }
-  }
-
-  #partsAhead(accepted: Accepted): AttemptParts {
-    const { store, changes } = this.#parts;
-    const publish = async (run: Run): Promise<void> => {
-      const ordinal = run.ordinal || ((await accepted).get(run.id) ?? 0);
-      changes.publish({ ...run, ordinal });
-    };
-    return {
-      ...this.#parts,
-      store: onceAccepted(store, accepted),
-      onStep: (run) => void publish(run).catch(() => undefined),
-    };
   }
 
   #launch(

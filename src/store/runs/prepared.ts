@@ -40,28 +40,7 @@ export function preparedQueries(db: Database, { first, revisions }: PreparedPart
       );
     },
     async acceptReleased(batch) {
-      // A repository that is gone meanwhile has taken its runs along. A mark of another rule is another schedule's.
-      const { rows } = await first(() =>
-        sql<{ id: string; ordinal: number }>`
-        with batch as (
-          delete from prepared_runs where id = ${batch} and released_at is not null returning runs, released_at, left_out
-        ), given as (
-          select given.*, batch.released_at from batch, jsonb_to_recordset(batch.runs) as given (${fields})
-          where given.id <> all (batch.left_out)
-        ), marked as (
-          update schedule_marks set until = given.schedule_time from given
-          where (schedule_marks.repository, schedule_marks.environment, schedule_marks.job, schedule_marks.schedule)
-              = (given.repository, given.environment, given.job, given.schedule)
-            and schedule_marks.digest = given.digest and schedule_marks.until < given.schedule_time
-        )
-        insert into runs (id, repository, environment, job, name, revision, schedule, schedule_time, parameters, due_at,
-          accepted_at, state, attempt, history)
-        select id, repository, environment, job, name, revision, schedule, schedule_time, parameters, due_at,
-          released_at, 'Pending', 1, ${historyAt}
-        from given where exists (select from repositories where repositories.name = given.repository)
-        on conflict do nothing
-        returning id, ordinal`.execute(db),
-      );
+      const { rows } = await first(() => acceptance(batch).execute(db));
       return new Map(rows.map(({ id, ordinal }) => [id, ordinal]));
     },
     async released() {
@@ -82,6 +61,27 @@ export function preparedQueries(db: Database, { first, revisions }: PreparedPart
   } satisfies Partial<RunStore>;
 }
 
+/** A repository that is gone meanwhile has taken its runs along. A mark of another rule is another schedule's. */
+const acceptance = (batch: string) => sql<{ id: string; ordinal: number }>`
+        with batch as (
+          delete from prepared_runs where id = ${batch} and released_at is not null returning runs, released_at, left_out
+        ), given as (
+          select given.*, batch.released_at from batch, jsonb_to_recordset(batch.runs) as given (${fields})
+          where given.id <> all (batch.left_out)
+        ), marked as (
+          update schedule_marks set until = given.schedule_time from given
+          where (schedule_marks.repository, schedule_marks.environment, schedule_marks.job, schedule_marks.schedule)
+              = (given.repository, given.environment, given.job, given.schedule)
+            and schedule_marks.digest = given.digest and schedule_marks.until < given.schedule_time
+        )
+        insert into runs (id, repository, environment, job, name, revision, schedule, schedule_time, parameters, due_at,
+          accepted_at, state, attempt, history)
+        select id, repository, environment, job, name, revision, schedule, schedule_time, parameters, due_at,
+          released_at, 'Pending', 1, ${historyAt}
+        from given where exists (select from repositories where repositories.name = given.repository)
+        on conflict do nothing
+        returning id, ordinal`;
+
 const historyAt = sql.raw(
   `jsonb_build_array(${["Scheduled", "Pending"]
     .map((state) => `jsonb_build_object('state', '${state}', 'since', released_at, 'reason', '', 'waitingFor', null)`)
@@ -92,8 +92,16 @@ function rowOf({ id, stack, name, origin, parameters, dueAt, digest }: PreparedR
   const { repository, environment, deployment: job } = stack;
   const { schedule, time } = origin;
   return {
-    ...{ id, repository, environment, job, name, revision, schedule, parameters, digest },
+    id,
+    repository,
+    environment,
+    job,
+    name,
+    revision,
+    schedule,
     schedule_time: time,
+    parameters,
     due_at: dueAt,
+    digest,
   };
 }
