@@ -31,7 +31,7 @@ async function withWorld(start: string, act: (world: World) => Promise<void>): P
   const clock = makeSetClock(start);
   const executor = makeFakeExecutor(clock);
   const open = async (): Promise<RunsRoom> => {
-    const room = makeTestRoom({ db: database.db, executor, clock });
+    const room = makeTestRoom({ db: database.db, executor, clock, many: 1 });
     await room.begin();
     return room;
   };

@@ -30,6 +30,8 @@ export interface RunsRoomParts {
   readonly secrets: CallbackSecrets;
   readonly clock: Clock;
   readonly log: Log;
+  /** From so many schedules on that are due at one moment, their runs are written down before it. */
+  readonly many?: number | undefined;
 }
 
 /** The runs room, wired. */
@@ -62,7 +64,8 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     random: Math.random,
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
-  const triggers: Triggers = makeTriggers({ ...parts, store, jobs, takeJob, accept, changes, newId });
+  const startAhead: Dispatcher["startAhead"] = (batches) => dispatcher.startAhead(batches);
+  const triggers: Triggers = makeTriggers({ ...parts, store, jobs, takeJob, accept, startAhead, changes, newId });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });

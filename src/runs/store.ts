@@ -29,6 +29,24 @@ export interface NewRun {
   readonly isChainDue?: boolean;
 }
 
+/** Runs of schedules that are about to be due, written down together. */
+export interface PreparedBatch {
+  readonly id: string;
+  readonly runs: readonly PreparedRun[];
+}
+
+/** `digest`: of its schedule's mark. */
+export interface PreparedRun extends Pick<NewRun, "id" | "stack" | "name" | "revision" | "parameters" | "dueAt"> {
+  readonly origin: Extract<RunOrigin, { readonly by: "schedule" }>;
+  readonly digest: string;
+}
+
+/** That the runs of a batch are being started now, all but these. */
+export interface BatchRelease {
+  readonly batch: string;
+  readonly leftOut: readonly string[];
+}
+
 /** A step to another state, with what is known from then on. */
 export interface RunChange {
   readonly status: RunStatus;
@@ -79,6 +97,22 @@ export interface RunStore {
    * new: what was started before by the same schedule's time, run, event or deploy is left out.
    */
   accept(runs: readonly NewRun[], marks?: readonly ScheduleMark[]): Promise<readonly Run[]>;
+  /**
+   * Writes runs down before their time. They mean nothing until they are released. Answers the ids of those that must not
+   * be: a run of the same schedule and time was accepted before.
+   */
+  prepare(batch: PreparedBatch): Promise<ReadonlySet<string>>;
+  /** From here on it is not known of any of them that it was not started: all or none, of all these batches. */
+  release(releases: readonly BatchRelease[], at: Date): Promise<void>;
+  /**
+   * Accepts what was released of a batch as `Pending`, moves the marks of its schedules, and ends the batch. Answers the
+   * ordinals of the runs by their ids.
+   */
+  acceptReleased(batch: string): Promise<ReadonlyMap<string, number>>;
+  /** Batches that were released and not accepted. */
+  released(): Promise<readonly string[]>;
+  /** Removes batches that were not released, or whose runs were surely not started: these, or all. */
+  dropPrepared(batches?: readonly string[]): Promise<void>;
   /** Of one job, or of all. */
   marks(stack?: StackName): Promise<readonly ScheduleMark[]>;
   /** Forgets how far a job's schedules were looked at, but for those named. */

@@ -1,4 +1,4 @@
-import { activeSchedules } from "./dispatch/calendar.ts";
+import { activeSchedules } from "./schedules/entry.ts";
 import type { UpcomingRun } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import type { Job } from "./store.ts";

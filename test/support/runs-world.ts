@@ -152,6 +152,8 @@ interface RoomOptions {
   /** One that is set waits for what the store does. */
   readonly clock?: Clock | SetClock;
   readonly log?: Log;
+  /** From so many schedules on that are due at one moment, their runs are written down before it. */
+  readonly many?: number;
 }
 
 export function makeTestRoom({
@@ -160,6 +162,7 @@ export function makeTestRoom({
   clock = realClock,
   store = "watch" in clock ? clock.watch(makeRunStore(db)) : makeRunStore(db),
   log = silentLog,
+  many,
 }: RoomOptions): RunsRoom {
   return makeRunsRoom({
     store,
@@ -176,5 +179,6 @@ export function makeTestRoom({
     },
     clock,
     log,
+    many,
   });
 }

@@ -1,4 +1,4 @@
-import type { RunStatus } from "../run.ts";
+import type { Run, RunStatus } from "../run.ts";
 import type { Job, NewRun } from "../store.ts";
 import type { SlotBook } from "./slot-book.ts";
 import { verdictOn } from "./verdict.ts";
@@ -58,3 +58,28 @@ export function admitted({ job, ...run }: Candidate, { now, book, isQueued }: Su
 
 /** Where it is after those steps. */
 export const beginningOf = ({ history }: NewRun): RunStatus["state"] => (history.at(-1) ?? history[0]).state;
+
+/** As reading it back would answer it. */
+export function acceptedRun(run: NewRun, ordinal: number): Run {
+  const { id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, revision, callback } = run;
+  return {
+    id,
+    stack,
+    name,
+    origin,
+    parameters,
+    acceptedAt,
+    dueAt,
+    attempt,
+    history,
+    ordinal,
+    revision: { snapshot: revision.snapshot, commit: revision.commit },
+    status: history.at(-1) ?? history[0],
+    retries: 0,
+    startedAt: null,
+    endedAt: null,
+    outcome: null,
+    chainNote: "",
+    callback: callback === null ? null : { url: callback, settled: null, reason: "" },
+  };
+}

@@ -25,6 +25,8 @@ export interface Attempt {
   readonly done: Promise<Run | null>;
   /** Ends its program; the run is to be in `Cancelling` before. */
   cancel(because: string): void;
+  /** The server stops: nothing more is done for it, and its program runs on. */
+  letGo(): void;
   /** What its program waits for before it can start; null for nothing, or nothing that is known. */
   waitingFor(): string | null;
 }
@@ -34,24 +36,28 @@ interface Course {
   readonly revision: Revision;
   /** Aborted when the server stops. */
   readonly closing: AbortSignal;
-  readonly cancelled: AbortController;
+  /** Aborted when it is cancelled, and when the server stops. */
+  readonly unwanted: AbortController;
   readonly onWaiting: (what: string | null) => void;
 }
 
 /** `adopting`: another server may have started it. */
 export function beginAttempt(
   parts: AttemptParts,
-  { run, revision, closing, adopting }: Omit<Course, "cancelled" | "onWaiting"> & { readonly adopting: boolean },
+  { run, revision, closing, adopting }: Omit<Course, "unwanted" | "onWaiting"> & { readonly adopting: boolean },
 ): Attempt {
-  const cancelled = new AbortController();
+  const unwanted = new AbortController();
   let waiting: string | null = null;
   const onWaiting = (what: string | null): void => {
     if (what === waiting) return;
     waiting = what;
     parts.onStep({ ...run, status: { ...run.status, waitingFor: what } });
   };
-  const course = { run, revision, closing, cancelled, onWaiting };
-  if (run.status.state === "Cancelling") cancelled.abort(new WaybillError("CONFLICT", run.status.reason));
+  const course = { run, revision, closing, unwanted, onWaiting };
+  const cancel = (because: string): void => unwanted.abort(new WaybillError("CONFLICT", because));
+  const letGo = (): void => unwanted.abort(closing.reason);
+  if (run.status.state === "Cancelling") cancel(run.status.reason);
+  if (closing.aborted) letGo();
   const take = adopting ? adopt(parts, course) : start(parts, course);
   const done = take
     .then((started) => (started ? follow(parts, course, started) : parts.store.run(run.id)))
@@ -61,7 +67,8 @@ export function beginAttempt(
     });
   return {
     done,
-    cancel: (because) => cancelled.abort(new WaybillError("CONFLICT", because)),
+    cancel,
+    letGo,
     waitingFor: () => waiting,
   };
 }
@@ -78,8 +85,8 @@ async function start(parts: AttemptParts, course: Course): Promise<StartedRun> {
   return executorFor(parts, course).start(order, startOptions(parts, course));
 }
 
-const startOptions = ({ log }: AttemptParts, { run, closing, cancelled, onWaiting }: Course): RunStartOptions => ({
-  signal: AbortSignal.any([closing, cancelled.signal]),
+const startOptions = ({ log }: AttemptParts, { run, closing, unwanted, onWaiting }: Course): RunStartOptions => ({
+  signal: unwanted.signal,
   closing,
   onProgress: (message) => log.debug({ run: run.id, message }, "run is being prepared"),
   onWaiting,
@@ -108,14 +115,16 @@ async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | 
 }
 
 async function follow(parts: AttemptParts, course: Course, started: StartedRun): Promise<Run | null> {
-  const { run, closing, cancelled } = course;
+  const { run, closing, unwanted } = course;
   const { startedAt } = started;
   const isPending = run.status.state === "Pending";
   const taken = isPending ? await step(parts, run, { status: statusOf(parts, "Running", ""), startedAt }) : null;
   const running = taken ?? (await current(parts, run));
-  const stop = (): void => void started.stop(cancelReason(cancelled.signal));
-  if (cancelled.signal.aborted || running.status.state === "Cancelling") stop();
-  else cancelled.signal.addEventListener("abort", stop, { once: true });
+  const stop = (): void => {
+    if (!closing.aborted) void started.stop(cancelReason(unwanted.signal));
+  };
+  if (unwanted.signal.aborted || running.status.state === "Cancelling") stop();
+  else unwanted.signal.addEventListener("abort", stop, { once: true });
   const { end, timedOutAfterSeconds } = await awaitEnd(parts, course, started);
   closing.throwIfAborted();
   return settle(parts, { ...course, run: running }, { end, timedOutAfterSeconds });
@@ -176,7 +185,7 @@ async function settle(parts: AttemptParts, { run, revision }: Course, ended: End
 }
 
 /** What could not be started: nothing of it runs. */
-async function fail(parts: AttemptParts, { run, revision, cancelled }: Course, error: WaybillError): Promise<Run> {
+async function fail(parts: AttemptParts, { run, revision, unwanted }: Course, error: WaybillError): Promise<Run> {
   const { retries } = revision.workload.spec;
   for (;;) {
     const now = await current(parts, run);
@@ -185,7 +194,7 @@ async function fail(parts: AttemptParts, { run, revision, cancelled }: Course, e
     if (!isCancelled) parts.log.info({ run: run.id, code: error.code, reason: error.message }, "run was not started");
     const isCrash = error.verdict === "bug" || error.code === "RUN_LOST";
     const failed = statusOf(parts, isCrash ? "Crashed" : "Failed", `not started: ${error.message}`);
-    const isTriedAgain = error.verdict !== "bug" && now.retries < retries.limit && !cancelled.signal.aborted;
+    const isTriedAgain = error.verdict !== "bug" && now.retries < retries.limit && !unwanted.signal.aborted;
     const ended = {
       status: isCancelled ? statusOf(parts, "Cancelled", now.status.reason) : failed,
       endedAt: parts.clock.now(),

@@ -6,6 +6,7 @@ import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded, isLive, isWaiting } from "../state.ts";
 import type { Job, RunChange, RunStore, ScheduleMark } from "../store.ts";
 import { admitted, beginningOf, lateMs, type Candidate } from "./admission.ts";
+import { partsAhead, startedRun, type Accepted, type DueBatch } from "./ahead.ts";
 import { makeAlarm } from "./alarm.ts";
 import { beginAttempt, type Attempt, type AttemptParts } from "./attempt.ts";
 import { limitsOf } from "./limits.ts";
@@ -27,7 +28,16 @@ interface Queue {
   readonly sinceMs: number;
 }
 
+/** What was started of batches before it is accepted. */
+export interface Started {
+  /** Ids. */
+  readonly started: ReadonlySet<string>;
+  /** Rejects when the server stops before: the next one accepts them. */
+  readonly accepted: Promise<unknown>;
+}
+
 const headCount = 50;
+const retryMs = 1_000;
 
 /** How far into a queue a look goes: to the first who has to wait, or to all whose time has come. */
 type Look = "first" | "all";
@@ -38,6 +48,7 @@ const isMet = (state: RunStatus["state"]): boolean => state === "AwaitingConcurr
 /** Starts runs when their time has come and there is room for them: nobody else takes or frees a slot. */
 export class Dispatcher {
   readonly #parts: DispatcherParts;
+  readonly #attemptParts: AttemptParts;
   readonly #book = makeSlotBook();
   readonly #alarm;
   readonly #queues = new Map<string, Queue>();
@@ -48,6 +59,7 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.#attemptParts = { ...parts, onStep: (next) => parts.changes.publish(next) };
     this.#alarm = makeAlarm(parts.clock);
   }
 
@@ -59,7 +71,11 @@ export class Dispatcher {
     for (const { stack, firstDueAt } of queues) {
       this.#queues.set(stackKey(stack), { stack, sinceMs: firstDueAt.getTime() });
     }
-    await this.#decide(() => this.#adoptAll());
+    await this.#decide(async () => {
+      for (const batch of await store.released()) await store.acceptReleased(batch);
+      await store.dropPrepared();
+      await this.#adoptAll();
+    });
     const dueBefore = new Date(this.#now().getTime() - lateMs);
     const late = this.#status("Late", "its time passed while the server was away");
     for (const { stack } of queues) {
@@ -84,17 +100,27 @@ export class Dispatcher {
     return this.#decide(() => this.#accept(candidates, marks));
   }
 
-  /** Looks again at a job's queue: something of the job has changed, or a run of it waits anew. */
-  look(stack: StackName): Promise<void> {
-    return this.#lookAt(stack, "all");
+  /**
+   * Starts those for which there is room of runs that were prepared, and accepts them afterwards. The others are released
+   * by this without being started: they are to be accepted like any other. Rejects when nothing was started.
+   */
+  startAhead(batches: readonly DueBatch[]): Promise<Started> {
+    return this.#decide(() => this.#startAhead(batches));
   }
 
-  #lookAt(stack: StackName, at: Look): Promise<void> {
-    return this.#decide(() => this.#pass(stack, at)).catch((error: unknown) => {
+  /** Looks again at a job's queue: something of the job has changed, or a run of it waits anew. */
+  look(stack: StackName): Promise<void> {
+    return this.#decide(() => this.#tryPass(stack, "all"));
+  }
+
+  async #tryPass(stack: StackName, at: Look): Promise<void> {
+    try {
+      await this.#pass(stack, at);
+    } catch (error) {
       const name = stackKey(stack);
       this.#parts.log.warn({ job: name, error: messageOf(error) }, "a job's runs cannot be looked at; they are again");
       this.#alarm.expect(name, new Date(this.#now().getTime() + lateMs));
-    });
+    }
   }
 
   /** Ends a run, or takes it out of its queue. Answers how it then is; its program may take its time to end. */
@@ -128,6 +154,7 @@ export class Dispatcher {
   /** Programs run on, and are adopted by the next. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the server is stopping"));
+    for (const attempt of this.#attempts.values()) attempt.letGo();
     await this.#ringing;
     await this.#decide(() => Promise.resolve());
     await Promise.all([...this.#attempts.values()].map(({ done }) => done.catch(() => null)));
@@ -142,7 +169,9 @@ export class Dispatcher {
     const { store, jobOf } = this.#parts;
     for (const run of await store.live()) {
       const revision = await store.revision(run.id);
-      if (revision) this.#launch(run, { revision, job: jobOf(run.stack), adopting: true });
+      if (!revision) continue;
+      this.#book.take(run.id, limitsOf((jobOf(run.stack) ?? revision).workload));
+      this.#launch(run, { revision, adopting: true });
     }
   }
 
@@ -167,26 +196,74 @@ export class Dispatcher {
     for (const candidate of candidates) {
       const run = news.get(candidate.id);
       if (!run) this.#book.free(candidate.id);
-      else if (run.status.state === "Pending") this.#launch(run, { ...candidate, adopting: false });
+      else if (run.status.state === "Pending") this.#launch(run, { revision: candidate.revision, adopting: false });
       else if (isWaiting(run.status.state)) this.#alarm.expect(stackKey(run.stack), run.dueAt);
     }
     for (const run of accepted) changes.publish(run);
     return accepted;
   }
 
+  async #startAhead(batches: readonly DueBatch[]): Promise<Started> {
+    const chosen = batches.map((batch) => ({
+      ...batch,
+      starts: batch.candidates.filter((one) => this.#takeSlots(one)),
+    }));
+    const started = new Set(chosen.flatMap(({ starts }) => starts.map(({ id }) => id)));
+    const releases = chosen.map(({ id, runs }) => ({ batch: id, leftOut: runs.filter((run) => !started.has(run)) }));
+    const history = [this.#status("Scheduled"), this.#status("Pending")] as const;
+    await this.#parts.store.release(releases, history[0].since).catch((error: unknown) => {
+      for (const id of started) this.#book.free(id);
+      throw error;
+    });
+    const accepted = Promise.all(
+      chosen.map(({ id, starts }) => {
+        const whenAccepted = this.#acceptReleased(id);
+        const parts = partsAhead(this.#parts, whenAccepted);
+        const runs = starts.map((candidate) => startedRun(candidate, history));
+        for (const [index, run] of runs.entries()) {
+          const candidate = starts[index];
+          if (candidate) this.#launch(run, { revision: candidate.revision, adopting: false }, parts);
+        }
+        return whenAccepted.then(() => runs.forEach(parts.onStep));
+      }),
+    );
+    // Nobody may be waiting for it yet.
+    accepted.catch(() => undefined);
+    return { started, accepted };
+  }
+
+  #takeSlots({ id, job, stack }: Candidate): boolean {
+    const limits = limitsOf(job.workload);
+    // The verdict "start", for thousands at a time.
+    const isFree = this.#book.full(limits) === null && !this.#queues.has(stackKey(stack));
+    if (isFree) this.#book.take(id, limits);
+    return isFree;
+  }
+
+  /** They run: nothing but the end of this server keeps it from trying. */
+  async #acceptReleased(batch: string): Accepted {
+    const { store, clock, log } = this.#parts;
+    for (;;) {
+      try {
+        return await this.#decide(() => store.acceptReleased(batch));
+      } catch (error) {
+        log.error({ error: messageOf(error) }, "runs that were started cannot be written down; it is tried again");
+        await clock.sleep(retryMs, this.#closing.signal);
+      }
+    }
+  }
+
   #launch(
     run: Run,
-    begun: { readonly revision: Revision; readonly job: Job | null; readonly adopting: boolean },
+    { revision, adopting }: { readonly revision: Revision; readonly adopting: boolean },
+    parts = this.#attemptParts,
   ): void {
-    const { changes, log } = this.#parts;
-    const { revision, adopting } = begun;
-    this.#book.take(run.id, limitsOf((begun.job ?? revision).workload));
-    const parts: AttemptParts = { ...this.#parts, onStep: (next) => changes.publish(next) };
     const attempt = beginAttempt(parts, { run, revision, adopting, closing: this.#closing.signal });
     this.#attempts.set(run.id, attempt);
     void attempt.done
       .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted) log.error({ run: run.id, err: error }, "a run was lost sight of");
+        if (!this.#closing.signal.aborted)
+          this.#parts.log.error({ run: run.id, err: error }, "a run was lost sight of");
         return null;
       })
       .then((after) => this.#afterAttempt(run, after));
@@ -195,9 +272,9 @@ export class Dispatcher {
   async #afterAttempt(run: Run, after: Run | null): Promise<void> {
     this.#attempts.delete(run.id);
     if (this.#closing.signal.aborted) return;
-    const freed = this.#book.free(run.id);
     if (after?.status.state === "Retrying") this.#alarm.expect(stackKey(run.stack), after.dueAt);
-    await this.#goOn(freed);
+    // In one decision: whoever looks for a slot meanwhile has not waited longest.
+    await this.#decide(() => this.#goOn(this.#book.free(run.id)));
   }
 
   /** Slots were freed: those who wait longest for one of them come first. */
@@ -210,7 +287,7 @@ export class Dispatcher {
       .filter((queue) => limits(queue).some(({ key }) => freed.includes(key)))
       .sort((a, b) => a.sinceMs - b.sinceMs);
     for (const queue of waiting) {
-      if (this.#book.full(limits(queue)) === null) await this.#lookAt(queue.stack, "first");
+      if (this.#book.full(limits(queue)) === null) await this.#tryPass(queue.stack, "first");
     }
   }
 
@@ -250,7 +327,9 @@ export class Dispatcher {
       case "start": {
         const revision = await store.revision(run.id);
         const pending = await this.#step(run, { status: this.#status("Pending"), attempt: run.attempt + 1 });
-        if (pending && revision) this.#launch(pending, { revision, job, adopting: false });
+        if (!pending || !revision) return true;
+        this.#book.take(run.id, limitsOf(job.workload));
+        this.#launch(pending, { revision, adopting: false });
         return true;
       }
       case "drop":

@@ -11,6 +11,7 @@ type Quote = "none" | "single" | "double";
  * TypeError for a placeholder where no quoting is safe: within backquotes, or in a command with a here-document.
  */
 export function withParameters(command: string, names: ReadonlySet<string>): string {
+  if (names.size === 0) return command;
   const contexts: Quote[] = ["none"];
   let text = "";
   let backquotes = 0;

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
 import type { StackName } from "../../core/stack.ts";
-import { Calendar } from "../dispatch/calendar.ts";
+import { Calendar } from "../schedules/calendar.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { JobBook } from "../job-book.ts";
 import type { Run } from "../run.ts";
@@ -21,8 +21,10 @@ interface TriggersParts {
   /** Reads a job again, and all that follows from it. */
   readonly takeJob: (stack: StackName) => Promise<void>;
   readonly accept: Dispatcher["accept"];
+  readonly startAhead: Dispatcher["startAhead"];
   readonly changes: Pick<Feed<Run>, "listen">;
   readonly newId: () => string;
+  readonly many?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
 import { sql } from "kysely";
-import type { Revision, Run } from "../../runs/run.ts";
+import type { Run } from "../../runs/run.ts";
+import { acceptedRun } from "../../runs/dispatch/admission.ts";
 import type { NewRun, RunStore, ScheduleMark } from "../../runs/store.ts";
 import type { Database } from "../database.ts";
 import { causeOf } from "./row.ts";
 import type { Precedence } from "./precedence.ts";
-import type { RevisionsTable, RunsTable } from "./tables.ts";
+import type { RevisionBook } from "./revisions.ts";
+import type { RunsTable } from "./tables.ts";
 
 // PostgreSQL takes 65,535 parameters a statement.
 const chunkSize = 1_000;
@@ -41,15 +42,17 @@ const columnTypes = sql.raw(
     .join(", "),
 );
 
-export function acceptQueries(db: Database, { first }: Pick<Precedence, "first">) {
-  // The same for a day's runs of a job: it is written by the first of them.
-  const written = new Set<string>();
-  const digestOf = rememberedDigest();
+interface AcceptParts extends Pick<Precedence, "first"> {
+  readonly revisions: RevisionBook;
+}
 
+export function acceptQueries(db: Database, { first, revisions }: AcceptParts) {
   async function insert(transaction: Database, runs: readonly NewRun[]): Promise<readonly Run[]> {
-    const revisions = new Map(runs.map(({ revision }) => [digestOf(revision), revision]));
-    await writeRevisions(transaction, unwritten(revisions));
-    const given = runs.map((run) => rowOf(run, digestOf(run.revision)));
+    await revisions.write(
+      transaction,
+      runs.map(({ revision }) => revision),
+    );
+    const given = runs.map((run) => rowOf(run, revisions.digestOf(run.revision)));
     const { rows } = await sql<{ id: string; ordinal: number }>`
       insert into runs (${columnNames})
       select ${columnNames} from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as given (${columnTypes})
@@ -62,20 +65,16 @@ export function acceptQueries(db: Database, { first }: Pick<Precedence, "first">
     });
   }
 
-  const unwritten = (revisions: ReadonlyMap<string, Revision>) =>
-    [...revisions].flatMap(([digest, revision]) => (written.has(digest) ? [] : [{ digest, ...revision }]));
-
   return {
-    async know(revisions) {
-      for (const chunk of chunksOf(revisions)) {
-        const found = new Map(chunk.map((revision) => [digestOf(revision), revision]));
-        await writeRevisions(db, unwritten(found));
-        for (const digest of found.keys()) written.add(digest);
+    async know(found) {
+      for (const chunk of chunksOf(found)) {
+        await revisions.write(db, chunk);
+        revisions.keep(chunk);
       }
     },
     async accept(runs, marks = []) {
       const isOne =
-        runs.length <= 1 && marks.length === 0 && runs.every(({ revision }) => written.has(digestOf(revision)));
+        runs.length <= 1 && marks.length === 0 && runs.every(({ revision }) => revisions.isWritten(revision));
       if (isOne) return runs.length === 0 ? [] : insert(db, runs);
       const accepted = await first(() =>
         db.transaction().execute(async (transaction) => {
@@ -85,23 +84,10 @@ export function acceptQueries(db: Database, { first }: Pick<Precedence, "first">
           return all;
         }),
       );
-      // Only now: had the transaction failed, none of them would be there.
-      for (const { revision } of runs) written.add(digestOf(revision));
+      revisions.keep(runs.map(({ revision }) => revision));
       return accepted;
     },
   } satisfies Partial<RunStore>;
-}
-
-function rememberedDigest(): (revision: Revision) => string {
-  const digests = new WeakMap<Revision, string>();
-  return (revision) => {
-    const { workload, snapshot, commit } = revision;
-    const digest =
-      digests.get(revision) ??
-      createHash("sha256").update(JSON.stringify({ workload, snapshot, commit })).digest("hex");
-    digests.set(revision, digest);
-    return digest;
-  };
 }
 
 /** How far schedules were looked at. */
@@ -136,22 +122,6 @@ const chunksOf = <Value>(values: readonly Value[]): readonly (readonly Value[])[
   Array.from({ length: Math.ceil(values.length / chunkSize) }, (_, index) =>
     values.slice(index * chunkSize, (index + 1) * chunkSize),
   );
-
-async function writeRevisions(db: Database, revisions: readonly (Revision & Pick<RevisionsTable, "digest">)[]) {
-  if (revisions.length === 0) return;
-  await db
-    .insertInto("run_revisions")
-    .values(
-      revisions.map(({ digest, workload, snapshot, commit }) => ({
-        digest,
-        workload: JSON.stringify(workload),
-        snapshot,
-        commit,
-      })),
-    )
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-}
 
 async function writeMarks(db: Database, marks: readonly ScheduleMark[]): Promise<void> {
   const given = marks.map(({ stack: { repository, environment, deployment: job }, passed, ...mark }) => {
@@ -189,30 +159,5 @@ function rowOf(run: NewRun, revision: string): Readonly<Record<keyof typeof colu
     history,
     attempt: run.attempt,
     callback_url: run.callback,
-  };
-}
-
-/** As reading it back would answer it. */
-function acceptedRun(run: NewRun, ordinal: number): Run {
-  const { id, stack, name, origin, parameters, acceptedAt, dueAt, attempt, history, revision, callback } = run;
-  return {
-    id,
-    stack,
-    name,
-    origin,
-    parameters,
-    acceptedAt,
-    dueAt,
-    attempt,
-    history,
-    ordinal,
-    revision: { snapshot: revision.snapshot, commit: revision.commit },
-    status: history.at(-1) ?? history[0],
-    retries: 0,
-    startedAt: null,
-    endedAt: null,
-    outcome: null,
-    chainNote: "",
-    callback: callback === null ? null : { url: callback, settled: null, reason: "" },
   };
 }

@@ -7,15 +7,19 @@ import { delayQueries } from "./delays.ts";
 import { endedQueries } from "./ended.ts";
 import { jobQueries } from "./jobs.ts";
 import { makePrecedence } from "./precedence.ts";
+import { preparedQueries } from "./prepared.ts";
 import { queueQueries } from "./queues.ts";
+import { makeRevisionBook } from "./revisions.ts";
 import { callbackQueries, runQueries } from "./runs.ts";
 import { stepQueries } from "./steps.ts";
 
 export function makeRunStore(db: Database): RunStore {
   const precedence = makePrecedence();
+  const parts = { ...precedence, revisions: makeRevisionBook() };
   return {
     ...jobQueries(db),
-    ...acceptQueries(db, precedence),
+    ...acceptQueries(db, parts),
+    ...preparedQueries(db, parts),
     ...markQueries(db),
     ...runQueries(db),
     ...stepQueries(db, precedence),

@@ -6,6 +6,7 @@ import type { RunState } from "../../runs/state.ts";
 export interface RunSchema {
   run_revisions: RevisionsTable;
   runs: RunsTable;
+  prepared_runs: PreparedRunsTable;
   schedule_marks: MarksTable;
   schedule_pauses: SchedulePausesTable;
 }
@@ -53,6 +54,13 @@ export interface RunsTable {
   callback_url: string | null;
   callback_settled: Callback["settled"];
   callback_reason: Generated<string>;
+}
+
+export interface PreparedRunsTable {
+  id: string;
+  runs: ColumnType<unknown, string, never>;
+  released_at: Date | null;
+  left_out: Generated<readonly string[]>;
 }
 
 /** As JSON has it: times are text. */

@@ -1,32 +1,27 @@
-import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
-import type { ResolvedSchedule } from "../../spec/resolved.ts";
 import type { Run } from "../run.ts";
-import type { Schedules } from "../schedules/schedules.ts";
+import type { Schedules } from "./schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
-import { candidateOf, type Candidate } from "./admission.ts";
-import { makeAlarm } from "./alarm.ts";
-import { firstLook, lookAfter, spanOf, wentBack, type Look } from "./look.ts";
+import { candidateOf, type Candidate } from "../dispatch/admission.ts";
+import type { DueBatch } from "../dispatch/ahead.ts";
+import { makeAlarm } from "../dispatch/alarm.ts";
+import type { Started } from "../dispatch/dispatcher.ts";
+import { activeSchedules, digestOf, markOf, type Entry } from "./entry.ts";
+import { firstLook, lookAfter, spanOf, wentBack } from "./look.ts";
+import { leadMs, Preparation } from "./preparation.ts";
 
 interface CalendarParts {
-  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know">;
+  readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know" | "prepare" | "dropPrepared">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
+  readonly startAhead: (batches: readonly DueBatch[]) => Promise<Started>;
   readonly newId: () => string;
+  readonly many?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-interface Entry {
-  readonly job: Job;
-  readonly schedule: ResolvedSchedule;
-  readonly digest: string;
-  look: Look;
-  /** Infinity where it fires no more. */
-  nextMs: number;
 }
 
 const maxAtOnce = 2_000;
@@ -36,11 +31,19 @@ const retryMs = 5_000;
 export class Calendar {
   readonly #parts: CalendarParts;
   readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #preparation: Preparation;
   readonly #alarm;
+  /** Rings when something may be to be prepared. */
+  readonly #soonAlarm;
+  #firing: Promise<void> = Promise.resolve();
+  #fireCount = 0;
 
   constructor(parts: CalendarParts) {
     this.#parts = parts;
     this.#alarm = makeAlarm(parts.clock);
+    this.#soonAlarm = makeAlarm(parts.clock);
+    const candidateOf = (entry: Entry, time: Date): Candidate => this.#candidateOf(entry, time);
+    this.#preparation = new Preparation({ ...parts, candidateOf });
   }
 
   /** Takes up the schedules of all jobs, as `take` does with one. */
@@ -56,8 +59,18 @@ export class Calendar {
   /** Takes a job's schedules as they are now; null: the job is gone. */
   async take(stack: StackName, job: Job | null): Promise<void> {
     const { store } = this.#parts;
-    await this.#mark(await this.#takeUp(stack, job, await store.marks(stack)));
+    await this.#mark(await this.#takeUp(stack, job, await this.#marksOf(stack)));
     if (job && activeSchedules(job).length > 0) await store.know([job]);
+  }
+
+  /** None of them is moved by a fire before they are made use of. */
+  async #marksOf(stack: StackName): Promise<readonly ScheduleMark[]> {
+    for (;;) {
+      await this.#firing;
+      const count = this.#fireCount;
+      const marks = await this.#parts.store.marks(stack);
+      if (count === this.#fireCount) return marks;
+    }
   }
 
   async #mark(marks: readonly ScheduleMark[]): Promise<void> {
@@ -74,26 +87,39 @@ export class Calendar {
       const mark = kept.get(schedule.name);
       const now = clock.now();
       const look = mark?.digest === digest ? { until: mark.until, passed: mark.passed, isBack: false } : firstLook(now);
-      return { job: of, schedule, digest, look: wentBack(look, now), nextMs: 0 };
+      return { job: of, schedule, digest, look: wentBack(look, now), nextMs: 0, prepared: null };
     });
     const unmarked = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
-    // What was paused or is gone has no mark: when it comes back it fires from then on.
-    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
     if (entries.length === 0) this.#entries.delete(stackKey(stack));
     else this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
     for (const entry of entries) this.#plan(entry);
+    // What was paused or is gone has no mark: when it comes back it fires from then on.
+    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
     return unmarked.map(markOf);
   }
 
   /** Fires until the signal aborts. */
-  run(signal: AbortSignal): Promise<void> {
+  async run(signal: AbortSignal): Promise<void> {
+    const ring = (): Promise<void> => (this.#firing = this.#fireOrRetry());
+    const prepare = async (): Promise<void> => {
+      await this.#preparation.prepare(this.#all());
+      this.#expectSoon(this.#all().filter(({ nextMs }) => nextMs > this.#nowMs() + leadMs));
+    };
+    await Promise.all([
+      this.#alarm.run({ ring, wentBack: () => this.#wentBack() }, signal),
+      this.#soonAlarm.run({ ring: prepare, wentBack: () => Promise.resolve() }, signal),
+    ]);
+  }
+
+  async #fireOrRetry(): Promise<void> {
     const { clock, log } = this.#parts;
-    const ring = (): Promise<void> =>
-      this.#fire().catch((error: unknown) => {
-        log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
-        this.#alarm.expect("", new Date(clock.now().getTime() + retryMs));
-      });
-    return this.#alarm.run({ ring, wentBack: () => this.#wentBack() }, signal);
+    this.#fireCount += 1;
+    try {
+      await this.#fire();
+    } catch (error) {
+      log.error({ error: messageOf(error) }, "schedules could not be fired; they are tried again");
+      this.#alarm.expect("", new Date(clock.now().getTime() + retryMs));
+    }
   }
 
   /** What became a run does not do so again; what was passed over meanwhile has its time still before it. */
@@ -110,9 +136,28 @@ export class Calendar {
   }
 
   #plan(entry: Entry): void {
-    const next = this.#nextOf(entry);
-    entry.nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY;
-    if (next) this.#alarm.expect("", next);
+    this.#goOn(entry, entry.look, this.#nextOf(entry)?.getTime() ?? Number.POSITIVE_INFINITY);
+  }
+
+  #goOn(entry: Entry, look: Entry["look"], nextMs: number): void {
+    entry.look = look;
+    entry.nextMs = nextMs;
+    entry.prepared = null;
+    this.#expect([entry]);
+    this.#expectSoon([entry]);
+  }
+
+  #expect(entries: readonly Entry[]): void {
+    const nextMs = leastNextMs(entries);
+    if (nextMs < Number.POSITIVE_INFINITY) this.#alarm.expect("", new Date(nextMs));
+  }
+
+  /** Once in a second at most, and not when a second begins: that is when most of them are due. */
+  #expectSoon(entries: readonly Entry[]): void {
+    const soonMs = Math.max(leastNextMs(entries) - leadMs, this.#nowMs());
+    if (soonMs < Number.POSITIVE_INFINITY) {
+      this.#soonAlarm.expect("", new Date(Math.ceil((soonMs - 500) / 1_000) * 1_000 + 500));
+    }
   }
 
   #nextOf({ look, schedule }: Entry): Date | undefined {
@@ -125,11 +170,31 @@ export class Calendar {
   async #fire(): Promise<void> {
     const now = this.#parts.clock.now();
     const due = this.#all().filter(({ nextMs }) => nextMs <= now.getTime());
-    for (let first = 0; first < due.length; first += maxAtOnce) {
-      await this.#fireSome(due.slice(first, first + maxAtOnce), now);
+    const left = await this.#startAhead(due, now);
+    for (let first = 0; first < left.length; first += maxAtOnce) {
+      await this.#fireSome(left.slice(first, first + maxAtOnce), now);
     }
-    const nextMs = this.#all().reduce((least, entry) => Math.min(least, entry.nextMs), Number.POSITIVE_INFINITY);
-    if (nextMs < Number.POSITIVE_INFINITY) this.#alarm.expect("", new Date(nextMs));
+    this.#expect(this.#all());
+  }
+
+  /** Starts what was prepared and may start. Answers the others, once those are accepted. */
+  async #startAhead(due: readonly Entry[], now: Date): Promise<readonly Entry[]> {
+    const batches = await this.#preparation.due(due, now);
+    if (batches.length === 0) return due;
+    const { started, accepted } = await this.#parts.startAhead(batches).catch((error: unknown) => {
+      // Whether they were released is not known: they are dropped before their times are looked at again.
+      for (const entry of due) entry.prepared = null;
+      throw error;
+    });
+    this.#preparation.close(batches);
+    const left: Entry[] = [];
+    for (const entry of due) {
+      const { prepared, look, nextMs } = entry;
+      if (!prepared || !started.has(prepared.candidate.id)) left.push(entry);
+      else this.#goOn(entry, { ...look, until: new Date(nextMs), isBack: false }, prepared.followingMs);
+    }
+    await accepted;
+    return left;
   }
 
   async #fireSome(due: readonly Entry[], now: Date): Promise<void> {
@@ -151,6 +216,10 @@ export class Calendar {
     }
   }
 
+  #nowMs(): number {
+    return this.#parts.clock.now().getTime();
+  }
+
   #candidateOf({ job, schedule }: Entry, time: Date): Candidate {
     const { schedules, newId, clock } = this.#parts;
     const key = `${stackKey(job.stack)}/${schedule.name}/${time.toISOString()}`;
@@ -164,22 +233,5 @@ export class Calendar {
   }
 }
 
-const markOf = ({ job, schedule, digest, look: { until, passed } }: Entry): ScheduleMark => ({
-  stack: job.stack,
-  schedule: schedule.name,
-  digest,
-  until,
-  passed,
-});
-
-/** Those that fire: neither the file nor a person says otherwise. */
-export function activeSchedules({ workload: { spec }, pause, schedulePauses }: Job): readonly ResolvedSchedule[] {
-  if (spec.state !== "running" || pause !== null) return [];
-  return spec.schedules.filter(({ name, isActive }) => isActive && !schedulePauses.has(name));
-}
-
-/** Of all that says when it fires: a change of anything else leaves it where it is. */
-function digestOf(schedule: ResolvedSchedule): string {
-  const { parameters: _parameters, description: _description, catchUp: _catchUp, ...when } = schedule;
-  return createHash("sha256").update(JSON.stringify(when)).digest("hex").slice(0, 16);
-}
+const leastNextMs = (entries: readonly Entry[]): number =>
+  entries.reduce((least, { nextMs }) => Math.min(least, nextMs), Number.POSITIVE_INFINITY);

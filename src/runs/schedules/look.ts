@@ -1,4 +1,4 @@
-import { onTimeMs, type Due, type Span } from "../schedules/schedules.ts";
+import { onTimeMs, type Due, type Span } from "./schedules.ts";
 import type { Passed } from "../store.ts";
 
 /** How far a schedule was looked at. */
