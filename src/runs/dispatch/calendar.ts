@@ -15,6 +15,8 @@ interface CalendarParts {
   readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
+  /** Which of a job's schedules its target fires. */
+  readonly firedBy: (job: Job) => ReadonlySet<string>;
   readonly newId: () => string;
   readonly clock: Clock;
   readonly log: Log;
@@ -68,7 +70,10 @@ export class Calendar {
   async #takeUp(stack: StackName, job: Job | null, marks: readonly ScheduleMark[]): Promise<readonly ScheduleMark[]> {
     const { store, clock } = this.#parts;
     const kept = new Map(marks.map((mark) => [mark.schedule, mark]));
-    const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
+    const active = job ? activeSchedules(job).map((schedule) => ({ job, schedule })) : [];
+    const others = job ? this.#parts.firedBy(job) : new Set<string>();
+    const isOurs = ({ schedule }: { readonly schedule: ResolvedSchedule }): boolean => !others.has(schedule.name);
+    const found = new Map(active.filter(isOurs).map((one) => [one.schedule.name, one]));
     const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
       const digest = digestOf(schedule);
       const mark = kept.get(schedule.name);
@@ -78,7 +83,8 @@ export class Calendar {
     });
     const unmarked = entries.filter(({ schedule, digest }) => kept.get(schedule.name)?.digest !== digest);
     // What was paused or is gone has no mark: when it comes back it fires from then on.
-    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
+    const names = active.map(({ schedule }) => schedule.name);
+    if ([...kept.keys()].some((name) => !names.includes(name))) await store.keepMarks(stack, names);
     if (entries.length === 0) this.#entries.delete(stackKey(stack));
     else this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
     for (const entry of entries) this.#plan(entry);
@@ -179,7 +185,7 @@ export function activeSchedules({ workload: { spec }, pause, schedulePauses }: J
 }
 
 /** Of all that says when it fires: a change of anything else leaves it where it is. */
-function digestOf(schedule: ResolvedSchedule): string {
+export function digestOf(schedule: ResolvedSchedule): string {
   const { parameters: _parameters, description: _description, catchUp: _catchUp, ...when } = schedule;
   return createHash("sha256").update(JSON.stringify(when)).digest("hex").slice(0, 16);
 }

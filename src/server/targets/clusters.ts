@@ -4,6 +4,7 @@ import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { repositoryName } from "../../core/names.ts";
+import { scheduledProgram } from "../../runs/order.ts";
 import type { Git } from "../../git/git.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
@@ -80,6 +81,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       urls,
       host,
       scheme,
+      scheduled: scheduledProgram,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
       lineBook: parts.lineBookOf(name),

@@ -1,0 +1,157 @@
+import { backoffMs } from "../../core/backoff.ts";
+import type { Clock } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import { makeTurns } from "../../core/turns.ts";
+import type { Fired, TargetSchedules } from "../../targets/target.ts";
+import { candidateOf } from "../dispatch/admission.ts";
+import { activeSchedules, digestOf } from "../dispatch/calendar.ts";
+import type { Dispatcher } from "../dispatch/dispatcher.ts";
+import type { JobBook } from "../job-book.ts";
+import type { Job, RunStore, ScheduleMark } from "../store.ts";
+
+interface Parts {
+  readonly store: Pick<RunStore, "marks">;
+  readonly target: TargetSchedules;
+  readonly jobs: Pick<JobBook, "find" | "all">;
+  readonly accept: Dispatcher["accept"];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+// An informer's news may be late or lost; a list is not.
+const lookMs = 60_000;
+const askMs = 30_000;
+const mostTries = 8;
+
+/** Schedules that targets fire by themselves: what they have fired becomes runs, and whether they fire is told to them. */
+export function makeTargetSchedules(parts: Parts) {
+  const { store, target, jobs, clock, log } = parts;
+  const inTurn = makeTurns();
+  const tell = (stack: StackName, error: unknown): void =>
+    log.warn(
+      { job: stackKey(stack), error: messageOf(error) },
+      "a target's schedules cannot be brought up to date yet",
+    );
+
+  /** As the job is now: what was fired first, then whether it goes on. */
+  async function bring(stack: StackName, signal: AbortSignal): Promise<void> {
+    const job = jobs.find(stack);
+    if (!job || !isFired(target, job)) return;
+    await take(parts, await target.fired(stack, signal));
+    await setAll(parts, job, await store.marks(stack), signal);
+  }
+
+  return {
+    /** Which of a job's schedules its target fires. */
+    namesOf: (job: Job): ReadonlySet<string> => target.namesOf(job.workload),
+    /** Before the server's own calendar takes the job as it is now. A target that does not answer is asked again later. */
+    async take(stack: StackName): Promise<void> {
+      const signal = AbortSignal.timeout(askMs);
+      await inTurn(stackKey(stack), () => bring(stack, signal)).catch((error: unknown) => tell(stack, error));
+    },
+    /** What was fired while no server was there, of all jobs. */
+    async begin(): Promise<void> {
+      if (!jobs.all().some((job) => isFired(target, job))) return;
+      await target
+        .fired(null, AbortSignal.timeout(askMs))
+        .then((fired) => take(parts, fired))
+        .catch((error: unknown) => log.warn({ error: messageOf(error) }, "what targets have fired cannot be read yet"));
+    },
+    /** Until the signal aborts. */
+    async run(signal: AbortSignal): Promise<void> {
+      let stop: (() => void) | null = null;
+      try {
+        for (let failures = 0; !signal.aborted;) {
+          const own = jobs.all().filter((job) => isFired(target, job));
+          if (own.length > 0) {
+            stop ??= target.onFired((fired) => {
+              void inTurn(stackKey(fired.stack), () => take(parts, [fired])).catch((error: unknown) => {
+                tell(fired.stack, error);
+              });
+            });
+          }
+          const isDone = await allOf(own, (job) => inTurn(stackKey(job.stack), () => bring(job.stack, signal)));
+          failures = isDone ? 0 : Math.min(failures + 1, mostTries);
+          const waitMs = failures === 0 ? lookMs : backoffMs({ failures, firstMs: 1_000, maxMs: lookMs });
+          await clock.sleep(waitMs, signal).catch(() => undefined);
+        }
+      } finally {
+        stop?.();
+      }
+    },
+  };
+
+  async function allOf(own: readonly Job[], act: (job: Job) => Promise<void>): Promise<boolean> {
+    let isDone = true;
+    for (const job of own) {
+      await act(job).catch((error: unknown) => {
+        isDone = false;
+        tell(job.stack, error);
+      });
+    }
+    return isDone;
+  }
+}
+
+export type TargetSchedulesTrigger = ReturnType<typeof makeTargetSchedules>;
+
+const isFired = (target: TargetSchedules, job: Job): boolean => target.namesOf(job.workload).size > 0;
+
+/** Each time becomes a run once; what is older than the schedule's mark was one before, and may be kept no more. */
+async function take({ store, jobs, accept, clock }: Parts, all: readonly Fired[]): Promise<void> {
+  for (const fired of Map.groupBy(all, ({ stack }) => stackKey(stack)).values()) {
+    const [first] = fired;
+    const job = first && jobs.find(first.stack);
+    if (!job) continue;
+    const marks = new Map((await store.marks(job.stack)).map((mark) => [mark.schedule, mark]));
+    const schedules = new Map(job.workload.spec.schedules.map((schedule) => [schedule.name, schedule]));
+    const fresh = fired.filter(({ schedule, time }) => {
+      const mark = marks.get(schedule);
+      return schedules.has(schedule) && (mark === undefined || time > mark.until);
+    });
+    if (fresh.length === 0) continue;
+    const candidates = fresh.map(({ id, schedule, time }) =>
+      candidateOf(job, {
+        id,
+        origin: { by: "schedule", schedule, time },
+        parameters: schedules.get(schedule)?.parameters ?? {},
+        dueAt: time,
+        acceptedAt: clock.now(),
+      }),
+    );
+    const moved = fresh.flatMap(({ schedule, time }): readonly ScheduleMark[] => {
+      const mark = marks.get(schedule);
+      return mark ? [{ ...mark, until: time, passed: null }] : [];
+    });
+    // Of each schedule the latest: the times come in their order.
+    const latest = [...new Map(moved.map((mark) => [mark.schedule, mark])).values()];
+    await accept(candidates, latest);
+  }
+}
+
+/** The server's mark is where the target begins; the mark that stays is where the server would go on. */
+async function setAll(
+  { target, accept, clock }: Parts,
+  job: Job,
+  marks: readonly ScheduleMark[],
+  signal: AbortSignal,
+): Promise<void> {
+  const active = new Map(activeSchedules(job).map((schedule) => [schedule.name, schedule]));
+  const kept = new Map(marks.map((mark) => [mark.schedule, mark]));
+  for (const name of target.namesOf(job.workload)) {
+    const schedule = active.get(name);
+    if (!schedule) {
+      await target.set(job.workload, name, null, signal);
+      continue;
+    }
+    const digest = digestOf(schedule);
+    const mark = kept.get(name);
+    const until = mark?.digest === digest ? mark.until : clock.now();
+    if (mark?.digest !== digest) {
+      await accept([], [{ stack: job.stack, schedule: name, digest, until, passed: null }]);
+    }
+    await target.set(job.workload, name, until, signal);
+  }
+}
