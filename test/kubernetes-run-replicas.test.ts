@@ -113,6 +113,7 @@ describe("runs of two servers on a cluster", { skip: clusterSkip(), timeout: 900
       const killedMs = performance.now();
       await until(`${staying} acts`, acts(waiting), limitMs);
       assert.ok(performance.now() - killedMs < 15_000, "within its lease");
+      await until("it answers", async () => (await cli(waiting, "runs", "long")).status === 0, limitMs);
       const states = (await runsOf(waiting, "long")).map(({ state }) => state);
       assert.ok(states.includes("Running") || states.includes("Pending") || states.includes("AwaitingConcurrencySlot"));
       const again = await start(dying);
