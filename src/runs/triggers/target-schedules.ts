@@ -23,79 +23,84 @@ interface Parts {
 // An informer's news may be late or lost; a list is not.
 const lookMs = 60_000;
 const askMs = 30_000;
+// A server does not wait for a cluster that is away.
+const beginMs = 5_000;
 const mostTries = 8;
 
 /** Schedules that targets fire by themselves: what they have fired becomes runs, and whether they fire is told to them. */
 export function makeTargetSchedules(parts: Parts) {
   const { store, target, jobs, clock, log } = parts;
   const inTurn = makeTurns();
-  const tell = (stack: StackName, error: unknown): void =>
+  // Whose target has fired since this server began: what it fired last is asked for when it does so no more.
+  const known = new Set<string>();
+  let listening: (() => void) | null = null;
+  let sleeping = new AbortController();
+
+  const tell = (stack: StackName, error: unknown): void => {
     log.warn(
       { job: stackKey(stack), error: messageOf(error) },
       "a target's schedules cannot be brought up to date yet",
     );
+    sleeping.abort();
+  };
+  const onFired = (fired: Fired): void => {
+    const { stack } = fired;
+    void inTurn(stackKey(stack), () => take(parts, [fired])).catch((error: unknown) => tell(stack, error));
+  };
 
-  /** As the job is now: what was fired first, then whether it goes on. */
-  async function bring(stack: StackName, signal: AbortSignal): Promise<void> {
-    const job = jobs.find(stack);
-    if (!job || !isFired(target, job)) return;
-    await take(parts, await target.fired(stack, signal));
-    await setAll(parts, job, await store.marks(stack), signal);
-  }
+  /** As the job is now: what was fired first, then whether it goes on. Answers whether it was done. */
+  const bring = (stack: StackName, signal: AbortSignal): Promise<boolean> =>
+    inTurn(stackKey(stack), async () => {
+      const job = jobs.find(stack);
+      const key = stackKey(stack);
+      const isTheirs = job !== null && isFired(target, job);
+      if (!job || !(isTheirs || known.has(key))) return true;
+      if (isTheirs) known.add(key);
+      listening ??= target.onFired(onFired);
+      await take(parts, await target.fired(stack, signal));
+      await setAll(parts, job, await store.marks(stack), signal);
+      if (!isTheirs) known.delete(key);
+      return true;
+    }).catch((error: unknown) => {
+      tell(stack, error);
+      return false;
+    });
 
   return {
     /** Which of a job's schedules its target fires. */
     namesOf: (job: Job): ReadonlySet<string> => target.namesOf(job.workload),
     /** Before the server's own calendar takes the job as it is now. A target that does not answer is asked again later. */
     async take(stack: StackName): Promise<void> {
-      const signal = AbortSignal.timeout(askMs);
-      await inTurn(stackKey(stack), () => bring(stack, signal)).catch((error: unknown) => tell(stack, error));
+      await bring(stack, AbortSignal.timeout(askMs));
     },
     /** What was fired while no server was there, of all jobs. */
     async begin(): Promise<void> {
-      if (!jobs.all().some((job) => isFired(target, job))) return;
+      // A server that ended as the schedules became its own may not have heard of all.
+      const mayBeTheirs = (job: Job): boolean =>
+        isFired(target, { ...job, workload: { ...job.workload, cronJobs: true } });
+      if (!jobs.all().some(mayBeTheirs)) return;
       await target
-        .fired(null, AbortSignal.timeout(askMs))
+        .fired(null, AbortSignal.timeout(beginMs))
         .then((fired) => take(parts, fired))
         .catch((error: unknown) => log.warn({ error: messageOf(error) }, "what targets have fired cannot be read yet"));
     },
     /** Until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      let stop: (() => void) | null = null;
-      try {
-        for (let failures = 0; !signal.aborted;) {
-          const own = jobs.all().filter((job) => isFired(target, job));
-          if (own.length > 0) {
-            stop ??= target.onFired((fired) => {
-              void inTurn(stackKey(fired.stack), () => take(parts, [fired])).catch((error: unknown) => {
-                tell(fired.stack, error);
-              });
-            });
-          }
-          const isDone = await allOf(own, (job) => inTurn(stackKey(job.stack), () => bring(job.stack, signal)));
-          failures = isDone ? 0 : Math.min(failures + 1, mostTries);
-          const waitMs = failures === 0 ? lookMs : backoffMs({ failures, firstMs: 1_000, maxMs: lookMs });
-          await clock.sleep(waitMs, signal).catch(() => undefined);
+      for (let failures = 0; !signal.aborted;) {
+        let isDone = true;
+        for (const job of jobs.all()) {
+          if (isFired(target, job) || known.has(stackKey(job.stack)))
+            isDone = (await bring(job.stack, signal)) && isDone;
         }
-      } finally {
-        stop?.();
+        failures = isDone ? 0 : Math.min(failures + 1, mostTries);
+        sleeping = new AbortController();
+        const waitMs = isDone ? lookMs : backoffMs({ failures, firstMs: 1_000, maxMs: lookMs });
+        await clock.sleep(waitMs, AbortSignal.any([signal, sleeping.signal])).catch(() => undefined);
       }
+      listening?.();
     },
   };
-
-  async function allOf(own: readonly Job[], act: (job: Job) => Promise<void>): Promise<boolean> {
-    let isDone = true;
-    for (const job of own) {
-      await act(job).catch((error: unknown) => {
-        isDone = false;
-        tell(job.stack, error);
-      });
-    }
-    return isDone;
-  }
 }
-
-export type TargetSchedulesTrigger = ReturnType<typeof makeTargetSchedules>;
 
 const isFired = (target: TargetSchedules, job: Job): boolean => target.namesOf(job.workload).size > 0;
 

@@ -34,7 +34,7 @@ import type { LineBook } from "./rollout/line-keeper.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import type { WakeOptions } from "./rollout/waking.ts";
 import { makeClusterRuns, type ClusterRunsDependencies } from "./runs/executor.ts";
-import { makeClusterSchedules, readSuspended } from "./schedules/cluster-schedules.ts";
+import { makeClusterSchedules, readSuspended } from "./runs/cluster-schedules.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
 

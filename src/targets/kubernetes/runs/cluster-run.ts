@@ -135,7 +135,7 @@ export class ClusterRun implements StartedRun {
         const { pod } = followed.view();
         return pod !== null && pod.metadata.uid !== copied && programOf(pod) !== undefined;
       };
-      const isDone = (): boolean => copied !== undefined && this.#isSettled();
+      const isDone = (): boolean => this.#isSettled() && (copied !== undefined || followed.view().pod === null);
       while (!begun() && !isDone() && !signal.aborted) await followed.change(lookMs, signal);
       const { pod } = followed.view();
       const container = pod && programOf(pod);
@@ -169,6 +169,7 @@ export class ClusterRun implements StartedRun {
       if (view.pod?.metadata.deletionTimestamp !== undefined) endingSinceMs ??= nowMs;
       const isOverdue = endingSinceMs !== null && nowMs - endingSinceMs > stopSeconds * 1_000 + silenceMs;
       const ending = this.#isSettled() ? endingOf(view, isOverdue) : null;
+      if (ending && this.#parts.isFired && view.isJobGone && ending.status !== 0) return { ...ending, cause: removed };
       if (ending) return ending;
       await followed.change(lookMs, signal);
     }
@@ -236,6 +237,8 @@ export class ClusterRun implements StartedRun {
   }
 }
 
+// A CronJob with the policy Replace does so.
+const removed = "its Job was removed from the cluster: by somebody, or for the next time of its schedule";
 const unreached = "its result and files did not arrive: its pod does not reach the server at the target's sourceUrl";
 
 function notLeft(pod: ReturnType<Followed["view"]>["pod"]): string {

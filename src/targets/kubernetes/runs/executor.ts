@@ -28,7 +28,7 @@ import { ClusterRun, keptRun } from "./cluster-run.ts";
 import type { HandOvers } from "./hand-over.ts";
 import { startedAtOf } from "./run-end.ts";
 import { ownedBy, referenceTo, runObjects, type Keeper, type RunObjects } from "./run-objects.ts";
-import { makeRunSight, type RunSight } from "./run-sight.ts";
+import { makeRunSight, type RunSight, type RunView } from "./run-sight.ts";
 
 export interface ClusterRunsDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
@@ -225,13 +225,12 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
     throw error;
   }
   options.onWaiting(null);
-  const { pod } = followed.view();
   const run = new ClusterRun({
     ...parts,
     ...own,
     start: order,
     followed,
-    startedAt: (pod && startedAtOf(pod)) ?? parts.clock.now(),
+    startedAt: beganAt(followed.view()) ?? clock.now(),
     stopSeconds,
     isFired: isFiredByTarget(order),
     isKept: keepsOutput(settings) && !isFiredByTarget(order),
@@ -241,6 +240,11 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
   live.add(run);
   void run.settled.then(() => live.delete(run));
   return run;
+}
+
+function beganAt({ pod, job }: RunView): Date | null {
+  const startTime = job?.status?.startTime;
+  return (pod && startedAtOf(pod)) ?? (startTime === undefined ? null : new Date(startTime));
 }
 
 const clearMs = 15_000;

@@ -8,7 +8,11 @@ import { labels, manager } from "../names.ts";
 import type { Condition, PodObject } from "../observe/pods.ts";
 
 export interface JobObject extends KubeObject {
-  readonly status?: { readonly conditions?: readonly Condition[] | null };
+  readonly status?: {
+    readonly conditions?: readonly Condition[] | null;
+    readonly startTime?: string;
+    readonly completionTime?: string;
+  };
 }
 
 /** Nothing of it runs any more, and nothing of it will. */
@@ -16,6 +20,8 @@ export const hasJobEnded = ({ status }: JobObject): boolean => jobEnd(status?.co
 
 const jobEnd = (conditions: readonly Condition[]): Condition | undefined =>
   conditions.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+
+export const isJobComplete = ({ status }: JobObject): boolean => jobEnd(status?.conditions ?? [])?.type === "Complete";
 
 /** It took longer than its timeout. */
 export const isOverdueJob = ({ status }: JobObject): boolean =>
@@ -146,7 +152,7 @@ function watch(
 const isOlder = ({ metadata }: PodObject, than: PodObject | null): boolean =>
   than !== null &&
   metadata.uid !== than.metadata.uid &&
-  String(metadata.creationTimestamp ?? "") < String(than.metadata.creationTimestamp ?? "");
+  (metadata.creationTimestamp ?? "") < (than.metadata.creationTimestamp ?? "");
 
 /** A Job of ours and its pod carry the same labels. What a CronJob has made carries none of its own: Kubernetes names it. */
 function keyOf({ metadata }: KubeObject): string {

@@ -3,8 +3,8 @@ import type { Fired, TargetSchedules } from "../../target.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { KubeObject } from "../cluster/object.ts";
 import { isOfAnother, labels, manager, namespaceOf } from "../names.ts";
-import type { RunSight } from "../runs/run-sight.ts";
-import { cronJobsOf, timeOfJob } from "./cron-job.ts";
+import { cronJobsOf, timeOfJob } from "../schedules/cron-job.ts";
+import type { RunSight } from "./run-sight.ts";
 
 interface Parts {
   readonly cluster: Cluster;
