@@ -1,4 +1,4 @@
-import type { StackName } from "../../../core/stack.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { Fired, TargetSchedules } from "../../target.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { KubeObject } from "../cluster/object.ts";
@@ -30,11 +30,18 @@ export function makeClusterSchedules({ cluster, server, sight }: Parts): TargetS
       const { items } = await cluster.list({ ...selection, ...(stack && { namespace: namespaceOf(stack) }) }, signal);
       return items.flatMap((job) => firedBy(job, server) ?? []).toSorted((a, b) => a.time.getTime() - b.time.getTime());
     },
-    onFired: (listener) =>
-      sight.onJob((job) => {
+    onFired(listener) {
+      // A Job changes several times; the times of a schedule come in their order, and what came before is listed.
+      const latest = new Map<string, Date>();
+      return sight.onJob((job) => {
         const fired = firedBy(job, server);
-        if (fired) listener(fired);
-      }),
+        if (!fired) return;
+        const key = `${stackKey(fired.stack)}/${fired.schedule}`;
+        if (fired.time <= (latest.get(key) ?? 0)) return;
+        latest.set(key, fired.time);
+        listener(fired);
+      });
+    },
     async set(workload, schedule, from, signal) {
       const found = cronJobsOf(workload).made.find((each) => each.schedule.name === schedule);
       if (!found) return;
