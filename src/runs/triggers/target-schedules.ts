@@ -29,6 +29,41 @@ const mostTries = 8;
 
 /** Schedules that targets fire by themselves: what they have fired becomes runs, and whether they fire is told to them. */
 export function makeTargetSchedules(parts: Parts) {
+  const { target, jobs, log } = parts;
+  const looks = makeLooks(parts);
+  return {
+    /** Which of a job's schedules its target fires. */
+    namesOf: (job: Job): ReadonlySet<string> => target.namesOf(job.workload),
+    /** Before the server's own calendar takes the job as it is now. A target that does not answer is asked again later. */
+    async take(stack: StackName): Promise<void> {
+      await looks.bring(stack, AbortSignal.timeout(askMs));
+    },
+    /** What was fired while no server was there, of all jobs. */
+    async begin(): Promise<void> {
+      // A server that ended as the schedules became its own may not have heard of all.
+      const mayBeTheirs = (job: Job): boolean =>
+        isFired(target, { ...job, workload: { ...job.workload, cronJobs: true } });
+      if (!jobs.all().some(mayBeTheirs)) return;
+      await target
+        .fired(null, AbortSignal.timeout(beginMs))
+        .then((fired) => take(parts, fired))
+        .catch((error: unknown) => log.warn({ error: messageOf(error) }, "what targets have fired cannot be read yet"));
+    },
+    /** Until the signal aborts. */
+    async run(signal: AbortSignal): Promise<void> {
+      for (let failures = 0; !signal.aborted;) {
+        let isDone = true;
+        for (const { stack } of jobs.all()) isDone = (await looks.bring(stack, signal)) && isDone;
+        failures = isDone ? 0 : Math.min(failures + 1, mostTries);
+        await looks.rest(isDone ? lookMs : backoffMs({ failures, firstMs: 1_000, maxMs: lookMs }), signal);
+      }
+      looks.close();
+    },
+  };
+}
+
+/** Looks at one job after the other, and at each of them once at a time. */
+function makeLooks(parts: Parts) {
   const { store, target, jobs, clock, log } = parts;
   const inTurn = makeTurns();
   // Whose target has fired since this server began: what it fired last is asked for when it does so no more.
@@ -47,58 +82,33 @@ export function makeTargetSchedules(parts: Parts) {
     const { stack } = fired;
     void inTurn(stackKey(stack), () => take(parts, [fired])).catch((error: unknown) => tell(stack, error));
   };
-
-  /** As the job is now: what was fired first, then whether it goes on. Answers whether it was done. */
-  const bring = (stack: StackName, signal: AbortSignal): Promise<boolean> =>
-    inTurn(stackKey(stack), async () => {
-      const job = jobs.find(stack);
-      const key = stackKey(stack);
-      const isTheirs = job !== null && isFired(target, job);
-      if (!job || !(isTheirs || known.has(key))) return true;
-      if (isTheirs) known.add(key);
-      listening ??= target.onFired(onFired);
-      await take(parts, await target.fired(stack, signal));
-      await setAll(parts, job, await store.marks(stack), signal);
-      if (!isTheirs) known.delete(key);
-      return true;
-    }).catch((error: unknown) => {
-      tell(stack, error);
-      return false;
-    });
-
+  async function look(stack: StackName, signal: AbortSignal): Promise<void> {
+    const job = jobs.find(stack);
+    const key = stackKey(stack);
+    const isTheirs = job !== null && isFired(target, job);
+    if (!job || !(isTheirs || known.has(key))) return;
+    if (isTheirs) known.add(key);
+    listening ??= target.onFired(onFired);
+    await take(parts, await target.fired(stack, signal));
+    await setAll(parts, job, await store.marks(stack), signal);
+    if (!isTheirs) known.delete(key);
+  }
   return {
-    /** Which of a job's schedules its target fires. */
-    namesOf: (job: Job): ReadonlySet<string> => target.namesOf(job.workload),
-    /** Before the server's own calendar takes the job as it is now. A target that does not answer is asked again later. */
-    async take(stack: StackName): Promise<void> {
-      await bring(stack, AbortSignal.timeout(askMs));
+    /** As the job is now: what was fired first, then whether it goes on. Answers whether that was done. */
+    bring: (stack: StackName, signal: AbortSignal): Promise<boolean> =>
+      inTurn(stackKey(stack), () => look(stack, signal)).then(
+        () => true,
+        (error: unknown) => {
+          tell(stack, error);
+          return false;
+        },
+      ),
+    /** Until something could not be done that is to be tried again. */
+    async rest(waitMs: number, signal: AbortSignal): Promise<void> {
+      sleeping = new AbortController();
+      await clock.sleep(waitMs, AbortSignal.any([signal, sleeping.signal])).catch(() => undefined);
     },
-    /** What was fired while no server was there, of all jobs. */
-    async begin(): Promise<void> {
-      // A server that ended as the schedules became its own may not have heard of all.
-      const mayBeTheirs = (job: Job): boolean =>
-        isFired(target, { ...job, workload: { ...job.workload, cronJobs: true } });
-      if (!jobs.all().some(mayBeTheirs)) return;
-      await target
-        .fired(null, AbortSignal.timeout(beginMs))
-        .then((fired) => take(parts, fired))
-        .catch((error: unknown) => log.warn({ error: messageOf(error) }, "what targets have fired cannot be read yet"));
-    },
-    /** Until the signal aborts. */
-    async run(signal: AbortSignal): Promise<void> {
-      for (let failures = 0; !signal.aborted;) {
-        let isDone = true;
-        for (const job of jobs.all()) {
-          if (isFired(target, job) || known.has(stackKey(job.stack)))
-            isDone = (await bring(job.stack, signal)) && isDone;
-        }
-        failures = isDone ? 0 : Math.min(failures + 1, mostTries);
-        sleeping = new AbortController();
-        const waitMs = isDone ? lookMs : backoffMs({ failures, firstMs: 1_000, maxMs: lookMs });
-        await clock.sleep(waitMs, AbortSignal.any([signal, sleeping.signal])).catch(() => undefined);
-      }
-      listening?.();
-    },
+    close: () => listening?.(),
   };
 }
 
