@@ -49,6 +49,34 @@ ${more}`;
     await writeFile(file, (await readFile(file, "utf8")).replace(/schedules: \w+/, `schedules: ${schedules}`));
   };
 
+  test("whether it fires is no drift; what others make of it is, and is shown", async () => {
+    const yearly = pulse().replace(/schedules:[^]*/, 'schedules: [{name: yearly, cron: "0 0 1 1 *"}]\n');
+    await deployJobs(world, { "deployments/calm.yaml": yearly });
+    const named = async (): Promise<CronJob | undefined> =>
+      (await listed<CronJob>("CronJob")).find(({ metadata }) => metadata.name.startsWith("calm-"));
+    const drift = async (): Promise<readonly string[]> => {
+      const { deployments } = (await world.served.json(["status", "calm"])) as {
+        deployments: { drift: { field: string }[] }[];
+      };
+      return deployments.flatMap((each) => each.drift.map(({ field }) => field));
+    };
+    await until("it fires", async () => (await named())?.spec.suspend === false, limitMs);
+    await deployJobs(world, { "deployments/calm.yaml": `${yearly}env: {A: b}\n` });
+    await world.served.cli(["schedules", "calm", "--pause", "yearly"], { cwd: world.shop.path });
+    assert.equal((await named())?.spec.suspend, true);
+    const name = (await named())?.metadata.name ?? "";
+    const reference = { apiVersion: "batch/v1", kind: "CronJob", namespace: world.namespace, name };
+    const change = { op: "replace", path: "/spec/schedule", value: "0 0 2 2 *" } as const;
+    await world.cluster.patch(reference, [change], { signal: patience(), fieldManager: "somebody" });
+    await until("it is shown", async () => (await drift()).length > 0, limitMs);
+    assert.deepEqual(await drift(), ["spec.schedule"]);
+    await deployJobs(world, { "deployments/calm.yaml": `${yearly}env: {A: c}\n` });
+    assert.equal((await named())?.spec.schedule, "0 0 1 1 *");
+    assert.equal((await named())?.spec.suspend, true);
+    await world.shop.git("rm", "--quiet", "deployments/calm.yaml");
+    await deployJobs(world, { "deployments/still.yaml": yearly.replace(/schedules:[^]*/, "") });
+  });
+
   test("a cron schedule is fired by its cluster, and its run is in the list as any other", async () => {
     const { stderr } = await world.shop.push({ "deployments/pulse.yaml": pulse() });
     assert.match(stderr, /schedule hour is fired by the server, not by a CronJob: it is an interval/);

@@ -24,6 +24,7 @@ test("what only the server can do is said", () => {
   assert.equal(read("0 0 2 * * *"), "no: its cron expression has seconds");
   assert.equal(read("0 0 L * *"), "no: Kubernetes' cron does not know L");
   assert.equal(read("0 0 * * 5#2"), "no: Kubernetes' cron does not know 5#2");
+  assert.equal(read("0 0 * * 1,7/2"), "no: Kubernetes' cron does not know 7/2");
   assert.equal(read("/5 * * * *"), "no: Kubernetes' cron does not know /5");
   assert.equal(read("0 0 13 * 5", false), "no: dayOr is false");
   assert.equal(read("0 0 13 * *", false), "0 0 13 * *");

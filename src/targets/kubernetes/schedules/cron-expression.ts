@@ -13,9 +13,11 @@ export function cronJobSchedule({ cron, isDayOr }: { readonly cron: string; read
   if (nicknames.has(text)) return { schedule: text };
   const fields = text.split(/\s+/);
   if (fields.length !== 5) return { fault: "its cron expression has seconds" };
-  const strange = fields.find((field) => !field.split(",").every((each) => item.test(each)));
-  if (strange !== undefined) return { fault: `Kubernetes' cron does not know ${strange}` };
   const [minute = "", hour = "", day = "", month = "", weekday = ""] = fields;
+  // From the last day of the week on is no other day: what is meant by it, each reads in its own way.
+  const isStrange = (field: string): boolean => !field.split(",").every((each) => item.test(each));
+  const strange = fields.find(isStrange) ?? weekday.split(",").find((each) => each.startsWith("7/"));
+  if (strange !== undefined) return { fault: `Kubernetes' cron does not know ${strange}` };
   if (day !== "*" && weekday !== "*") {
     if (!isDayOr) return { fault: "dayOr is false" };
     // A star with a step counts as any day there, and both fields must fit then.

@@ -75,7 +75,7 @@ test("the plan says who fires what, and what is other than the file says", () =>
     "schedule pulse is fired by the server, not by a CronJob: it is an interval",
     "CronJobs: the limit counts for each schedule by itself, and of the times that wait only the latest is run",
     "CronJobs: Kubernetes tries again after 10 s, 20 s and so on, whatever the delay",
-    "CronJobs: times that the clock skips in summer are not run: nightly",
+    "CronJobs: when the clock is set for summer or back, times that it skips are not run, and those that it shows twice are run twice: nightly",
   ]);
 });
 

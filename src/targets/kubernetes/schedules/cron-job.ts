@@ -135,6 +135,10 @@ export function cronJobNotices(workload: JobWorkload): readonly string[] {
     ...(spec.retries.limit > 0
       ? ["CronJobs: Kubernetes tries again after 10 s, 20 s and so on, whatever the delay"]
       : []),
-    ...(zoned.length > 0 ? [`CronJobs: times that the clock skips in summer are not run: ${zoned.join(", ")}`] : []),
+    ...(zoned.length > 0
+      ? [
+          `CronJobs: when the clock is set for summer or back, times that it skips are not run, and those that it shows twice are run twice: ${zoned.join(", ")}`,
+        ]
+      : []),
   ];
 }
