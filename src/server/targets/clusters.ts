@@ -91,7 +91,14 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
+    reaches.set(name, {
+      cluster,
+      server,
+      sourceUrl,
+      host,
+      drift: settings.drift ?? "show",
+      further: furtherKinds(settings),
+    });
     renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {
@@ -108,6 +115,9 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     sources: makeSourceEndpoint({ archives, urls, receive: (start, body) => handOvers.receive(start, body) }),
   };
 }
+
+const furtherKinds = ({ schedules }: KubernetesTargetSettings) =>
+  schedules === "cronJobs" ? [{ apiVersion: "batch/v1", kind: "CronJob" }] : [];
 
 const archivesOf = (git: Git, folder: string): Archives =>
   makeArchives({
