@@ -91,14 +91,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, {
-      cluster,
-      server,
-      sourceUrl,
-      host,
-      drift: settings.drift ?? "show",
-      further: furtherKinds(settings),
-    });
+    reaches.set(name, { ...watchedOf(settings), cluster, server, sourceUrl, host });
     renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, stopping.signal));
   }
   const reach = (name: string) => {
@@ -116,8 +109,10 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
   };
 }
 
-const furtherKinds = ({ schedules }: KubernetesTargetSettings) =>
-  schedules === "cronJobs" ? [{ apiVersion: "batch/v1", kind: "CronJob" }] : [];
+const watchedOf = ({ drift = "show", schedules }: KubernetesTargetSettings) => ({
+  drift,
+  further: schedules === "cronJobs" ? [{ apiVersion: "batch/v1", kind: "CronJob" }] : [],
+});
 
 const archivesOf = (git: Git, folder: string): Archives =>
   makeArchives({
