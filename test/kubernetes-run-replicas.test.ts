@@ -151,5 +151,9 @@ describe("runs of two servers on a cluster", { skip: clusterSkip(), timeout: 900
     const last = await run(acting, "long");
     await until("its slot is free", () => count(`begun/${last}`) === 1, limitMs);
     await json(acting, "cancel", last);
+    // A pod whose server goes before it has handed over waits for another one.
+    const isOver = async (): Promise<boolean> =>
+      (await runsOf(acting, "long")).every(({ endedAt }) => endedAt !== null);
+    await until("it has ended", isOver, limitMs);
   });
 });
