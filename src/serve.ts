@@ -157,6 +157,9 @@ const contextOf = (settings: ServerSettings): SpecContext => ({
   sizes: settings.sizes,
   targets: targetsFor(settings, process.env),
   defaultTarget: settings.defaultTarget,
+  cronJobTargets: Object.entries(settings.targets).flatMap(([name, target]) =>
+    target.kind === "kubernetes" && target.schedules === "cronJobs" ? [name] : [],
+  ),
 });
 
 /** What changed while no server ran, and what a crash left half done, is found by looking. */

@@ -42,6 +42,13 @@ size: {cpu: 0.01, memory: 64Mi}
 files: {/etc/shop/app.toml: {content: level = 3}}
 `;
 
+const yearly = `apiVersion: waybill/v1
+kind: job
+source: {image: "example.org/report@sha256:${"0".repeat(64)}"}
+size: {cpu: 0.01, memory: 64Mi}
+schedules: [{name: yearly, cron: "0 0 1 1 *"}]
+`;
+
 async function servedBy(kubeconfig: string, folder: string, more = ""): Promise<Served> {
   const file = join(folder, "kubeconfig");
   await writeFile(file, kubeconfig);
@@ -67,7 +74,11 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     const proxy = opened.use(await startApiProxy({ kubeconfig: rights.kubeconfig }));
     answered = proxy.answered;
     await writeFile(join(folder, "pull.json"), JSON.stringify({ auths: {} }));
-    served = await servedBy(proxy.kubeconfig, folder, `quota: {pods: "20"}, pullSecret: ${join(folder, "pull.json")}`);
+    served = await servedBy(
+      proxy.kubeconfig,
+      folder,
+      `schedules: cronJobs, quota: {pods: "20"}, pullSecret: ${join(folder, "pull.json")}`,
+    );
     await served.start();
     shop = await served.clone(name);
   });
@@ -95,6 +106,7 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
       "deployments/web.yaml": web(sleepy),
       "deployments/queue.yaml": worker,
       "deployments/report.yaml": job,
+      "deployments/yearly.yaml": yearly,
       "web/main.js": webProgram("one"),
     });
     assert.match(said, /web +ready/);
@@ -118,7 +130,7 @@ describe("the rights of the server's account", { skip: kubectlSkip() }, () => {
     await served.start();
     await until("the run is over", async () => (await runState()) === "Completed", limitMs);
     // Three at once would wait for a person.
-    await shop.git("rm", "--quiet", "deployments/report.yaml");
+    await shop.git("rm", "--quiet", "deployments/report.yaml", "deployments/yearly.yaml");
     await push({ "web/main.js": webProgram("two"), "deployments/web.yaml": web("") });
     assert.equal((await served.get("web")).body, "two");
     await shop.git("rm", "--quiet", "deployments/web.yaml", "deployments/queue.yaml");

@@ -12,6 +12,8 @@ export interface Workload {
   readonly sources?: ComponentSources;
   /** What it runs on, by its name in the server's settings. */
   readonly target: string;
+  /** Of a job whose target fires what it can of its schedules: see `targets/cron-jobs.ts`. */
+  readonly cronJobs?: true;
   /** Each secret that the deployment uses, at its current version: a changed secret is a new revision. */
   readonly secrets: readonly SecretUse[];
   /** First label of the deployment's own host; further routes have theirs. */

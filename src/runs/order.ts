@@ -1,4 +1,5 @@
 import { WaybillError } from "../core/errors.ts";
+import type { ResolvedJob, ResolvedSchedule } from "../spec/resolved.ts";
 import type { RunOrder } from "../targets/run-executor.ts";
 import { withParameters } from "./parameters/command.ts";
 import { parameterEnvironment, parameterVariable } from "./parameters/environment.ts";
@@ -34,6 +35,17 @@ export async function orderOf(secrets: SecretVersions, run: Run, { workload }: R
         `parameter ${parameter}: secret ${name} does not exist: waybill secret set ${name}`,
       );
     }),
+  };
+}
+
+/** What every run of a schedule runs that its target fires by itself: its parameters are no secrets. */
+export function scheduledProgram(
+  { command }: ResolvedJob,
+  { name, parameters }: ResolvedSchedule,
+): Pick<RunOrder, "command" | "env"> {
+  return {
+    command: command === null ? null : withParameters(command, new Set(Object.keys(parameters))),
+    env: { ...parameterEnvironment(parameters, new Set()), WAYBILL_SCHEDULE: name },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
 import type { DeployRuns } from "../release/apply/deploy-jobs.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
+import type { TargetSchedules } from "../targets/target.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { makeCallbacks, type CallbackSecrets } from "./callbacks.ts";
 import { makeHistory } from "./history.ts";
@@ -25,6 +26,8 @@ export interface RunsRoomParts {
   readonly store: RunStore;
   readonly eventStore: EventStore;
   readonly schedules: Schedules;
+  /** Schedules that targets fire; absent: none do. */
+  readonly targetSchedules?: TargetSchedules;
   /** By target's name; null where it runs no jobs. */
   readonly executorOf: (target: string) => RunExecutor | null;
   readonly secrets: CallbackSecrets;
@@ -50,6 +53,7 @@ export interface RunsRoom {
 
 export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const { clock, log } = parts;
+  const { targetSchedules = noTargetSchedules } = parts;
   const store = withChains(parts.store, (state) => triggers.isChainDue(state));
   const changes = makeFeed<Run>();
   const jobs = makeJobBook(store);
@@ -65,7 +69,8 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const startAhead: Dispatcher["startAhead"] = (batches) => dispatcher.startAhead(batches);
-  const triggers: Triggers = makeTriggers({ ...parts, store, jobs, takeJob, accept, startAhead, changes, newId });
+  const calls = { takeJob, accept, startAhead };
+  const triggers: Triggers = makeTriggers({ ...parts, ...calls, targetSchedules, store, jobs, changes, newId });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
@@ -84,7 +89,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({ ...parts, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    runs: makeService({ ...parts, targetSchedules, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
     deployRuns: triggers.deployRuns,
     events: triggers.events,
     async begin() {
@@ -107,6 +112,13 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     },
   };
 }
+
+const noTargetSchedules: TargetSchedules = {
+  namesOf: () => new Set(),
+  fired: () => Promise.resolve([]),
+  onFired: () => () => undefined,
+  set: () => Promise.resolve(),
+};
 
 /** What nobody awaits until the end; its failures are told. */
 function makeBackground(log: Log) {

@@ -59,7 +59,7 @@ export interface RunOutcome {
 }
 
 export interface Run {
-  /** `a-z` and `0-9`: fit for file names, hosts and URLs. */
+  /** `a-z`, `0-9`, and `-` in those that a cluster has fired: fit for file names, hosts and URLs. */
   readonly id: string;
   /** Counts up with acceptance: the order of the queue among equals. */
   readonly ordinal: number;

@@ -27,6 +27,8 @@ export interface RunDetail {
 
 export interface UpcomingRun {
   readonly schedule: string;
+  /** Its cluster, whether there is a server or not. */
+  readonly isFiredByTarget: boolean;
   readonly at: Date;
   readonly parameters: ParameterValues;
 }

@@ -3,6 +3,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { Feed } from "../core/feed.ts";
 import type { StackName } from "../core/stack.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
+import type { TargetSchedules } from "../targets/target.ts";
 import { candidateOf } from "./dispatch/admission.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Callbacks } from "./callbacks.ts";
@@ -21,6 +22,7 @@ import { upcomingRuns } from "./upcoming.ts";
 interface ServiceParts {
   readonly store: RunStore;
   readonly schedules: Schedules;
+  readonly targetSchedules: TargetSchedules;
   readonly jobs: JobBook;
   readonly dispatcher: Pick<Dispatcher, "accept" | "cancel" | "look" | "waitingFor">;
   /** Reads a job again, and all that follows from it. */
@@ -67,7 +69,7 @@ export function makeService(parts: ServiceParts): Runs {
       return savePause(parts, request, pause);
     },
     resumeSchedule: (request) => savePause(parts, request, null),
-    upcoming: (stack) => upcomingRuns(parts.schedules, jobs.get(stack), clock.now()),
+    upcoming: (stack) => upcomingRuns(parts, jobs.get(stack), clock.now()),
     changes,
   };
 }

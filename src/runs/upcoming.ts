@@ -1,5 +1,6 @@
 import { activeSchedules } from "./schedules/entry.ts";
 import type { UpcomingRun } from "./runs.ts";
+import type { TargetSchedules } from "../targets/target.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import type { Job } from "./store.ts";
 
@@ -8,8 +9,13 @@ const leastOfEach = 3;
 const daysAhead = 100;
 
 /** The next runs of a job's schedules: Prefect's measure of at most 100, at least 3 of each, within 100 days. */
-export function upcomingRuns(schedules: Schedules, job: Job, now: Date): readonly UpcomingRun[] {
+export function upcomingRuns(
+  { schedules, targetSchedules }: { readonly schedules: Schedules; readonly targetSchedules: TargetSchedules },
+  job: Job,
+  now: Date,
+): readonly UpcomingRun[] {
   const active = activeSchedules(job);
+  const others = targetSchedules.namesOf(job.workload);
   const horizon = new Date(now.getTime() + daysAhead * 24 * 60 * 60 * 1_000);
   const runs = active.flatMap((schedule) =>
     schedules
@@ -22,5 +28,7 @@ export function upcomingRuns(schedules: Schedules, job: Job, now: Date): readonl
   const kept = new Set(
     [...shown].sort((a, b) => Number(a.index >= leastOfEach) - Number(b.index >= leastOfEach)).slice(0, most),
   );
-  return shown.filter((run) => kept.has(run)).map(({ schedule, at, parameters }) => ({ schedule, at, parameters }));
+  return shown
+    .filter((run) => kept.has(run))
+    .map(({ schedule, at, parameters }) => ({ schedule, at, parameters, isFiredByTarget: others.has(schedule) }));
 }

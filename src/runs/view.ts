@@ -82,6 +82,8 @@ export interface FollowerView {
 export interface UpcomingView {
   readonly schedule: string;
   readonly at: string;
+  /** `cluster`: whether there is a server or not. */
+  readonly firedBy: "server" | "cluster";
   readonly parameters: ParameterValues;
 }
 
@@ -153,9 +155,10 @@ export const scheduleView = ({ name, isActive, pause, next }: ScheduleDetail): S
   next: iso(next),
 });
 
-export const upcomingView = ({ schedule, at, parameters }: UpcomingRun): UpcomingView => ({
+export const upcomingView = ({ schedule, at, parameters, isFiredByTarget }: UpcomingRun): UpcomingView => ({
   schedule,
   at: at.toISOString(),
+  firedBy: isFiredByTarget ? "cluster" : "server",
   parameters,
 });
 

@@ -37,6 +37,7 @@ export async function openRuns(parts: RunsParts): Promise<OpenRuns> {
     store: makeRunStore(base.db),
     eventStore,
     schedules: makeSchedules(),
+    ...(target.schedules && { targetSchedules: target.schedules }),
     executorOf: (name) => target.executor?.({ target: name }) ?? null,
     secrets,
     clock: systemClock,

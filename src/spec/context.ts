@@ -23,6 +23,8 @@ export interface SpecContext {
   readonly targets?: readonly string[];
   /** The target of environments that name none; `local` without it. */
   readonly defaultTarget?: string;
+  /** Those of the targets whose clusters fire jobs' schedules. */
+  readonly cronJobTargets?: readonly string[];
   /** The branch that `production` follows where there is no waybill.yaml; `main` without it. */
   readonly defaultBranch?: string;
 }

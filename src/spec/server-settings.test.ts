@@ -106,3 +106,20 @@ test("the Pulumi CLI's settings are for its engine", () => {
     "server.yaml:2:43 FIELD_NOT_FOR_KIND pulumi is for the engine pulumi-cli: remove it, or add engine: pulumi-cli",
   ]);
 });
+
+test("who fires schedules is a matter of clusters", () => {
+  const of = (kind: string, schedules: string): string =>
+    `targets:\n  here: {kind: ${kind}, schedules: ${schedules}}\n`;
+  const { settings } = parseServerSettings(of("kubernetes", "cronJobs"), "server.yaml");
+  assert.deepEqual(settings?.targets["here"], {
+    kind: "kubernetes",
+    engine: "in-process",
+    schedules: "cronJobs",
+    runtimes: {},
+    gpus: [],
+  });
+  assert.deepEqual(problemsOf(of("local", "server")), [
+    "server.yaml:2:23 FIELD_NOT_FOR_KIND schedules is for targets of kind kubernetes: remove it, or change kind",
+  ]);
+  assert.match(problemsOf(of("kubernetes", "cronjobs"))[0] ?? "", /is not one of server, cronJobs/);
+});

@@ -63,6 +63,8 @@ export interface KubernetesTargetSettings {
   readonly autoscaled?: boolean;
   /** What becomes of what others change of Waybill's objects; shown by default. */
   readonly drift?: "show" | "restore";
+  /** What fires jobs' schedules; the server by default. */
+  readonly schedules?: "server" | "cronJobs";
   /** Of one environment, as a ResourceQuota has it. */
   readonly quota?: Readonly<Record<string, string>>;
   readonly gateway?: { readonly cidrs?: readonly string[]; readonly namespace?: string };
@@ -148,6 +150,7 @@ const ofKubernetes = [
   "gpus",
   "autoscaled",
   "drift",
+  "schedules",
   "quota",
   "gateway",
   "ingress",

@@ -19,6 +19,10 @@ export interface RunOrder {
   readonly secrets: readonly SecretUse[];
 }
 
+/** The first start of a run that its target has fired by itself; the run is called what the target calls it. */
+export const isFiredByTarget = ({ run, attempt }: Pick<RunOrder, "run" | "attempt">): boolean =>
+  attempt === 1 && run.includes("-");
+
 /** A file that a run left under `$WAYBILL_OUTPUT`. */
 export interface OutputFile {
   /** Relative, with `/` between names. */
@@ -35,6 +39,8 @@ export interface RunEnd {
   readonly crash: string | null;
   /** The reason in the user's words, with the last lines of its log; empty for success. */
   readonly reason: string;
+  /** It was ended by its target because it took longer than its timeout. */
+  readonly isTimedOut?: boolean;
   readonly endedAt: Date;
   readonly peakMemoryBytes: number | null;
   /** What was written to `$WAYBILL_RESULT`: JSON, null for nothing. */

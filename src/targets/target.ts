@@ -48,6 +48,27 @@ export interface Guard {
   withdrawn(reason: string): Program;
 }
 
+/** One time of a schedule for which a target has started a run by itself. */
+export interface Fired {
+  /** Of the run: see `isFiredByTarget`. */
+  readonly id: string;
+  readonly stack: StackName;
+  readonly schedule: string;
+  readonly time: Date;
+}
+
+/** Schedules that a target fires by itself, whether there is a server or not. */
+export interface TargetSchedules {
+  /** Which of a job's schedules these are, as it was applied. */
+  namesOf(workload: Workload): ReadonlySet<string>;
+  /** What it has fired of one job, or of all, as far as that is still known, oldest first. */
+  fired(stack: StackName | null, signal: AbortSignal): Promise<readonly Fired[]>;
+  /** Called with what it fires, each once or more often, until the answer is called. */
+  onFired(listener: (fired: Fired) => void): () => void;
+  /** Has it fire the times after `from`, where it did not fire before; null: none any more. */
+  set(workload: Workload, schedule: string, from: Date | null, signal: AbortSignal): Promise<void>;
+}
+
 /** What deployments run on: a program for each workload, and how it is afterwards. */
 export interface Target {
   /** The Pulumi program of a workload; throws TARGET_UNSUPPORTED for what this target cannot run. */
@@ -60,6 +81,8 @@ export interface Target {
   readonly rollouts?: Rollouts;
   /** What starts a job's runs. Absent or null: jobs are checked here, and not run. */
   executor?(job: Pick<Workload, "target">): RunExecutor | null;
+  /** What fires schedules without the server. Absent: nothing does. */
+  readonly schedules?: TargetSchedules;
   /** Absent: nothing of it sleeps. */
   readonly sleeper?: Sleeper;
   /** Why applying the workload failed, in the user's words; null where the error says it best. */

@@ -1,6 +1,6 @@
 import { WaybillError } from "../core/errors.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
-import type { StatusChange, Target } from "./target.ts";
+import type { StatusChange, Target, TargetSchedules } from "./target.ts";
 import type { Workload } from "./workload.ts";
 
 interface Dependencies {
@@ -48,6 +48,7 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
         ? ofWorkload(workload).notices(workload)
         : [unknown(workload.target, Object.keys(targets))],
     executor: (job) => (Object.hasOwn(targets, job.target) ? targets[job.target] : undefined)?.executor?.(job) ?? null,
+    schedules: schedulesOf(targets),
     status(stack) {
       for (const [name, target] of Object.entries(targets)) {
         const status = isElsewhere(name, stack) ? null : target.status(stack);
@@ -69,6 +70,24 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
       const name = applied.get(stackKey(stack)) ?? (await targetOf(stack)) ?? "";
       yield* (Object.hasOwn(targets, name) ? targets[name] : undefined)?.logs(stack, request) ?? [];
     },
+  };
+}
+
+/** Those of all targets: which one a job's are, its workload says. */
+function schedulesOf(targets: Readonly<Record<string, Target>>): TargetSchedules {
+  const all = Object.values(targets).flatMap(({ schedules }) => (schedules ? [schedules] : []));
+  const ofWorkload = ({ target }: Workload) =>
+    Object.hasOwn(targets, target) ? targets[target]?.schedules : undefined;
+  return {
+    namesOf: (workload) => ofWorkload(workload)?.namesOf(workload) ?? new Set(),
+    fired: async (stack, signal) => (await Promise.all(all.map((each) => each.fired(stack, signal)))).flat(),
+    onFired(listener) {
+      const stops = all.map((each) => each.onFired(listener));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+    set: async (workload, ...said) => ofWorkload(workload)?.set(workload, ...said),
   };
 }
 

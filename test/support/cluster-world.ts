@@ -7,6 +7,7 @@ import type { TargetWorld } from "./target-world.ts";
 
 export interface ClusterWorld extends TargetWorld {
   readonly cluster: Cluster;
+  readonly repository: string;
   /** Of the repository's environment `production`. */
   readonly namespace: string;
 }
@@ -32,6 +33,7 @@ ${settings}defaultTarget: cluster
   return {
     served,
     cluster,
+    repository: name,
     namespace,
     shop: await served.clone(name),
     keepsLogs: false,

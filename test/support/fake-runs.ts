@@ -96,7 +96,14 @@ export function makeFakeRuns(workload = sampleJob()): FakeRuns {
       pause = null;
       return schedules();
     },
-    upcoming: () => [{ schedule: "nightly", at: new Date("2026-03-05T02:00:00Z"), parameters: { epochs: 10 } }],
+    upcoming: () => [
+      {
+        schedule: "nightly",
+        at: new Date("2026-03-05T02:00:00Z"),
+        parameters: { epochs: 10 },
+        isFiredByTarget: false,
+      },
+    ],
     changes,
     tell,
     addOlder(count) {

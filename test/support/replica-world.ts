@@ -16,7 +16,10 @@ export interface ReplicaWorld {
   readonly token: string;
   readonly databaseUrl: string;
   readonly pool: pg.Pool;
-  start(name: string, options?: { env?: Record<string, string>; config?: string }): Promise<ServerProcess>;
+  start(
+    name: string,
+    options?: { env?: Record<string, string>; config?: string; port?: number },
+  ): Promise<ServerProcess>;
   /** A clone that pushes to that server's gateway. */
   clone(repository: string, by: ServerProcess): Promise<WorkingCopy>;
   get(by: ServerProcess, label: string, path?: string): Promise<Asked>;
@@ -34,10 +37,10 @@ export async function replicaWorld(): Promise<ReplicaWorld> {
   const database = await testDatabase();
   const started: ServerProcess[] = [];
 
-  const start: ReplicaWorld["start"] = async (name, { env = {}, config } = {}) => {
+  const start: ReplicaWorld["start"] = async (name, { env = {}, config, port } = {}) => {
     const server = await startServerProcess({
       data,
-      port: await freePort(),
+      port: port ?? (await freePort()),
       token,
       stopWorkloads: false,
       env: {

@@ -12,6 +12,8 @@ import { makeSchedules } from "../../src/runs/schedules/times.ts";
 import type { Database } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../src/targets/run-executor.ts";
+import type { TargetSchedules } from "../../src/targets/target.ts";
+import type { Workload } from "../../src/targets/workload.ts";
 import { orAborted } from "../../src/targets/local/processes/launch.ts";
 import { realClock } from "./local-target.ts";
 import type { SetClock } from "./set-clock.ts";
@@ -36,12 +38,12 @@ export const deployJob = (
 export async function deployJobAs(
   db: Database,
   stack: StackName,
-  { yaml, source = null }: { readonly yaml: string; readonly source?: TreeSha | null },
+  { yaml, ...changes }: { readonly yaml: string } & Partial<Pick<Workload, "source" | "cronJobs">>,
 ): Promise<StackName> {
   const name = stack.deployment;
   const workload = workloadOf(
     `kind: job\nname: ${name}\n${yaml.includes("command:") ? "" : `command: ./${name}\n`}${yaml}`,
-    { source },
+    changes,
   );
   const repository = { name: stack.repository, url: null, default_branch: "main", problem: null };
   await db
@@ -154,6 +156,7 @@ interface RoomOptions {
   readonly log?: Log;
   /** From so many schedules on that are due at one moment, their runs are written down before it. */
   readonly many?: number;
+  readonly targetSchedules?: TargetSchedules;
 }
 
 export function makeTestRoom({
@@ -163,6 +166,7 @@ export function makeTestRoom({
   store = "watch" in clock ? clock.watch(makeRunStore(db)) : makeRunStore(db),
   log = silentLog,
   many,
+  targetSchedules,
 }: RoomOptions): RunsRoom {
   return makeRunsRoom({
     store,
@@ -177,6 +181,7 @@ export function makeTestRoom({
         ]),
       reveal: async (_scope, name) => new Secret(`value of ${name}`),
     },
+    ...(targetSchedules && { targetSchedules }),
     clock,
     log,
     many,

@@ -14,6 +14,8 @@ export interface Definition {
   readonly sources?: ComponentSources;
   /** Name of the target that it runs on. */
   readonly target: string;
+  /** Of a job whose target fires what it can of its schedules. */
+  readonly cronJobs?: true;
   /** Where its document starts. */
   readonly position: { readonly file: string; readonly line: number };
   /** Equal digests: equal content, nothing restarts. */
@@ -23,7 +25,7 @@ export interface Definition {
 /** `target`: of the environment, by its name in the server's settings. */
 export function define(
   spec: ResolvedDeployment,
-  { source, sources, target }: Pick<Definition, "source" | "sources" | "target">,
+  { source, sources, target, cronJobs }: Pick<Definition, "source" | "sources" | "target" | "cronJobs">,
   { file, line }: Definition["position"],
 ): Definition {
   return {
@@ -33,8 +35,9 @@ export function define(
     source,
     ...(sources && { sources }),
     target,
+    ...(cronJobs && { cronJobs }),
     position: { file, line },
-    digest: digestOf({ spec, source, target, ...(sources && { sources }) }),
+    digest: digestOf({ spec, source, target, ...(sources && { sources }), ...(cronJobs && { cronJobs }) }),
   };
 }
 

@@ -105,7 +105,8 @@ function makeDefine(context: SpecContext): DefineOne {
       const known = definitionOf.get(spec);
       const isKnown = known?.source === place.source && known.target === place.target;
       if (isKnown && isDeepStrictEqual(known.sources, place.sources)) return known;
-      const definition = define(spec, place, document);
+      const isFiredThere = spec.kind === "job" && context.cronJobTargets?.includes(place.target) === true;
+      const definition = define(spec, { ...place, ...(isFiredThere && { cronJobs: true }) }, document);
       definitionOf.set(spec, definition);
       return definition;
     },

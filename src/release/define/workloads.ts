@@ -17,7 +17,7 @@ export type Desired = Omit<DesiredRow, "snapshot" | "commit">;
 
 /** What should run for a definition, and what keeps it from being applied. */
 export function desiredOf(stack: StackName, definition: Definition, surroundings: Surroundings): Desired {
-  const { spec, source, sources, target } = definition;
+  const { spec, source, sources, target, cronJobs } = definition;
   const override = surroundings.overrides.get(stack.deployment);
   const uses = secretUses(spec);
   const missing = uses.filter(({ name }) => !surroundings.secretVersions.has(name)).map(({ name }) => name);
@@ -30,6 +30,7 @@ export function desiredOf(stack: StackName, definition: Definition, surroundings
     source,
     ...(sources && { sources }),
     target,
+    ...(cronJobs && { cronJobs }),
     secrets,
     host: hosts[0] ?? "",
     restart: override?.restart ?? null,

@@ -1,3 +1,4 @@
+import { isFiredByTarget } from "../../targets/run-executor.ts";
 import type { Run, RunStatus } from "../run.ts";
 import type { Job, NewRun } from "../store.ts";
 import type { SlotBook } from "./slot-book.ts";
@@ -40,6 +41,10 @@ export function admitted({ job, ...run }: Candidate, { now, book, isQueued }: Su
     reason,
     waitingFor,
   });
+  // What runs already is not decided about.
+  if (isFiredByTarget({ run: run.id, attempt: 1 })) {
+    return { ...run, history: [status("Scheduled"), status("Pending", "its target has fired it")], attempt: 1 };
+  }
   if (run.dueAt > now) return { ...run, history: [status("Scheduled", "", "its time")], attempt: 0 };
   const isLate = now.getTime() - run.dueAt.getTime() > lateMs;
   const first = isLate ? status("Late", "its time passed while nobody looked") : status("Scheduled");

@@ -1,7 +1,14 @@
 import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, WaybillError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import type { RunEnd, RunExecutor, RunOrder, RunStartOptions, StartedRun } from "../../targets/run-executor.ts";
+import {
+  isFiredByTarget,
+  type RunEnd,
+  type RunExecutor,
+  type RunOrder,
+  type RunStartOptions,
+  type StartedRun,
+} from "../../targets/run-executor.ts";
 import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded } from "../state.ts";
 import type { RunChange, RunStore } from "../store.ts";
@@ -101,7 +108,7 @@ async function adopt(parts: AttemptParts, course: Course): Promise<StartedRun | 
   );
   if (adopted.kind === "started") return adopted.started;
   const { state } = run.status;
-  if (state === "Pending") {
+  if (state === "Pending" && !isFired(run)) {
     const again = statusOf(parts, "Pending", "the server ended before its program was started; it is started now");
     const next = await step(parts, run, { status: again, attempt: run.attempt + 1 });
     return next && start(parts, { ...course, run: next });
@@ -140,10 +147,14 @@ interface Ended {
 
 /** A run's time counts from its program's start, over restarts of the server too. */
 async function awaitEnd(parts: AttemptParts, course: Course, started: StartedRun): Promise<Ended> {
-  const { revision, closing } = course;
+  const { run, revision, closing } = course;
   const { timeoutSeconds } = revision.workload.spec;
   const ended = started.ended(closing);
-  if (timeoutSeconds === null) return { end: await ended, timedOutAfterSeconds: null };
+  // Whose Job ends it when it takes too long, that counts from the Job's start.
+  if (timeoutSeconds === null || isFired(run)) {
+    const end = await ended;
+    return { end, timedOutAfterSeconds: end.isTimedOut ? timeoutSeconds : null };
+  }
   const over = new AbortController();
   const leftMs = timeoutSeconds * 1_000 - (parts.clock.now().getTime() - started.startedAt.getTime());
   // Its time may have passed while nobody looked, and its end too: whoever took it over needs a moment to say so.
@@ -169,10 +180,17 @@ async function sleepLong(clock: Clock, ms: number, signal: AbortSignal): Promise
   }
 }
 
+/** The cluster has fired it, and tries again by itself. */
+const isFired = ({ id, attempt }: Run): boolean => isFiredByTarget({ run: id, attempt });
+
+function retriesOf(run: Run, { workload: { spec } }: Revision) {
+  return isFired(run) ? { ...spec.retries, limit: 0 } : spec.retries;
+}
+
 /** Writes how it ended. Somebody may have cancelled it between any two looks. */
 async function settle(parts: AttemptParts, { run, revision }: Course, ended: Ended): Promise<Run> {
   const { end } = ended;
-  const { retries } = revision.workload.spec;
+  const retries = retriesOf(run, revision);
   for (let now = run; ; now = await current(parts, run)) {
     if (isEnded(now.status.state)) return now;
     const change: RunChange =
@@ -186,7 +204,7 @@ async function settle(parts: AttemptParts, { run, revision }: Course, ended: End
 
 /** What could not be started: nothing of it runs. */
 async function fail(parts: AttemptParts, { run, revision, unwanted }: Course, error: WaybillError): Promise<Run> {
-  const { retries } = revision.workload.spec;
+  const retries = retriesOf(run, revision);
   for (;;) {
     const now = await current(parts, run);
     if (isEnded(now.status.state) || now.status.state === "Retrying") return now;

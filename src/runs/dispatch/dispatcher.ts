@@ -2,6 +2,7 @@ import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import { makeTurns } from "../../core/turns.ts";
+import { isFiredByTarget } from "../../targets/run-executor.ts";
 import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded, isLive, isWaiting } from "../state.ts";
 import type { Job, RunChange, RunStore, ScheduleMark } from "../store.ts";
@@ -196,8 +197,10 @@ export class Dispatcher {
     for (const candidate of candidates) {
       const run = news.get(candidate.id);
       if (!run) this.#book.free(candidate.id);
-      else if (run.status.state === "Pending") this.#launch(run, { revision: candidate.revision, adopting: false });
-      else if (isWaiting(run.status.state)) this.#alarm.expect(stackKey(run.stack), run.dueAt);
+      else if (run.status.state === "Pending") {
+        const adopting = isFiredByTarget({ run: run.id, attempt: run.attempt });
+        this.#launch(run, { revision: candidate.revision, adopting });
+      } else if (isWaiting(run.status.state)) this.#alarm.expect(stackKey(run.stack), run.dueAt);
     }
     for (const run of accepted) changes.publish(run);
     return accepted;

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
+import type { ResolvedSchedule } from "../../spec/resolved.ts";
 import type { Run } from "../run.ts";
 import type { Schedules } from "./schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
@@ -18,6 +19,8 @@ interface CalendarParts {
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
   readonly startAhead: (batches: readonly DueBatch[]) => Promise<Started>;
+  /** Which of a job's schedules its target fires. */
+  readonly firedBy: (job: Job) => ReadonlySet<string>;
   readonly newId: () => string;
   readonly many?: number | undefined;
   readonly clock: Clock;
@@ -81,7 +84,10 @@ export class Calendar {
   async #takeUp(stack: StackName, job: Job | null, marks: readonly ScheduleMark[]): Promise<readonly ScheduleMark[]> {
     const { store, clock } = this.#parts;
     const kept = new Map(marks.map((mark) => [mark.schedule, mark]));
-    const found = new Map(job ? activeSchedules(job).map((schedule) => [schedule.name, { job, schedule }]) : []);
+    const active = job ? activeSchedules(job).map((schedule) => ({ job, schedule })) : [];
+    const others = job ? this.#parts.firedBy(job) : new Set<string>();
+    const isOurs = ({ schedule }: { readonly schedule: ResolvedSchedule }): boolean => !others.has(schedule.name);
+    const found = new Map(active.filter(isOurs).map((one) => [one.schedule.name, one]));
     const entries = [...found.values()].map(({ job: of, schedule }): Entry => {
       const digest = digestOf(schedule);
       const mark = kept.get(schedule.name);
@@ -94,7 +100,8 @@ export class Calendar {
     else this.#entries.set(stackKey(stack), new Map(entries.map((entry) => [entry.schedule.name, entry])));
     for (const entry of entries) this.#plan(entry);
     // What was paused or is gone has no mark: when it comes back it fires from then on.
-    if ([...kept.keys()].some((name) => !found.has(name))) await store.keepMarks(stack, [...found.keys()]);
+    const names = active.map(({ schedule }) => schedule.name);
+    if ([...kept.keys()].some((name) => !names.includes(name))) await store.keepMarks(stack, names);
     return unmarked.map(markOf);
   }
 

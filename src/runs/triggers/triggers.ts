@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
 import type { StackName } from "../../core/stack.ts";
+import type { TargetSchedules } from "../../targets/target.ts";
 import { Calendar } from "../schedules/calendar.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { JobBook } from "../job-book.ts";
@@ -12,6 +13,7 @@ import { makeChains } from "./chains.ts";
 import { makeDeploys } from "./deploys.ts";
 import type { EventStore } from "./event-store.ts";
 import { makeEvents } from "./events.ts";
+import { makeTargetSchedules } from "./target-schedules.ts";
 
 interface TriggersParts {
   readonly store: RunStore;
@@ -23,6 +25,7 @@ interface TriggersParts {
   readonly accept: Dispatcher["accept"];
   readonly startAhead: Dispatcher["startAhead"];
   readonly changes: Pick<Feed<Run>, "listen">;
+  readonly targetSchedules: TargetSchedules;
   readonly newId: () => string;
   readonly many?: number | undefined;
   readonly clock: Clock;
@@ -32,7 +35,8 @@ interface TriggersParts {
 /** All that starts runs without a person: schedules, the ends of other runs, events, deploys. */
 export function makeTriggers(parts: TriggersParts) {
   const { jobs } = parts;
-  const calendar = new Calendar(parts);
+  const ofTargets = makeTargetSchedules({ ...parts, target: parts.targetSchedules });
+  const calendar = new Calendar({ ...parts, firedBy: ofTargets.namesOf });
   const chains = makeChains(parts);
   const { events, run: takeEvents } = makeEvents({ ...parts, store: parts.eventStore, runs: parts.store });
   const deploys = makeDeploys(parts);
@@ -45,6 +49,7 @@ export function makeTriggers(parts: TriggersParts) {
     /** Takes a job as it is now; null: it is gone. */
     async take(stack: StackName, job: Job | null): Promise<void> {
       chains.take(stack, job);
+      await ofTargets.take(stack);
       await calendar.take(stack, job);
     },
     async note(run: Run): Promise<void> {
@@ -53,11 +58,12 @@ export function makeTriggers(parts: TriggersParts) {
     },
     async begin(): Promise<void> {
       await deploys.noteMissed();
+      await ofTargets.begin();
       await calendar.takeAll(jobs.all());
     },
     /** Until the signal aborts. */
     async run(signal: AbortSignal): Promise<void> {
-      await Promise.all([calendar.run(signal), chains.run(signal), takeEvents(signal)]);
+      await Promise.all([calendar.run(signal), ofTargets.run(signal), chains.run(signal), takeEvents(signal)]);
     },
   };
 }

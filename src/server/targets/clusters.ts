@@ -5,6 +5,7 @@ import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { repositoryName } from "../../core/names.ts";
+import { scheduledProgram } from "../../runs/order.ts";
 import type { Git } from "../../git/git.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { openCluster, type Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
@@ -80,6 +81,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
       urls,
       host,
       scheme,
+      scheduled: scheduledProgram,
       appliedOf: parts.appliedOf,
       entrance: parts.entrance,
       ownGateway,
@@ -90,7 +92,7 @@ export async function openKubernetes(parts: ClustersParts): Promise<Clusters> {
     closers.add(() => target.close());
     targets[name] = target;
     const sourceUrl = sourceBase(settings);
-    reaches.set(name, { cluster, server, sourceUrl, host, drift: settings.drift ?? "show" });
+    reaches.set(name, { ...watchedOf(settings), cluster, server, sourceUrl, host });
     renewing.push(keepAddressesGood({ cluster, server, urls, sourceUrl, clock, log }, signal));
   }
   const reach = (name: string) => {
@@ -127,6 +129,10 @@ function openGateway({ gatewayUrl, closers }: Pick<ClustersParts, "gatewayUrl" |
 
 // A gateway that hands over, or ends, waits for the connections that it has.
 const questionsApartMs = 2_000;
+const watchedOf = ({ drift = "show", schedules }: KubernetesTargetSettings) => ({
+  drift,
+  further: schedules === "cronJobs" ? [{ apiVersion: "batch/v1", kind: "CronJob" }] : [],
+});
 
 const archivesOf = (git: Git, folder: string): Archives =>
   makeArchives({

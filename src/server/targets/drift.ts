@@ -10,7 +10,12 @@ import { foundationTarget } from "../../targets/foundations.ts";
 import type { Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import { changedByOthers, type Drift } from "../../targets/kubernetes/drift/find-drift.ts";
 import { makePutBacks } from "../../targets/kubernetes/drift/put-backs.ts";
-import { makeDriftWatch, type AppliedStacks, type DriftWatch } from "../../targets/kubernetes/drift/watch.ts";
+import {
+  makeDriftWatch,
+  type AppliedStacks,
+  type DriftWatch,
+  type DriftWatchDependencies,
+} from "../../targets/kubernetes/drift/watch.ts";
 import type { Drifts } from "../../targets/restoring-deployer.ts";
 import type { Closers } from "../closers.ts";
 
@@ -19,6 +24,7 @@ export interface WatchedCluster {
   readonly cluster: Cluster;
   readonly server: string;
   readonly drift: NonNullable<KubernetesTargetSettings["drift"]>;
+  readonly further: NonNullable<DriftWatchDependencies["further"]>;
 }
 
 interface DriftParts {
@@ -45,7 +51,7 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
   const closing = new AbortController();
   const watches = new Map<string, DriftWatch>();
   const rows = makeRows(() => clock.now());
-  for (const [target, { cluster, server, drift: mode }] of Object.entries(clusters)) {
+  for (const [target, { drift: mode, ...watched }] of Object.entries(clusters)) {
     const restorer = makeRestorer((stack) => {
       // A new revision may have ended it meanwhile.
       if ((watches.get(target)?.drifted(stack) ?? []).length === 0) return;
@@ -57,7 +63,7 @@ export function openDrift({ clusters, stacks, log, closers }: DriftParts): OpenD
       const everywhere = [...watches.values()].flatMap((watch) => watch.drifted(stack));
       seen.publish(rows.of(stack, everywhere, mode === "restore" ? restorer.words : () => ""));
     };
-    watches.set(target, makeDriftWatch({ target, cluster, server, stacks, clock, log, onLooked }));
+    watches.set(target, makeDriftWatch({ target, ...watched, stacks, clock, log, onLooked }));
   }
   closers.add(async () => {
     closing.abort(new Error("the server is stopping"));

@@ -157,6 +157,11 @@ const target = object(
       ["restore"],
       { enum: ["show", "restore"] },
     ),
+    schedules: field(
+      "What fires the schedules of jobs: the server, which can do all of them, or CronJobs of the cluster, which need no server; `server` by default.",
+      ["cronJobs"],
+      { enum: ["server", "cronJobs"] },
+    ),
     autoscaled: field(
       "Whether the cluster adds nodes for pods that find no place. Every revision then starts beside the old one, whatever its `rollout`; false by default.",
       [true],

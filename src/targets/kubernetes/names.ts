@@ -45,6 +45,7 @@ export const labels = {
   component: "waybill.dev/component",
   job: "waybill.dev/job",
   run: "waybill.dev/run",
+  schedule: "waybill.dev/schedule",
   attempt: "waybill.dev/attempt",
   server: "waybill.dev/server",
 } as const;

@@ -6,6 +6,7 @@ import type { Workload } from "../workload.ts";
 import { componentsOf, hasComponents } from "./components.ts";
 import { pullSecretName } from "./place.ts";
 import { imageOf } from "./runtimes.ts";
+import { cronJobNotices } from "./schedules/cron-job.ts";
 import { sizeProblem } from "./sizes.ts";
 
 type Settings = Pick<KubernetesTargetSettings, "runtimes" | "gpus" | "sourceUrl">;
@@ -26,7 +27,9 @@ export function refusals(workload: Workload, settings: Settings): readonly strin
 /** What is accepted but done otherwise than the file says, in the user's words. */
 export function notices(workload: Workload, settings: Settings): readonly string[] {
   const { spec } = workload;
-  if (spec.kind === "job") return [...refusals(workload, settings), ...jobNotices(settings)];
+  if (spec.kind === "job") {
+    return [...refusals(workload, settings), ...jobNotices(settings), ...cronJobNotices({ ...workload, spec })];
+  }
   return [...refusals(workload, settings), ...(hasComponents(spec) ? componentNotices(spec) : [])];
 }
 
@@ -71,7 +74,7 @@ function componentNotices({ components }: ResolvedService): readonly string[] {
 }
 
 // The pull secret is the administrator's, and what Waybill makes for a revision or a run is nobody's to name.
-const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$|^run-[a-z0-9]+-\d+$/;
+const ownSecret = /-[0-9a-f]{8}(?:--[a-z0-9-]+)?-(?:secrets|source)$|^run-[a-z0-9-]+-\d+$/;
 
 function secretRefusals({ secrets }: Running): readonly string[] {
   return secrets

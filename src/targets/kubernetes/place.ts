@@ -1,5 +1,6 @@
 import type { Secret } from "../../core/secret.ts";
 import type { IngressSettings } from "../../spec/ingress-settings.ts";
+import type { CronJob } from "./schedules/cron-job.ts";
 import type { PodResources } from "./sizes.ts";
 import type { MadeSource } from "./sources/made-source.ts";
 
@@ -29,6 +30,8 @@ export interface Place {
   readonly components?: Readonly<Record<string, Place>>;
   /** The cluster's own entrance, by which requests come; absent where they come by the gateway. */
   readonly entrance?: EntrancePlace;
+  /** Of a job whose schedules the cluster fires. */
+  readonly cronJobs?: readonly CronJobPlace[];
   /** Why requests are led nowhere although the pods run; absent while they are. */
   readonly withdrawn?: string;
 }
@@ -40,6 +43,15 @@ export interface EntrancePlace {
   readonly scheme: "http" | "https";
   /** Under which host names are, with the port where it is not the scheme's own. */
   readonly domain: string;
+}
+
+/** A schedule that the cluster fires. */
+export interface CronJobPlace extends CronJob {
+  /** As it is now: whether it fires is said beside applies. */
+  readonly isSuspended: boolean;
+  readonly command: string | null;
+  /** The schedule's parameters, and what else runs of it find. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** How a pod gets its files. */

@@ -5,7 +5,9 @@ import { messageOf, WaybillError } from "../../core/errors.ts";
 import { Secret } from "../../core/secret.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
+import type { ResolvedJob, ResolvedSchedule } from "../../spec/resolved.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
+import type { RunOrder } from "../run-executor.ts";
 import type { SecretReader, Workload } from "../workload.ts";
 import { componentsOf, hasComponents } from "./components.ts";
 import { namespaceOf, revisionOf } from "./names.ts";
@@ -13,6 +15,7 @@ import { refusals } from "./notices.ts";
 import type { EnvironmentPlace, Place, SourcePlace } from "./place.ts";
 import type { Outline } from "./rollout/outline.ts";
 import { imageOf, type Runtime } from "./runtimes.ts";
+import { cronJobsOf } from "./schedules/cron-job.ts";
 import { podResources } from "./sizes.ts";
 import { fetchCommand } from "./sources/scripts.ts";
 import { addressLifeMs, type SourceUrls } from "./sources/signature.ts";
@@ -31,7 +34,12 @@ export interface PlaceDependencies {
   /** Of the deployments' addresses, which are below `host`. */
   readonly scheme: "http" | "https";
   readonly clock: Clock;
+  /** What runs of a job's schedule run; absent where no cluster fires any. */
+  readonly scheduled?: ScheduledProgram;
 }
+
+/** Its command and variables, as every run of one schedule has them. */
+export type ScheduledProgram = (spec: ResolvedJob, schedule: ResolvedSchedule) => Pick<RunOrder, "command" | "env">;
 
 export type Running = WorkloadOf<"service" | "worker">;
 /** What runs in a pod. */
@@ -161,6 +169,24 @@ export async function placeOf(
     replicas: spec.kind === "job" ? 0 : initialReplicas(spec.replicas, running),
     ...(settings.ingress && { entrance: { settings: settings.ingress, scheme, domain: host } }),
   };
+}
+
+/** A job's values are read for each of its runs, but for those that the cluster starts. */
+export async function jobPlaceOf(
+  dependencies: PlaceDependencies,
+  workload: WorkloadOf<"job">,
+  isSuspended: (name: string) => boolean,
+): Promise<Place> {
+  const bare = barePlaceOf(dependencies, workload);
+  const { made } = cronJobsOf(workload);
+  const { scheduled, secrets } = dependencies;
+  if (made.length === 0 || !scheduled) return bare;
+  const cronJobs = made.map((each) => ({
+    ...each,
+    ...scheduled(workload.spec, each.schedule),
+    isSuspended: isSuspended(each.name),
+  }));
+  return { ...bare, secrets: await revealed(secrets, workload), cronJobs };
 }
 
 /** Without values of secrets, and nothing that runs. */

@@ -20,9 +20,9 @@ import type { PodObject } from "./observe/pods.ts";
 import { makeClusterStatus } from "./observe/status.ts";
 import type { EnvironmentPlace, Place } from "./place.ts";
 import {
-  barePlaceOf,
   environmentPlaceOf,
   isResting,
+  jobPlaceOf,
   outlineOf,
   placeOf,
   type PlaceDependencies,
@@ -34,7 +34,9 @@ import type { LineBook } from "./rollout/line-keeper.ts";
 import { makeClusterRollouts } from "./rollout/rollouts.ts";
 import type { WakeOptions } from "./rollout/waking.ts";
 import { makeClusterRuns, type ClusterRunsDependencies } from "./runs/executor.ts";
+import { makeClusterSchedules, readSuspended } from "./runs/cluster-schedules.ts";
 import { makeClusterSleeper } from "./sleeper.ts";
+import type { WorkloadOf } from "../../../templates/local/parts.ts";
 
 export interface KubernetesTargetDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
@@ -73,6 +75,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
         log,
       });
   const runs = makeClusterRuns({ ...dependencies, ...dependencies.runs });
+  const schedules = makeClusterSchedules({ cluster, server, sight: runs.sight });
   const room = async (stack: StackName, options: WakeOptions): Promise<Turn> => {
     const workload = await appliedOf(stack);
     return workload && rollouts ? rollouts.wake(workload, options) : noTurn;
@@ -86,6 +89,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     preview: (workload) => previewOf(dependencies, workload, status.replicas(workload.stack)),
     ...makeFailures({ cluster, status, settings }),
     executor: () => runs,
+    schedules,
     notices: (workload) => notices(workload, settings),
     status: (stack) => status.status(stack),
     onStatus: (listener) => status.onStatus(listener),
@@ -198,8 +202,15 @@ function placed<Kind extends Programmed>(
   running: number | null,
   program: (workload: Kind, place: Place) => Program,
 ): Program {
+  const { spec } = workload;
   const place = async (): Promise<Place> =>
-    // A job's values are read for each of its runs.
-    workload.spec.kind === "job" ? barePlaceOf(dependencies, workload) : placeOf(dependencies, workload, running);
+    spec.kind === "job" ? jobPlace(dependencies, { ...workload, spec }) : placeOf(dependencies, workload, running);
   return async () => program(workload, await place())();
+}
+
+async function jobPlace(dependencies: KubernetesTargetDependencies, workload: WorkloadOf<"job">): Promise<Place> {
+  const { cluster } = dependencies;
+  const suspended = workload.cronJobs ? await readSuspended(cluster, workload.stack) : new Map<string, boolean>();
+  // Whether a new one may fire is known once all of this is applied.
+  return jobPlaceOf(dependencies, workload, (name) => suspended.get(name) ?? true);
 }

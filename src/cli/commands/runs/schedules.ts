@@ -64,7 +64,9 @@ function scheduleLines({ terminal }: CommandContext, { schedules: all, upcoming 
     { text: next ?? "" },
     { text: pause ? printable(`by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}`) : "" },
   ]);
-  const coming = upcoming.slice(0, shownUpcoming).map(({ at, schedule }) => `  ${at}  ${schedule}`);
+  const coming = upcoming
+    .slice(0, shownUpcoming)
+    .map(({ at, schedule, firedBy }) => `  ${at}  ${schedule}${firedBy === "cluster" ? " (by its cluster)" : ""}`);
   return [
     ...table(["SCHEDULE", "STATE", "NEXT", "WHY"], rows, paint),
     ...(coming.length > 0 ? ["upcoming:", ...coming] : []),

@@ -81,9 +81,10 @@ function Schedules({ deployment, job: { schedules, upcoming }, now }: JobProps):
         <>
           <h3 id="upcoming-title">Upcoming</h3>
           <ol class="upcoming" aria-labelledby="upcoming-title">
-            {upcoming.map(({ schedule, at }) => (
+            {upcoming.map(({ schedule, at, firedBy }) => (
               <li>
                 <Coming at={at} now={now} /> {schedule}
+                {firedBy === "cluster" && " (by its cluster)"}
               </li>
             ))}
           </ol>

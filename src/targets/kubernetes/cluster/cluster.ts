@@ -35,13 +35,16 @@ export interface ApplyOptions {
 }
 
 export interface Patch {
-  readonly op: "replace";
+  readonly op: "replace" | "add";
   /** RFC 6901: `/spec/ports`. */
   readonly path: string;
   readonly value: unknown;
 }
 
-export type PatchOptions = Required<Pick<ApplyOptions, "signal" | "fieldManager">>;
+export interface PatchOptions extends Required<Pick<ApplyOptions, "signal" | "fieldManager">> {
+  /** Another part of the object than its own fields. */
+  readonly subresource?: "status";
+}
 
 export interface DeleteOptions {
   readonly signal: AbortSignal;
@@ -172,9 +175,10 @@ function writesOver(transport: Transport, pathOf: PathOf): Pick<Cluster, "apply"
         await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
       ) as KubeObject;
     },
-    async patch(reference, changes, { signal, fieldManager }) {
+    async patch(reference, changes, { signal, fieldManager, subresource }) {
       const query = new URLSearchParams({ fieldManager, fieldValidation: "Strict" });
-      const path = `${await pathOf(reference, signal)}?${query.toString()}`;
+      const part = subresource === undefined ? "" : `/${subresource}`;
+      const path = `${await pathOf(reference, signal)}${part}?${query.toString()}`;
       const doing = `patch ${titleOf(reference)}`;
       const contentType = "application/json-patch+json";
       const body = await orNull(

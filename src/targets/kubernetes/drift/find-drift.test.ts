@@ -149,3 +149,9 @@ test("of a Secret only the key is told", () => {
   );
   assert.deepEqual(findDrift(secret, found("postgres://x:y@db")), []);
 });
+
+test("a list without elements, which the cluster leaves out, is not lost", () => {
+  const spec = { ...(inputs["spec"] as Properties), volumes: [] };
+  const declared = applied({ inputs: { ...inputs, spec } });
+  assert.deepEqual(findDrift(declared, live(whole(1, "shop/web:1"), own(all))), []);
+});

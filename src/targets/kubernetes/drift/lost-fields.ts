@@ -30,8 +30,9 @@ export interface Place {
 export function* lostFields(place: Place, path: Path = []): Generator<LostField> {
   const { own, live } = place;
   const declared = unsealed(place.declared) ?? null;
-  // The cluster leaves out what is null.
+  // The cluster leaves out what is null, and lists without elements.
   if (declared === null || (own && isAll(own))) return;
+  if (isList(declared) && declared.length === 0 && live === undefined) return;
   const isSecret = place.isSecret || isSealed(place.declared) || isSealed(place.applied);
   const opened = { ...place, declared, applied: unsealed(place.applied), isSecret };
   const wanted = opened.applied ?? declared;

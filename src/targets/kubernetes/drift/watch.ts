@@ -23,6 +23,8 @@ export interface DriftWatchDependencies {
   readonly cluster: Cluster;
   /** What this server is called in it. */
   readonly server: string;
+  /** What this target makes beside the usual kinds. */
+  readonly further?: readonly KindName[];
   readonly stacks: AppliedStacks;
   readonly clock: Clock;
   readonly log: Log;
@@ -48,7 +50,7 @@ export interface DriftWatch {
 }
 
 export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch {
-  const { target, cluster, server, stacks, clock, log, onLooked } = dependencies;
+  const { target, cluster, server, further = [], stacks, clock, log, onLooked } = dependencies;
   const found = new Map<string, readonly Drift[]>();
   const looks = makeLooks({ clock, log }, async (stack, signal) => {
     const drift = await driftOf(dependencies, stack, { signal, onKind: (kind) => watches.follow(kind) });
@@ -65,6 +67,7 @@ export function makeDriftWatch(dependencies: DriftWatchDependencies): DriftWatch
     const before = change.type === "set" ? change.before : null;
     if (change.type === "removed" || isKnown || isSuspicious(change.object, before)) looks.soon(stack);
   });
+  for (const kind of further) watches.follow(kind);
   async function lookAtMissing(): Promise<void> {
     await watches.ready();
     for (const stack of await stacks.list()) {

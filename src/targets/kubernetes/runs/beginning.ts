@@ -5,7 +5,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { ObjectReference } from "../cluster/object.ts";
 import type { EventObject } from "../observe/pods.ts";
 import { endingOf, hasEnded, startedAtOf, waitOf } from "./run-end.ts";
-import type { Followed } from "./run-sight.ts";
+import { hasJobEnded, type Followed } from "./run-sight.ts";
 
 interface Parts {
   readonly cluster: Pick<Cluster, "get" | "list">;
@@ -49,6 +49,7 @@ export async function awaitProgram(parts: Parts, followed: Followed, { reference
   for (let isFirst = true; ; isFirst = false) {
     const view = followed.view();
     if (view.pod && (startedAtOf(view.pod) !== null || hasEnded(view.pod))) return;
+    if (!view.pod && view.job && hasJobEnded(view.job)) return;
     const ending = endingOf(view, false);
     if (ending) throw new WaybillError("RUN_LOST", ending.cause ?? "its pod ended before its program began");
     signal.throwIfAborted();

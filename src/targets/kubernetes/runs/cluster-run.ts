@@ -14,7 +14,7 @@ import type { RunStart } from "../sources/signature.ts";
 import type { HandOvers } from "./hand-over.ts";
 import { endingOf, hasEnded, isOfStartScript, isOver, programOf, type Ending } from "./run-end.ts";
 import { copyLog } from "./run-log.ts";
-import type { Followed } from "./run-sight.ts";
+import { hasJobEnded, isOverdueJob, type Followed } from "./run-sight.ts";
 
 export interface ClusterRunParts {
   readonly start: RunStart;
@@ -24,6 +24,8 @@ export interface ClusterRunParts {
   readonly startedAt: Date;
   readonly values: SecretValues;
   readonly stopSeconds: number;
+  /** A CronJob has made its Job, which tries again by itself. */
+  readonly isFired: boolean;
   /** Whether somebody hands over what it leaves. */
   readonly isKept: boolean;
   readonly handOvers: HandOvers;
@@ -128,19 +130,32 @@ export class ClusterRun implements StartedRun {
   async #copy(): Promise<void> {
     const { followed, folder, cluster, clock, log } = this.#parts;
     const signal = AbortSignal.any([this.#closing.signal, this.#over.signal]);
-    const begun = (): boolean => {
+    for (let copied: string | undefined; ;) {
+      const begun = (): boolean => {
+        const { pod } = followed.view();
+        return pod !== null && pod.metadata.uid !== copied && programOf(pod) !== undefined;
+      };
+      const isDone = (): boolean => this.#isSettled() && (copied !== undefined || followed.view().pod === null);
+      while (!begun() && !isDone() && !signal.aborted) await followed.change(lookMs, signal);
       const { pod } = followed.view();
-      return pod !== null && programOf(pod) !== undefined;
-    };
-    while (!begun() && !signal.aborted) await followed.change(lookMs, signal);
-    const { pod } = followed.view();
-    const container = pod && programOf(pod);
-    if (!pod || !container) return;
-    const hasContainerEnded = (): boolean => endingOf(followed.view(), false) !== null;
-    const copy = { cluster, pod, container: container.name, path: folder.log, clock, log, signal };
-    await copyLog({ ...copy, hasEnded: hasContainerEnded }).catch((error: unknown) => {
-      log.warn({ run: this.#parts.start.run, error: messageOf(error) }, "a run's log cannot be kept");
-    });
+      const container = pod && programOf(pod);
+      if (!begun() || !pod || !container) return;
+      if (copied !== undefined) note(folder.log, clock.now(), "tried again by the cluster");
+      copied = pod.metadata.uid ?? "";
+      const isPast = (): boolean => followed.view().pod?.metadata.uid !== copied;
+      const hasContainerEnded = (): boolean => isPast() || endingOf(followed.view(), false) !== null;
+      const copy = { cluster, pod, container: container.name, path: folder.log, clock, log, signal };
+      await copyLog({ ...copy, hasEnded: hasContainerEnded }).catch((error: unknown) => {
+        log.warn({ run: this.#parts.start.run, error: messageOf(error) }, "a run's log cannot be kept");
+      });
+    }
+  }
+
+  /** No other pod comes after the one there is. */
+  #isSettled(): boolean {
+    const { followed, isFired } = this.#parts;
+    const { job, isJobGone } = followed.view();
+    return !isFired || isJobGone || (job !== null && hasJobEnded(job));
   }
 
   async #awaitEnding(): Promise<Ending> {
@@ -153,7 +168,8 @@ export class ClusterRun implements StartedRun {
       const nowMs = clock.now().getTime();
       if (view.pod?.metadata.deletionTimestamp !== undefined) endingSinceMs ??= nowMs;
       const isOverdue = endingSinceMs !== null && nowMs - endingSinceMs > stopSeconds * 1_000 + silenceMs;
-      const ending = endingOf(view, isOverdue);
+      const ending = this.#isSettled() ? endingOf(view, isOverdue) : null;
+      if (ending && this.#parts.isFired && view.isJobGone && ending.status !== 0) return { ...ending, cause: removed };
       if (ending) return ending;
       await followed.change(lookMs, signal);
     }
@@ -192,6 +208,8 @@ export class ClusterRun implements StartedRun {
     const { folder, startedAt, logStart, values, handOvers, start, clock } = this.#parts;
     const left = await handOvers.take(start);
     const endedAt = ending.endedAt ?? clock.now();
+    const { job } = this.#parts.followed.view();
+    const isTimedOut = this.#parts.isFired && job !== null && isOverdueJob(job);
     const [last] = lastLines(folder.log, { from: logStart, count: 1 });
     const isScript = ending.cause === null && isOfStartScript(last);
     const { crash, reason } = describeEnd({
@@ -209,6 +227,7 @@ export class ClusterRun implements StartedRun {
       signal: ending.signal,
       crash,
       reason: redact(reason, values),
+      ...(isTimedOut && { isTimedOut }),
       endedAt,
       peakMemoryBytes: left?.peakMemoryBytes ?? null,
       result: value,
@@ -218,6 +237,8 @@ export class ClusterRun implements StartedRun {
   }
 }
 
+// A CronJob with the policy Replace does so.
+const removed = "its Job was removed from the cluster: by somebody, or for the next time of its schedule";
 const unreached = "its result and files did not arrive: its pod does not reach the server at the target's sourceUrl";
 
 function notLeft(pod: ReturnType<Followed["view"]>["pod"]): string {

@@ -4,7 +4,14 @@ import { asWaybillError, messageOf, WaybillError } from "../../../core/errors.ts
 import type { Log } from "../../../core/log.ts";
 import { Secret } from "../../../core/secret.ts";
 import type { WorkloadOf } from "../../../../templates/local/parts.ts";
-import type { Adopted, RunExecutor, RunOrder, RunStartOptions, StartedRun } from "../../run-executor.ts";
+import {
+  isFiredByTarget,
+  type Adopted,
+  type RunExecutor,
+  type RunOrder,
+  type RunStartOptions,
+  type StartedRun,
+} from "../../run-executor.ts";
 import { note, sizeOf } from "../../local/logs/log-file.ts";
 import { readLog } from "../../local/logs/log-reader.ts";
 import type { SecretValues } from "../../local/processes/environment.ts";
@@ -21,7 +28,7 @@ import { ClusterRun, keptRun } from "./cluster-run.ts";
 import type { HandOvers } from "./hand-over.ts";
 import { startedAtOf } from "./run-end.ts";
 import { ownedBy, referenceTo, runObjects, type Keeper, type RunObjects } from "./run-objects.ts";
-import { makeRunSight, type RunSight } from "./run-sight.ts";
+import { makeRunSight, type RunSight, type RunView } from "./run-sight.ts";
 
 export interface ClusterRunsDependencies extends PlaceDependencies {
   readonly cluster: Cluster;
@@ -34,6 +41,7 @@ export interface ClusterRunsDependencies extends PlaceDependencies {
 
 /** Runs as Jobs of a cluster. */
 export interface ClusterRuns extends RunExecutor {
+  readonly sight: RunSight;
   /** Lets go of every run without touching it. */
   close(): Promise<void>;
 }
@@ -48,6 +56,7 @@ export function makeClusterRuns(dependencies: ClusterRunsDependencies): ClusterR
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const parts: Parts = { ...dependencies, sight: makeRunSight({ cluster, clock, log }), live: new Set() };
   return {
+    sight: parts.sight,
     start: (order, options) => start(parts, order, options),
     adopt: (order, options) => adopt(parts, order, options),
     logs: (run, request) => readLog(runFolder(folder, run).log, request, clock),
@@ -104,6 +113,7 @@ async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): P
   // Whether it is wanted no more is asked when it is known what it is.
   const patient = { ...options, signal: options.closing };
   const found = await insist(parts, patient, () => cluster.get(reference, options.closing));
+  if (!found && isFiredByTarget(order)) return { kind: "never started" };
   if (!found) {
     // Should a start that was broken off be carried out yet, its pod cannot begin without these.
     await takeBack(parts, order, options.closing);
@@ -125,11 +135,11 @@ function jobOf({ workload }: RunOrder): WorkloadOf<"job"> {
   throw new WaybillError("BUG", `a run was ordered of ${spec.name}, which is a ${spec.kind}`);
 }
 
-const jobReference = (order: RunOrder) => ({
-  apiVersion: "batch/v1",
-  kind: "Job",
-  ...referenceTo(order, namespaceOf(order.workload.stack)),
-});
+function jobReference(order: RunOrder) {
+  const namespace = namespaceOf(order.workload.stack);
+  const own = isFiredByTarget(order) ? { namespace, name: order.run } : referenceTo(order, namespace);
+  return { apiVersion: "batch/v1", kind: "Job", ...own };
+}
 
 /** The workload's own by name, parameters' by their variables. */
 async function valuesOf({ secrets }: Parts, { workload, secrets: uses }: RunOrder): Promise<Map<string, Secret>> {
@@ -215,21 +225,26 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
     throw error;
   }
   options.onWaiting(null);
-  const { pod } = followed.view();
   const run = new ClusterRun({
     ...parts,
     ...own,
     start: order,
     followed,
-    startedAt: (pod && startedAtOf(pod)) ?? parts.clock.now(),
+    startedAt: beganAt(followed.view()) ?? clock.now(),
     stopSeconds,
-    isKept: keepsOutput(settings),
+    isFired: isFiredByTarget(order),
+    isKept: keepsOutput(settings) && !isFiredByTarget(order),
     end,
     clear: () => clear(parts, order),
   });
   live.add(run);
   void run.settled.then(() => live.delete(run));
   return run;
+}
+
+function beganAt({ pod, job }: RunView): Date | null {
+  const startTime = job?.status?.startTime;
+  return (pod && startedAtOf(pod)) ?? (startTime === undefined ? null : new Date(startTime));
 }
 
 const clearMs = 15_000;
@@ -241,8 +256,9 @@ async function takeBack(parts: Parts, order: RunOrder, closing: AbortSignal): Pr
   }
 }
 
-/** Answers whether it was done. Of a run that has ended, what stays goes by itself a day later. */
+/** Answers whether it was done. What a CronJob has made stays as long as that says. Of a run that has ended, what stays goes by itself a day later. */
 async function clear({ cluster, folder, log }: Parts, order: RunOrder): Promise<boolean> {
+  if (isFiredByTarget(order)) return true;
   const job = jobOf(order);
   const reference = referenceTo(order, namespaceOf(job.stack));
   const signal = AbortSignal.timeout(clearMs);

@@ -3,7 +3,7 @@ import { startScriptMark } from "../shell.ts";
 import { creationTrouble, podTrouble, type Trouble } from "../observe/diagnosis.ts";
 import type { Condition, ContainerStatus, EventObject, PodObject, Terminated } from "../observe/pods.ts";
 import { keeperContainer } from "./run-objects.ts";
-import type { RunView } from "./run-sight.ts";
+import { hasJobEnded, isJobComplete, isOverdueJob, type JobObject, type RunView } from "./run-sight.ts";
 
 /** How a program ended, as the cluster tells it. */
 export interface Ending {
@@ -46,8 +46,20 @@ export function endingOf(view: RunView, isOverdue: boolean): Ending | null {
   if (pod && view.isPodGone) {
     return unseen(causeOf(pod) ?? "its pod was removed from the cluster, and nobody saw how its program ended");
   }
+  if (!pod && view.job && hasJobEnded(view.job)) return endingOfJob(view.job);
   if (!pod && view.isJobGone) return unseen("its Job was removed from the cluster before it had a pod");
   return null;
+}
+
+/** Of one that was looked at only when its pods had gone. */
+function endingOfJob(job: JobObject): Ending {
+  const { completionTime } = job.status ?? {};
+  const endedAt = completionTime === undefined ? null : new Date(completionTime);
+  if (isJobComplete(job)) return { status: 0, signal: null, cause: null, endedAt };
+  const cause = isOverdueJob(job)
+    ? "ended by the cluster: it took longer than its timeout"
+    : "its pod was removed from the cluster, and nobody saw how its program ended";
+  return { status: null, signal: null, cause, endedAt };
 }
 
 const lostNode = ({ spec }: PodObject): string =>

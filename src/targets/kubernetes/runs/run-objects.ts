@@ -31,7 +31,8 @@ export interface Keeper {
 }
 
 export interface RunFacts {
-  readonly order: RunOrder;
+  /** `run` empty: of whichever run a CronJob starts. */
+  readonly order: Pick<RunOrder, "run" | "attempt" | "command" | "env" | "secrets">;
   readonly job: WorkloadOf<"job">;
   readonly place: Place;
   /** Values of the workload's own secrets by name, and of parameters' by their variables. */
@@ -125,7 +126,7 @@ interface PlainPod {
 }
 
 /** A service's pod, but for its end: it ends once, and what it leaves is handed over. */
-function runPod(facts: RunFacts, name: string): object {
+export function runPod(facts: RunFacts, name: string): object {
   const { order, job, place, keeper } = facts;
   const { timeoutSeconds, stopTimeoutSeconds, startScript } = job.spec;
   const spec = { ...job.spec, env: { ...job.spec.env, ...order.env } };
@@ -167,13 +168,17 @@ const leftMounts = [
   { name: "output", mountPath: posix.join(leftFolder, "output") },
 ];
 
-function runVariables({ run, attempt, secrets }: RunOrder, name: string): readonly object[] {
+// A CronJob makes its Jobs all alike: the run is called what the Job is.
+const jobNameField = "metadata.labels['batch.kubernetes.io/job-name']";
+const firedVariables = [{ name: "WAYBILL_RUN", valueFrom: { fieldRef: { fieldPath: jobNameField } } }];
+
+function runVariables({ run, attempt, secrets }: RunFacts["order"], name: string): readonly object[] {
   return [
     ...secrets.flatMap(({ env }) =>
       env === undefined ? [] : [{ name: env, valueFrom: { secretKeyRef: { name, key: env } } }],
     ),
-    { name: "WAYBILL_RUN", value: run },
-    { name: "WAYBILL_ATTEMPT", value: String(attempt) },
+    ...(run === "" ? firedVariables : [{ name: "WAYBILL_RUN", value: run }]),
+    ...(run === "" ? [] : [{ name: "WAYBILL_ATTEMPT", value: String(attempt) }]),
     { name: "WAYBILL_RESULT", value: `${leftFolder}/result/value.json` },
     { name: "WAYBILL_OUTPUT", value: `${leftFolder}/output` },
   ];

@@ -8,8 +8,24 @@ import { labels, manager } from "../names.ts";
 import type { Condition, PodObject } from "../observe/pods.ts";
 
 export interface JobObject extends KubeObject {
-  readonly status?: { readonly conditions?: readonly Condition[] | null };
+  readonly status?: {
+    readonly conditions?: readonly Condition[] | null;
+    readonly startTime?: string;
+    readonly completionTime?: string;
+  };
 }
+
+/** Nothing of it runs any more, and nothing of it will. */
+export const hasJobEnded = ({ status }: JobObject): boolean => jobEnd(status?.conditions ?? []) !== undefined;
+
+const jobEnd = (conditions: readonly Condition[]): Condition | undefined =>
+  conditions.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+
+export const isJobComplete = ({ status }: JobObject): boolean => jobEnd(status?.conditions ?? [])?.type === "Complete";
+
+/** It took longer than its timeout. */
+export const isOverdueJob = ({ status }: JobObject): boolean =>
+  jobEnd(status?.conditions ?? [])?.reason === "DeadlineExceeded";
 
 /** What the cluster told last of a start. */
 export interface RunView {
@@ -33,6 +49,8 @@ export interface Followed {
 export interface RunSight {
   /** `key`: the Job's name and namespace. Resolves once all that is there has been seen. */
   follow(key: { readonly name: string; readonly namespace: string }, signal: AbortSignal): Promise<Followed>;
+  /** Called with each Job of runs, now and whenever it changes, until the answer is called. */
+  onJob(listener: (job: JobObject) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -55,8 +73,13 @@ export function makeRunSight(parts: { readonly cluster: Cluster; readonly clock:
     one.wake.resolve();
     one.wake = Promise.withResolvers();
   }
-  const onJob = (job: JobObject, isGone: boolean): void => change(job, (view) => ({ ...view, job, isJobGone: isGone }));
-  const onPod = (pod: PodObject, isGone: boolean): void => change(pod, (view) => ({ ...view, pod, isPodGone: isGone }));
+  const listeners = new Set<(job: JobObject) => void>();
+  const onJob = (job: JobObject, isGone: boolean): void => {
+    change(job, (view) => ({ ...view, job, isJobGone: isGone }));
+    if (!isGone) for (const listener of listeners) listener(job);
+  };
+  const onPod = (pod: PodObject, isGone: boolean): void =>
+    change(pod, (view) => (isOlder(pod, view.pod) ? view : { ...view, pod, isPodGone: isGone }));
 
   return {
     async follow({ name, namespace }, signal) {
@@ -82,6 +105,13 @@ export function makeRunSight(parts: { readonly cluster: Cluster; readonly clock:
         release: () => void (seen.get(key) === one && seen.delete(key)),
       };
     },
+    onJob(listener) {
+      listeners.add(listener);
+      const isFirst = watches === null;
+      watches ??= watch(parts, { onJob, onPod });
+      if (!isFirst) for (const job of watches.jobs.all()) listener(job);
+      return () => void listeners.delete(listener);
+    },
     async close() {
       await Promise.all([watches?.jobs.close(), watches?.pods.close()]);
     },
@@ -97,7 +127,7 @@ function watch(
   { cluster, clock, log }: { readonly cluster: Cluster; readonly clock: Clock; readonly log: Log },
   { onJob, onPod }: Listeners,
 ) {
-  const labelSelector = `${labels.manager}=${manager},${labels.run}`;
+  const labelSelector = `${labels.manager}=${manager},${labels.job}`;
   return {
     jobs: makeInformer<JobObject>(cluster, {
       apiVersion: "batch/v1",
@@ -118,6 +148,19 @@ function watch(
   };
 }
 
-/** A Job and its pod carry the same labels. */
-const keyOf = ({ metadata }: KubeObject): string =>
-  `${metadata.namespace ?? ""}/run-${metadata.labels?.[labels.run] ?? ""}-${metadata.labels?.[labels.attempt] ?? ""}`;
+/** A Job that tries again by itself has several pods; the newest one is the run's. */
+const isOlder = ({ metadata }: PodObject, than: PodObject | null): boolean =>
+  than !== null &&
+  metadata.uid !== than.metadata.uid &&
+  (metadata.creationTimestamp ?? "") < (than.metadata.creationTimestamp ?? "");
+
+/** A Job of ours and its pod carry the same labels. What a CronJob has made carries none of its own: Kubernetes names it. */
+function keyOf({ metadata }: KubeObject): string {
+  const { name, namespace = "", labels: own = {} } = metadata;
+  const run = own[labels.run];
+  const key = run === undefined ? (own[jobName] ?? name) : `run-${run}-${own[labels.attempt] ?? ""}`;
+  return `${namespace}/${key}`;
+}
+
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetes-io-job-name
+const jobName = "batch.kubernetes.io/job-name";

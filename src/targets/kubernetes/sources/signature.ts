@@ -24,8 +24,8 @@ export interface SourceUrls {
 /** How long a pod's address is good. A server that is away for longer serves no sources anyway. */
 export const addressLifeMs = 7 * 24 * 60 * 60 * 1_000;
 
-const keyPattern = /^(?:[0-9a-f]{40,64}|run-[a-z0-9]+-\d+)$/;
-const runPattern = /^run-([a-z0-9]+)-(\d+)$/;
+const keyPattern = /^(?:[0-9a-f]{40,64}|run-[a-z0-9-]+-\d+)$/;
+const runPattern = /^run-([a-z0-9-]+)-(\d+)$/;
 
 export interface RunStart {
   readonly run: string;
