@@ -7,7 +7,7 @@ import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import { spawnHere, type Spawn } from "../core/spawn.ts";
 import type { Git } from "../git/git.ts";
 import type { GitSettings } from "../git/environment.ts";
-import { busy } from "./busy.ts";
+import { busyWith } from "./busy.ts";
 import { installHook, requireHook } from "./push/hook.ts";
 import { findBackend, startBackend, type Backend } from "./push/http-backend.ts";
 import type { PushGate } from "./push-gate.ts";
@@ -55,7 +55,10 @@ const maxPushBytes = 2 * 1024 ** 3;
 
 export function makeGitEndpoint(options: GitEndpointOptions): GitEndpoint {
   const { git, gate, hooksFolder, log, clock, spawn = spawnHere } = options;
-  const slots = makeSlots({ running: options.maxConcurrent ?? 16, waiting: { most: maxWaiting, refusal: busy } });
+  const slots = makeSlots({
+    running: options.maxConcurrent ?? 16,
+    waiting: { most: maxWaiting, refusal: busyWith("Git requests") },
+  });
   const running = new Set<Backend>();
   const stopping = new AbortController();
   const pushes = makePushes({ git, gate, log, clock, signal: stopping.signal });
