@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { asWaybillError, messageOf, WaybillError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
-import { makeSlots } from "../core/slots.ts";
+import { makeSlots } from "../core/waiting/slots.ts";
 import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import { spawnHere, type Spawn } from "../core/spawn.ts";

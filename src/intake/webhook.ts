@@ -5,7 +5,7 @@ import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import type { Secret } from "../core/secret.ts";
-import { makeSlots } from "../core/slots.ts";
+import { makeSlots } from "../core/waiting/slots.ts";
 import { busyWith } from "./busy.ts";
 import { readBody } from "./bounded-body.ts";
 import type { Delivery, DeliveryStore, Look } from "./delivery.ts";

@@ -5,7 +5,7 @@ import type { Identity } from "../../core/identity.ts";
 import type { Log } from "../../core/log.ts";
 import { isName } from "../../core/names.ts";
 import type { Secret } from "../../core/secret.ts";
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import { readBody } from "../../intake/bounded-body.ts";
 import { busyWith } from "../../intake/busy.ts";
 import { candidateOf, type Candidate } from "../dispatch/admission.ts";
