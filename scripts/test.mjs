@@ -98,4 +98,4 @@ tell(`longest: ${longest.map(({ file, seconds }) => `${file} ${seconds} s`).join
 for (const [name, count] of Object.entries(counts)) tell(`${name} ${count}`);
 tell(`seconds ${Math.round(performance.now() / 1_000)}`);
 told.end();
-await finished(report);
+await finished(report, { writable: false });
