@@ -11,7 +11,7 @@ import { openLocalRuns } from "./local-runs.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", killAfter = "0"] = process.argv.slice(2);
-const { effect } = makeKillCounter(folder, Number(killAfter));
+const effect = makeKillCounter(folder, Number(killAfter));
 
 /** Every write is an effect, before and after. */
 function watched(store: RunStore): RunStore {

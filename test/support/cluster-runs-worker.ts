@@ -20,7 +20,7 @@ import { fakeSecrets, realClock } from "./local-target.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", repository = "", port = "", killAfter = "0"] = process.argv.slice(2);
-const { effect } = makeKillCounter(folder, Number(killAfter));
+const effect = makeKillCounter(folder, Number(killAfter));
 
 /** Between two effects it is the same whether the one was the last or the other the next. */
 function around<Result>(name: string, act: () => Promise<Result>): Promise<Result> {

@@ -13,7 +13,7 @@ import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
 import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
-const { effect } = makeKillCounter(folder, Number(killAfter));
+const effect = makeKillCounter(folder, Number(killAfter));
 
 function write(name: string, value: unknown): void {
   const path = join(folder, name);

@@ -11,10 +11,10 @@ import { openLocalRuns } from "./local-runs.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", callback = "", killAfter = "0"] = process.argv.slice(2);
-const counter = makeKillCounter(folder, Number(killAfter));
+const count = makeKillCounter(folder, Number(killAfter));
 // Of the second run alone: the first is there to be removed.
 let isCounting = false;
-const effect = (name: string): void => void (isCounting && counter.effect(name));
+const effect = (name: string): void => void (isCounting && count(name));
 
 const effectful = new Set(["know", "accept", "keepMarks", "step", "stepAll", "remove", "settleCallback", "forget"]);
 
