@@ -180,7 +180,7 @@ test("connect, rebuild", async () => {
 
 test("errors have their code, and their exit status", async () => {
   const nowhere = { XDG_CONFIG_HOME: line.folder, WAYBILL_URL: "http://localhost:59999" };
-  const cases: readonly (readonly [string, Setting, number, RegExp])[] = [
+  const cases: readonly (readonly [string, Parameters<typeof waybill>[1], number, RegExp])[] = [
     [
       "status",
       { env: nowhere },
