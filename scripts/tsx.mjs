@@ -14,8 +14,12 @@ const cache = fileURLToPath(new URL("../node_modules/.cache/waybill", import.met
 process.env["NODE_COMPILE_CACHE"] ??= join(cache, "compiled");
 enableCompileCache(process.env["NODE_COMPILE_CACHE"]);
 
+// What @pulumi/pulumi sends functions elsewhere with, npm's installer and TypeScript: a third of what a server loads.
+const unused = /\/@pulumi\/pulumi\/(?:runtime\/closure\/codePaths|typescript-shim)\.js$/;
+
 registerHooks({
   load(url, context, nextLoad) {
+    if (unused.test(url)) return { format: "commonjs", source: "", shortCircuit: true };
     if (!url.endsWith(".tsx")) return nextLoad(url, context);
     return { format: "module", source: translated(fileURLToPath(url)), shortCircuit: true };
   },

@@ -20,7 +20,7 @@ import { takeTurn } from "./server/replicas/acting.ts";
 import { replicaOf, targetsFor, type Replica } from "./server/replicas/replica.ts";
 import { makeReleaseRoom } from "./server/release-room.ts";
 import { lateDeployRuns, openRuns } from "./server/runs-room.ts";
-import { makeSpawner } from "./server/spawner.ts";
+import { makeSpawner } from "./server/spawner/spawner.ts";
 import { bootstrapToken, loadSettings } from "./server/settings.ts";
 import { openTargets } from "./server/targets/targets.ts";
 import type { SpecContext } from "./spec/context.ts";

@@ -10,6 +10,7 @@ import type { StackState } from "../src/engine/state.ts";
 import { applyVersion, type Application } from "./support/engine-worker.ts";
 
 const worker = fileURLToPath(new URL("support/engine-worker.ts", import.meta.url));
+const preload = fileURLToPath(new URL("../scripts/tsx.mjs", import.meta.url));
 
 type Ways = Pick<Application, "finds" | "rewrites">;
 
@@ -30,7 +31,7 @@ async function applyAndFreeze(folder: string, version: number, freezeAt: number,
 }
 
 async function applyAndKill(folder: string, version: number, killAt: number): Promise<void> {
-  const child = spawn(process.execPath, [worker, folder, String(version), String(killAt)], {
+  const child = spawn(process.execPath, ["--import", preload, worker, folder, String(version), String(killAt)], {
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [, signal] = await once(child, "exit");

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -18,25 +17,11 @@ import { testDatabase } from "./support/postgres.ts";
 import { deployJobAs, jobStack } from "./support/runs-world.ts";
 import { until } from "./support/served.ts";
 import { freePort } from "./support/server-process.ts";
+import { runWorker } from "./support/worker-process.ts";
 
-const worker = new URL("support/cluster-runs-worker.ts", import.meta.url).pathname;
 // Of a start, its end and what comes between: fewer, and something is not watched any more.
 const leastEffects = 9;
 const atOnce = 3;
-
-/** Answers the signal that ended it. */
-function runWorker(...args: readonly string[]): Promise<string | null> {
-  const child = spawn(process.execPath, ["--import", "./scripts/tsx.mjs", worker, ...args], {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", (status, signal) => {
-      if (status === 0 || signal === "SIGKILL") resolve(signal);
-      else reject(new Error(`the worker ended with ${status ?? signal}`));
-    });
-  });
-}
 
 describe("kill -9 of the server at every step of a run on a cluster", { skip: clusterSkip(), timeout: 900_000 }, () => {
   const repository = `kj-${randomBytes(3).toString("hex")}`;
@@ -74,10 +59,10 @@ describe("kill -9 of the server at every step of a run on a cluster", { skip: cl
       const yaml = `source: {path: .}\nsize: {cpu: 0.01, memory: 128Mi}\ncommand: ${JSON.stringify(`node -e '${program}'`)}\n`;
       await deployJobAs(database.db, stack, { yaml, source: treeSha("1".padStart(40, "0")) });
       const args = [database.url, folder, repository, String(await freePort())];
-      const signal = await runWorker(...args, String(killAfter));
+      const signal = await runWorker("cluster-runs-worker", ...args, String(killAfter));
       const killedAt = join(folder, "killed-at");
       const where = existsSync(killedAt) ? readFileSync(killedAt, "utf8") : null;
-      if (signal !== null) assert.equal(await runWorker(...args, "0"), null, where ?? "");
+      if (signal !== null) assert.equal(await runWorker("cluster-runs-worker", ...args, "0"), null, where ?? "");
       const [run, ...others] = await makeRunStore(database.db).runs({ job: "crash" }, { limit: 10 });
       assert.deepEqual([others.length, run?.status.state, run?.outcome?.result], [0, "Completed", 7], where ?? "");
       assert.equal(told.get(`/${killAfter}`), 1, `killed ${where}`);

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { platform, tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { removeTree } from "./support/local-target.ts";
 import type { Route } from "../src/targets/route.ts";
-
-const script = new URL("./support/local-server.ts", import.meta.url).pathname;
+import { removeTree } from "./support/local-target.ts";
+import { runWorker } from "./support/worker-process.ts";
 
 /** Runs the miniature server; answers the signal that ended it. */
 function serve(
@@ -15,13 +13,7 @@ function serve(
   options: { killAfter?: number; revision: string; end?: "stop" },
 ): Promise<string | null> {
   const { killAfter = 0, revision, end = "leave" } = options;
-  const child = spawn(process.execPath, [script, folder, String(killAfter), revision, end], { stdio: "inherit" });
-  return new Promise((resolve, reject) => {
-    child.once("exit", (status, signal) => {
-      if (status === 0 || signal !== null) resolve(signal);
-      else reject(new Error(`the server ended with status ${status}`));
-    });
-  });
+  return runWorker("local-server", folder, String(killAfter), revision, end);
 }
 
 /** Programs that run from the folder: pid and start time. */

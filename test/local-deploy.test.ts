@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { makeLocalHarness, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";
 import { workloadOf } from "./support/workloads.ts";
-import { makeEngineDeployer } from "../src/targets/engine-deployer.ts";
+import { makeEngineDeployer } from "../src/targets/deployer/engine-deployer.ts";
 import type { Traffic } from "../src/targets/route.ts";
 import type { Workload } from "../src/targets/workload.ts";
 

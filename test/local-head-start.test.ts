@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { Clock } from "../src/core/clock.ts";
 import type { TreeSha } from "../src/core/names.ts";
 import type { Ahead } from "../src/release/deployer.ts";
-import { makeEngineDeployer } from "../src/targets/engine-deployer.ts";
+import { makeEngineDeployer } from "../src/targets/deployer/engine-deployer.ts";
 import type { Workload } from "../src/targets/workload.ts";
 import { makeLocalHarness, realClock, removeTree, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";

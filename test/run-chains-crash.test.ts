@@ -7,8 +7,8 @@ import { treeSha } from "../src/core/names.ts";
 import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { removeTree } from "./support/local-target.ts";
 import { testDatabase } from "./support/postgres.ts";
-import { runWorker } from "./support/runs-process.ts";
 import { deployJob } from "./support/runs-world.ts";
+import { runWorker } from "./support/worker-process.ts";
 
 // From the end of the followed run to the start of the one that follows: the others are those of any run.
 const effects = [8, 9, 10, 11, 12, 13, 14];

@@ -8,7 +8,7 @@ import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { markedValues } from "../src/targets/local/processes/process-table.ts";
 import { removeTree } from "./support/local-target.ts";
 import { testDatabase } from "./support/postgres.ts";
-import { runWorker } from "./support/runs-process.ts";
+import { runWorker } from "./support/worker-process.ts";
 
 const effects = [
   "prepared",

@@ -13,8 +13,8 @@ import { makeRunStore } from "../src/store/runs/run-store.ts";
 import { mayStep } from "../src/runs/state.ts";
 import { removeTree } from "./support/local-target.ts";
 import { testDatabase } from "./support/postgres.ts";
-import { runWorker } from "./support/runs-process.ts";
 import { deployJob } from "./support/runs-world.ts";
+import { runWorker } from "./support/worker-process.ts";
 
 /** Takes every call, and remembers of which run. */
 async function openListener() {

@@ -3,7 +3,7 @@ import type { EngineDependencies, ProgramOptions } from "./engine.ts";
 import type { Properties } from "./provider.ts";
 import { decodeCheckpoint, emptyCheckpoint, makeEncoder, type Checkpoint } from "./record/checkpoint.ts";
 import { makeJournal } from "./record/journal.ts";
-import { makeSlots } from "../core/slots.ts";
+import { makeSlots } from "../core/waiting/slots.ts";
 import type { Operation } from "./stack/operation.ts";
 import { makeProviderSet } from "./stack/provider-set.ts";
 import { makeReport } from "./stack/report.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { RepositoryName } from "../core/names.ts";
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs } from "../core/waiting/backoff.ts";
 import type { Delivery, DeliveryStore } from "./delivery.ts";
 
 /** Turns deliveries into looks: one look at a time per repository, and each delivery is followed by one that began later. */

@@ -2,9 +2,9 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { RepositoryName } from "../core/names.ts";
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs } from "../core/waiting/backoff.ts";
 import type { Look } from "./delivery.ts";
-import { makeSlots } from "../core/slots.ts";
+import { makeSlots } from "../core/waiting/slots.ts";
 
 export interface Poller {
   /** Polls until the signal aborts. */

@@ -5,8 +5,8 @@ import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { isName, repositoryName, type RepositoryName } from "../core/names.ts";
 import type { Secret } from "../core/secret.ts";
-import { makeSlots } from "../core/slots.ts";
-import { busy } from "./busy.ts";
+import { makeSlots } from "../core/waiting/slots.ts";
+import { busyWith } from "./busy.ts";
 import { readBody } from "./bounded-body.ts";
 import type { Delivery, DeliveryStore, Look } from "./delivery.ts";
 import { makeLooker } from "./looker.ts";
@@ -45,7 +45,10 @@ const maxConcurrent = 8;
 const maxWaiting = 200;
 
 export function makeWebhookIntake({ deliveries, secretFor, look, log, clock }: WebhookIntakeOptions): WebhookIntake {
-  const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busy } });
+  const slots = makeSlots({
+    running: maxConcurrent,
+    waiting: { most: maxWaiting, refusal: busyWith("webhook deliveries") },
+  });
   const looker = makeLooker({ look: (name) => look(name, "webhook"), deliveries, log, clock });
 
   async function verify(request: Request, repository: string, { signature }: Headers): Promise<string> {

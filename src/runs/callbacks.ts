@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { backoffMs } from "../core/backoff.ts";
+import { backoffMs } from "../core/waiting/backoff.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";

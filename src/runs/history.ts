@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { stackKey } from "../core/stack.ts";
-import { makeTurns } from "../core/turns.ts";
+import { makeTurns } from "../core/waiting/turns.ts";
 import type { RunExecutor } from "../targets/run-executor.ts";
 import type { Run } from "./run.ts";
 import { isEnded } from "./state.ts";

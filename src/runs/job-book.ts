@@ -1,6 +1,6 @@
 import { WaybillError } from "../core/errors.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
-import { makeTurns } from "../core/turns.ts";
+import { makeTurns } from "../core/waiting/turns.ts";
 import type { Job, RunStore } from "./store.ts";
 
 /** The jobs that are deployed now, in memory: read again when something about one of them was said. */

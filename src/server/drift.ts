@@ -3,7 +3,7 @@ import type { Log } from "../core/log.ts";
 import type { StackName } from "../core/stack.ts";
 import type { Driver } from "../release/apply/drive.ts";
 import type { DriftRow, ReleaseStore } from "../release/store.ts";
-import { foundationTarget } from "../targets/foundations.ts";
+import { foundationTarget } from "../targets/deployer/foundations.ts";
 import type { Closers } from "./closers.ts";
 import type { OpenDrift } from "./targets/drift.ts";
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { makeFeed } from "../core/feed.ts";
 import type { Log } from "../core/log.ts";
-import { makeSlots, type Slots } from "../core/slots.ts";
+import { makeSlots, type Slots } from "../core/waiting/slots.ts";
 import type { Git } from "../git/git.ts";
 import type { PushGate } from "../intake/push-gate.ts";
 import { makeAnnouncer } from "../release/apply/announce.ts";

@@ -122,22 +122,24 @@ export function runBehaviours(open: () => Promise<TargetWorld>): void {
     assert.match(ended.reason, /longer than its timeout of 2 s/);
   });
 
-  test("one at a time: the others wait, say for whom, and a cancelled one makes room", async () => {
+  test("one at a time: the others wait, say for whom, follow in order, and a cancelled one makes room", async () => {
     await deployJobs(world, {
       "deployments/one.yaml": job("sleep 120", "concurrency: {limit: 1}\nstopTimeout: 2s\n"),
     });
-    await run("one");
-    await run("one");
-    await until("the first runs", async () => (await runsOf(world, "one"))[1]?.state === "Running", patienceMs);
-    const [second, first] = await runsOf(world, "one");
-    assert.ok(first && second);
+    for (let count = 0; count < 3; count += 1) await run("one");
+    await until("the first runs", async () => (await runsOf(world, "one"))[2]?.state === "Running", patienceMs);
+    const [third, second, first] = await runsOf(world, "one");
+    assert.ok(first && second && third);
     assert.equal(second.state, "AwaitingConcurrencySlot");
     assert.match((await world.served.cli(["runs", "one"])).out, new RegExp(`1 of 1 is held by run ${first.id}`));
     await world.served.json(["cancel", first.id]);
-    await untilRunIs(world, "one", "Running");
-    assert.equal((await runsOf(world, "one"))[1]?.state, "Cancelled");
+    await until("the second runs", async () => (await runsOf(world, "one"))[1]?.state === "Running", patienceMs);
+    const states = (await runsOf(world, "one")).map(({ state }) => state);
+    assert.deepEqual(states, ["AwaitingConcurrencySlot", "Running", "Cancelled"]);
+    await world.served.json(["cancel", third.id]);
     await world.served.json(["cancel", second.id]);
-    await untilRunIs(world, "one", "Cancelled");
+    const areCancelled = async () => (await runsOf(world, "one")).every(({ state }) => state === "Cancelled");
+    await until("all are cancelled", areCancelled, patienceMs);
     await until("nothing runs", async () => (await world.running("one")) === 0, patienceMs);
   });
 

@@ -1,27 +1,17 @@
 // The runs room in a process of its own, to be killed: a real database, real processes.
 // Arguments: database, folder, the number of effects after which to die (0: never).
-import { join } from "node:path";
-import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { spawnHere } from "../../src/core/spawn.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { isEnded } from "../../src/runs/state.ts";
 import type { RunStore } from "../../src/runs/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
-import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
-import { Trees } from "../../src/targets/local/trees.ts";
-import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
+import { makeKillCounter } from "./kill-counter.ts";
+import { openLocalRuns } from "./local-runs.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", killAfter = "0"] = process.argv.slice(2);
-let effects = 0;
-function effect(name: string): void {
-  effects += 1;
-  if (effects !== Number(killAfter)) return;
-  writeFileSync(join(folder, "killed-at"), name);
-  process.kill(process.pid, "SIGKILL");
-}
+const effect = makeKillCounter(folder, Number(killAfter));
 
 /** Every write is an effect, before and after. */
 function watched(store: RunStore): RunStore {
@@ -50,18 +40,7 @@ function watched(store: RunStore): RunStore {
 const database = await openDatabase(url);
 const { db } = database;
 const log: Log = { ...silentLog, debug: (_fields, message) => void (message.startsWith("run ") && effect(message)) };
-const source = makeFakeTrees();
-source.add({ README: "x" });
-const trees = new Trees({ folder: join(folder, "trees"), source, buildEnvironment: {} });
-const executor = makeLocalRuns({
-  folder: join(folder, "runs"),
-  trees,
-  secrets: fakeSecrets({}),
-  clock: realClock,
-  log,
-  spawn: spawnHere,
-  maxOutputBytes: 2 ** 30,
-});
+const executor = openLocalRuns(folder, log);
 const store = makeRunStore(db);
 const room = makeTestRoom({ db, executor, store: watched(store), log });
 await room.begin();
@@ -69,12 +48,13 @@ const stack = jobStack("crash");
 if ((await room.runs.runs({ job: "crash" }, { limit: 1 })).length === 0) {
   await room.runs.start({ stack, parameters: {}, name: "", at: null, callback: null, actor: anna });
 }
-for (let open = true; open; await sleep(20)) {
+// Twice: between the two questions a run may end, and its chain become due.
+for (let quiet = 0; quiet < 2; await sleep(20)) {
   // In this order: what a chain starts is among the runs once the chain is not due any more.
   const isChainDue = (await store.chainsDue(1)).length > 0;
-  open = isChainDue || (await room.runs.runs({}, { limit: 10 })).some(({ run }) => !isEnded(run.status.state));
+  const isOpen = isChainDue || (await room.runs.runs({}, { limit: 10 })).some(({ run }) => !isEnded(run.status.state));
+  quiet = isOpen ? 0 : quiet + 1;
 }
 await room.close();
 await executor.stopAll();
 await database.close();
-writeFileSync(join(folder, "effects"), String(effects));

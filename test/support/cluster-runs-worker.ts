@@ -1,6 +1,5 @@
 // The runs room on a cluster in a process of its own, to be killed: a real database, real Jobs.
 // Arguments: database, folder, repository, port, the number of effects after which to die (0: never).
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serve } from "@hono/node-server";
@@ -16,17 +15,12 @@ import { makeArchives } from "../../src/targets/kubernetes/sources/archives.ts";
 import { makeSourceEndpoint } from "../../src/targets/kubernetes/sources/endpoint.ts";
 import { makeSourceUrls } from "../../src/targets/kubernetes/sources/signature.ts";
 import { hostAddress, nodeImage, openTestCluster } from "./cluster.ts";
+import { makeKillCounter } from "./kill-counter.ts";
 import { fakeSecrets, realClock } from "./local-target.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", repository = "", port = "", killAfter = "0"] = process.argv.slice(2);
-let effects = 0;
-function effect(name: string): void {
-  effects += 1;
-  if (effects !== Number(killAfter)) return;
-  writeFileSync(join(folder, "killed-at"), name);
-  process.kill(process.pid, "SIGKILL");
-}
+const effect = makeKillCounter(folder, Number(killAfter));
 
 /** Between two effects it is the same whether the one was the last or the other the next. */
 function around<Result>(name: string, act: () => Promise<Result>): Promise<Result> {

@@ -8,17 +8,12 @@ import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
 import type { Route, Traffic } from "../../src/targets/route.ts";
+import { makeKillCounter } from "./kill-counter.ts";
 import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
 import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
-let effects = 0;
-function effect(name: string): void {
-  effects += 1;
-  if (effects !== Number(killAfter)) return;
-  writeFileSync(join(folder, "killed-at"), name);
-  process.kill(process.pid, "SIGKILL");
-}
+const effect = makeKillCounter(folder, Number(killAfter));
 
 function write(name: string, value: unknown): void {
   const path = join(folder, name);
@@ -79,4 +74,3 @@ await target.retired();
 if (end === "stop") await target.stopAll();
 else await target.detach();
 engine.close();
-writeFileSync(join(folder, "effects"), String(effects));

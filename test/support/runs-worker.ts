@@ -1,30 +1,20 @@
 // The runs room in a process of its own, to be killed: a real database, real processes.
 // Arguments: database, folder, address of the callback, the number of effects after which to die (0: never).
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { spawnHere } from "../../src/core/spawn.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import type { Run } from "../../src/runs/run.ts";
 import { isEnded } from "../../src/runs/state.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
-import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
-import { Trees } from "../../src/targets/local/trees.ts";
-import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
+import { makeKillCounter } from "./kill-counter.ts";
+import { openLocalRuns } from "./local-runs.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", callback = "", killAfter = "0"] = process.argv.slice(2);
-let effects = 0;
+const count = makeKillCounter(folder, Number(killAfter));
 // Of the second run alone: the first is there to be removed.
 let isCounting = false;
-function effect(name: string): void {
-  if (!isCounting) return;
-  effects += 1;
-  if (effects !== Number(killAfter)) return;
-  writeFileSync(join(folder, "killed-at"), name);
-  process.kill(process.pid, "SIGKILL");
-}
+const effect = (name: string): void => void (isCounting && count(name));
 
 const effectful = new Set(["know", "accept", "keepMarks", "step", "stepAll", "remove", "settleCallback", "forget"]);
 
@@ -47,18 +37,7 @@ function watched<Parts extends object>(parts: Parts): Parts {
 const database = await openDatabase(url);
 const { db } = database;
 const log: Log = { ...silentLog, debug: (_fields, message) => void (message.startsWith("run ") && effect(message)) };
-const source = makeFakeTrees();
-source.add({ README: "x" });
-const trees = new Trees({ folder: join(folder, "trees"), source, buildEnvironment: {} });
-const executor = makeLocalRuns({
-  folder: join(folder, "runs"),
-  trees,
-  secrets: fakeSecrets({}),
-  clock: realClock,
-  log,
-  spawn: spawnHere,
-  maxOutputBytes: 2 ** 30,
-});
+const executor = openLocalRuns(folder, log);
 const room = makeTestRoom({ db, executor: watched(executor), store: watched(makeRunStore(db)), log });
 const all = async (): Promise<readonly Run[]> =>
   (await room.runs.runs({ job: "crash" }, { limit: 10 })).map(({ run }) => run);

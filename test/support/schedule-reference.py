@@ -4,6 +4,7 @@ Both work on naive times of a wall's clock; zoneinfo turns these into points in 
 two and moves a skipped one forward, as Prefect does.
 """
 
+import datetime as datetime_module
 import json
 import random
 import sys
@@ -27,32 +28,43 @@ ZONES = [
 ]
 WANTED = 6
 UTC = timezone.utc
+# Up to there dateutil looks for what never comes.
+datetime_module.MAXYEAR = 2125
+
+
+def offset(moment, zone):
+    return moment.astimezone(zone).utcoffset()
 
 
 def transitions(zone):
     """The moments of 2024 to 2028 at which the zone's offset changes, to the hour."""
-    moment, found = datetime(2024, 1, 1, tzinfo=UTC), []
-    while moment.year < 2029:
-        later = moment + timedelta(hours=1)
-        if moment.astimezone(zone).utcoffset() != later.astimezone(zone).utcoffset():
-            found.append(moment)
-        moment = later
+    day, found = datetime(2024, 1, 1, tzinfo=UTC), []
+    while day.year < 2029:
+        hours = [day + timedelta(hours=n) for n in range(25)]
+        if offset(day, zone) != offset(hours[-1], zone):
+            found += [one for one, later in zip(hours, hours[1:]) if offset(one, zone) != offset(later, zone)]
+        day = hours[-1]
     return found
+
+
+def first_wall(after, zone):
+    """Where the clock has just gone forward, times that it skipped are still to come."""
+    skipped = max(timedelta(0), offset(after, zone) - offset(after - timedelta(hours=3), zone))
+    return after.astimezone(zone).replace(tzinfo=None) - skipped
 
 
 def instants(walls, zone, after):
     """The first WANTED points in time after `after` of wall-clock times that ascend."""
-    found = set()
+    found, last = set(), None
     for wall in walls:
+        # A time of the skipped hour may come after ones that follow it on the clock.
+        if last is not None and wall > last:
+            break
         moment = wall.replace(tzinfo=zone).astimezone(UTC)
         if moment > after:
             found.add(moment)
-        if len(found) < WANTED:
-            continue
-        # A time of the skipped hour may come after ones that follow it on the clock.
-        last = sorted(found)[WANTED - 1].astimezone(zone).replace(tzinfo=None)
-        if wall - last > timedelta(hours=3):
-            break
+        if len(found) >= WANTED:
+            last = sorted(found)[WANTED - 1].astimezone(zone).replace(tzinfo=None)
     return sorted(found)[:WANTED]
 
 
@@ -93,8 +105,7 @@ def cron_case(rng, zone, after):
     fields = expression.split()
     is_plain = all(not part.startswith("*/") for part in (fields[-3], fields[-1]))
     day_or = rng.random() < 0.7 if is_plain else False
-    start = after.astimezone(zone).replace(tzinfo=None) - timedelta(hours=3)
-    walls = croniter(expression, start, day_or=day_or, second_at_beginning=True)
+    walls = croniter(expression, first_wall(after, zone), day_or=day_or, second_at_beginning=True)
     return {"cron": expression, "dayOr": day_or}, walls.all_next(datetime)
 
 
@@ -129,6 +140,17 @@ def random_rule(rng):
     return ";".join(parts)
 
 
+def later_start(rule, from_wall, start):
+    """Whole steps later, shortly before `start`: there a rule without COUNT has the same times, and dateutil goes through
+    each step."""
+    parts = dict(part.split("=") for part in rule.split(";"))
+    unit = {"HOURLY": timedelta(hours=1), "DAILY": timedelta(days=1), "WEEKLY": timedelta(weeks=1)}.get(parts["FREQ"])
+    if unit is None or "COUNT" in parts:
+        return from_wall
+    step = unit * int(parts.get("INTERVAL", 1))
+    return from_wall + step * max(0, (start - from_wall) // step - 1)
+
+
 def rule_case(rng, zone, after):
     rule = random_rule(rng)
     anchor = after.replace(minute=0, second=0, microsecond=0) - timedelta(hours=rng.randint(0, 9000))
@@ -140,8 +162,8 @@ def rule_case(rng, zone, after):
             dates = [near + timedelta(hours=rng.randint(1, 90)) for _ in range(2)]
             extra.append(f"{name}:" + ",".join(date.strftime("%Y%m%dT%H%M%S") for date in dates))
     text = "\n".join([f"RRULE:{rule}", *extra])
-    walls = rrulestr(text, dtstart=from_wall, forceset=True)
-    start = after.astimezone(zone).replace(tzinfo=None) - timedelta(hours=3)
+    start = first_wall(after, zone)
+    walls = rrulestr(text, dtstart=later_start(rule, from_wall, start), forceset=True)
     return {"rrule": text, "anchor": anchor.isoformat().replace("+00:00", "Z")}, walls.xafter(start, count=None)
 
 
@@ -158,8 +180,7 @@ def interval_case(rng, zone, after):
         moments = [anchor + timedelta(seconds=seconds) * (passed + n) for n in range(1, WANTED + 1)]
         return given, [moment.astimezone(zone) for moment in moments]
     wall = anchor.astimezone(zone).replace(tzinfo=None)
-    start = after.astimezone(zone).replace(tzinfo=None) - timedelta(hours=3)
-    passed = (start - wall) // timedelta(seconds=seconds)
+    passed = (first_wall(after, zone) - wall) // timedelta(seconds=seconds)
     return given, (wall + timedelta(seconds=seconds) * (passed + n) for n in range(0, WANTED + 3))
 
 

@@ -1,4 +1,4 @@
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import { randomBytes, scrypt, type ScryptOptions } from "node:crypto";
 import { areEqualBytes, type Secret } from "../../core/secret.ts";
 

@@ -2,11 +2,11 @@ import type { Identity } from "../../core/identity.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { RepositoryName } from "../../core/names.ts";
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import type { Spawn } from "../../core/spawn.ts";
 import type { GitSettings } from "../../git/environment.ts";
 import type { Git } from "../../git/git.ts";
-import { busy } from "../busy.ts";
+import { busyWith } from "../busy.ts";
 import type { Advertisements } from "./advertisements.ts";
 import { installHook, requireHook } from "./hook.ts";
 import { findBackend, startBackend, type Backend } from "./http-backend.ts";
@@ -52,7 +52,7 @@ const maxPushBytes = 2 * 1024 ** 3;
 
 export function makeBackends(parts: BackendsParts): Backends {
   const { git, hooksFolder, pushes, advertisements, maxConcurrent, spawn, log, signal } = parts;
-  const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busy } });
+  const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busyWith("Git requests") } });
   const running = new Set<Backend>();
   const settings = serverSettings(hooksFolder);
   let prepared: Promise<string> | undefined;

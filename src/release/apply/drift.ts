@@ -1,6 +1,6 @@
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
-import { makeTurns } from "../../core/turns.ts";
+import { makeTurns } from "../../core/waiting/turns.ts";
 import type { ReleaseEvent } from "../release.ts";
 import type { DriftRow, ReleaseStore } from "../store.ts";
 

@@ -1,9 +1,9 @@
-import { backoffMs } from "../../core/backoff.ts";
+import { backoffMs } from "../../core/waiting/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { asWaybillError, type WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
-import type { Slots } from "../../core/slots.ts";
+import type { Slots } from "../../core/waiting/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Applied, Deployer, Progress } from "../deployer.ts";
 import { makeAfters, type Afters } from "./afters.ts";

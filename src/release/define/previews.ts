@@ -1,5 +1,5 @@
 import { messageOf } from "../../core/errors.ts";
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import type { Problem } from "../../spec/problem.ts";
 import type { Deployer, Preview } from "../deployer.ts";
 import type { Change } from "../plan.ts";

@@ -1,4 +1,4 @@
-import { backoffMs } from "../../core/backoff.ts";
+import { backoffMs } from "../../core/waiting/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";

@@ -3,7 +3,7 @@ import { asWaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import type { Log } from "../../core/log.ts";
 import { repositoryName } from "../../core/names.ts";
-import { makeTurns } from "../../core/turns.ts";
+import { makeTurns } from "../../core/waiting/turns.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Git } from "../../git/git.ts";
 import type { RefView } from "../../git/refs.ts";

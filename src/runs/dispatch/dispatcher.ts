@@ -1,7 +1,7 @@
 import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
-import { makeTurns } from "../../core/turns.ts";
+import { makeTurns } from "../../core/waiting/turns.ts";
 import { isFiredByTarget } from "../../targets/run-executor.ts";
 import type { Revision, Run, RunStatus } from "../run.ts";
 import { isEnded, isLive, isWaiting } from "../state.ts";

@@ -5,9 +5,9 @@ import type { Identity } from "../../core/identity.ts";
 import type { Log } from "../../core/log.ts";
 import { isName } from "../../core/names.ts";
 import type { Secret } from "../../core/secret.ts";
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import { readBody } from "../../intake/bounded-body.ts";
-import { busy } from "../../intake/busy.ts";
+import { busyWith } from "../../intake/busy.ts";
 import { candidateOf, type Candidate } from "../dispatch/admission.ts";
 import type { JobBook } from "../job-book.ts";
 import type { RunOrigin, Run } from "../run.ts";
@@ -67,7 +67,7 @@ const keyBytes = 32;
 
 export function makeEvents(parts: EventsParts) {
   const { store, clock, log } = parts;
-  const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busy } });
+  const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busyWith("events") } });
 
   async function pass(): Promise<void> {
     for (;;) {

@@ -1,9 +1,9 @@
-import { backoffMs } from "../../core/backoff.ts";
+import { backoffMs } from "../../core/waiting/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
-import { makeTurns } from "../../core/turns.ts";
+import { makeTurns } from "../../core/waiting/turns.ts";
 import type { Fired, TargetSchedules } from "../../targets/target.ts";
 import { candidateOf } from "../dispatch/admission.ts";
 import { activeSchedules, digestOf } from "../schedules/entry.ts";

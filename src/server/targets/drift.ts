@@ -6,7 +6,7 @@ import { stackKey, type StackName } from "../../core/stack.ts";
 import type { DriftRow } from "../../release/store.ts";
 import type { DriftView } from "../../release/views.ts";
 import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
-import { foundationTarget } from "../../targets/foundations.ts";
+import { foundationTarget } from "../../targets/deployer/foundations.ts";
 import type { Cluster } from "../../targets/kubernetes/cluster/cluster.ts";
 import { changedByOthers, type Drift } from "../../targets/kubernetes/drift/find-drift.ts";
 import { makePutBacks } from "../../targets/kubernetes/drift/put-backs.ts";
@@ -16,7 +16,7 @@ import {
   type DriftWatch,
   type DriftWatchDependencies,
 } from "../../targets/kubernetes/drift/watch.ts";
-import type { Drifts } from "../../targets/restoring-deployer.ts";
+import type { Drifts } from "../../targets/deployer/restoring-deployer.ts";
 import type { Closers } from "../closers.ts";
 
 /** What a cluster's target is watched with. */

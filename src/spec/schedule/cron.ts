@@ -43,7 +43,8 @@ const open = (expression: string, isDayOr: boolean): Cron =>
     mode: "5-or-6-parts",
     sloppyRanges: true,
     domAndDow: !isDayOr,
-    timezone: "UTC",
+    // As a zone it would be looked up for each time that is tried.
+    utcOffset: 0,
     paused: true,
   });
 

@@ -3,7 +3,7 @@ import type { Log } from "../../core/log.ts";
 import type { Program } from "../../engine/engine.ts";
 import { program as siteProgram } from "../../../templates/local/site.ts";
 import type { StackName } from "../../core/stack.ts";
-import { foundationStack } from "../foundations.ts";
+import { foundationStack } from "../deployer/foundations.ts";
 import type { Turn } from "../rollout.ts";
 import type { RouteParking } from "../route.ts";
 import type { Sleeper } from "../sleep/keeper.ts";

@@ -1,8 +1,8 @@
-import { backoffMs } from "../../core/backoff.ts";
+import { backoffMs } from "../../core/waiting/backoff.ts";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
-import { makeSlots } from "../../core/slots.ts";
+import { makeSlots } from "../../core/waiting/slots.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Upstream, WakeFailure } from "../route.ts";
 

@@ -1,4 +1,4 @@
-import { backoffMs } from "../../../core/backoff.ts";
+import { backoffMs } from "../../../core/waiting/backoff.ts";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import { silentLog, type Log } from "../../../core/log.ts";

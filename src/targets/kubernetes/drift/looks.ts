@@ -1,7 +1,7 @@
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
-import { makeSlots } from "../../../core/slots.ts";
+import { makeSlots } from "../../../core/waiting/slots.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 
 /** Looks at stacks, each of which is due at most once. */

@@ -1,4 +1,4 @@
-import { backoffMs } from "../../../core/backoff.ts";
+import { backoffMs } from "../../../core/waiting/backoff.ts";
 import type { Drift } from "./find-drift.ts";
 
 /** When what others change is put back. Pure but for what it remembers. */

@@ -3,7 +3,7 @@ import { messageOf } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { Engine } from "../../../engine/engine.ts";
-import { foundationStack } from "../../foundations.ts";
+import { foundationStack } from "../../deployer/foundations.ts";
 import { isStatus } from "../cluster/cluster-error.ts";
 import type { Cluster, Patch } from "../cluster/cluster.ts";
 import type { KindName, KubeObject } from "../cluster/object.ts";

@@ -1,4 +1,4 @@
-import { backoffMs } from "../../../core/backoff.ts";
+import { backoffMs } from "../../../core/waiting/backoff.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { backoffMs } from "../../../core/backoff.ts";
+import { backoffMs } from "../../../core/waiting/backoff.ts";
 import { asWaybillError, messageOf, WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import { Secret } from "../../../core/secret.ts";

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { backoffMs } from "../../../core/backoff.ts";
+import { backoffMs } from "../../../core/waiting/backoff.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
 import { isLeaseLost, untilConfirmed, type Lease } from "../../../core/lease.ts";
 import type { WorkloadStatus } from "../../workload.ts";

@@ -8,7 +8,7 @@ import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
 import { stackKey, type StackName } from "../../../core/stack.ts";
 import type { SecretReader, WorkloadStatus } from "../../workload.ts";
-import { maxLogBytes, noteTime, rotate } from "../logs/log-file.ts";
+import { makeLogKeeper } from "../logs/log-keeper.ts";
 import { instanceFolder, markerName, readRecord, type InstanceRecord, type InstanceSpec } from "./instance.ts";
 import { installWrapper, orAborted } from "./launch.ts";
 import { bindPorts } from "./ports.ts";
@@ -36,8 +36,6 @@ export interface StatusChange {
   readonly status: WorkloadStatus;
 }
 
-const tickMs = 1_000;
-
 const isAsleep = ({ record }: InstanceRunner): boolean => (record.asleepSince ?? null) !== null;
 
 /** Keeps every instance running that should run, over restarts of the server too. */
@@ -47,17 +45,22 @@ export class Supervisor {
   readonly #statuses: Feed<StatusChange> = makeFeed();
   readonly #published = new Map<string, StatusChange>();
   readonly #retiring = new Set<Promise<void>>();
-  readonly #logSizes = new Map<string, number>();
+  readonly #logs: ReturnType<typeof makeLogKeeper>;
   readonly #end = new AbortController();
   readonly #wrapper: string;
-  readonly #ticking: Promise<void>;
+  readonly #keeping: Promise<void>;
   #making: Promise<unknown> = Promise.resolve();
 
   constructor(dependencies: SupervisorDependencies) {
     this.#dependencies = dependencies;
     mkdirSync(dependencies.folder, { recursive: true, mode: 0o700 });
     this.#wrapper = installWrapper(dependencies.folder);
-    this.#ticking = this.#tick();
+    this.#logs = makeLogKeeper({
+      clock: dependencies.clock,
+      log: dependencies.log,
+      pathOf: (id) => this.logPath(id),
+    });
+    this.#keeping = this.#logs.keep(() => this.#runningIds(), this.#end.signal);
   }
 
   /** Takes over every recorded instance, ends those whose stop was interrupted, and starts those that died. */
@@ -187,7 +190,7 @@ export class Supervisor {
       // While the private folder is there, it is still being stopped.
       if ((isYoung && count <= kept) || existsSync(folder.private)) continue;
       this.#runners.delete(id);
-      this.#logSizes.delete(id);
+      this.#logs.forget(id);
       rmSync(folder.path, { recursive: true, force: true });
     }
   }
@@ -197,7 +200,7 @@ export class Supervisor {
     this.#end.abort();
     await this.retired();
     await Promise.all([...this.#runners.values()].map((runner) => runner.detach()));
-    await this.#ticking;
+    await this.#keeping;
   }
 
   /** Ends every program and the supervision. What should run is still meant to: the next `adopt` starts it again. */
@@ -205,7 +208,7 @@ export class Supervisor {
     this.#end.abort();
     await this.retired();
     await Promise.all([...this.#runners.values()].map((runner) => runner.suspend()));
-    await this.#ticking;
+    await this.#keeping;
   }
 
   #records(): readonly InstanceRecord[] {
@@ -302,29 +305,7 @@ export class Supervisor {
     return new Set(running.flatMap(({ record }) => record.ports.map(({ actual }) => actual)));
   }
 
-  async #tick(): Promise<void> {
-    const { clock, log } = this.#dependencies;
-    try {
-      for (;;) {
-        await clock.sleep(tickMs, this.#end.signal);
-        for (const [id, runner] of this.#runners) if (runner.record.desired === "running") this.#lookAtLog(id);
-      }
-    } catch (error) {
-      if (!this.#end.signal.aborted) log.error({ error: messageOf(error) }, "logs are no longer looked after");
-    }
-  }
-
-  #lookAtLog(id: string): void {
-    const { clock, log } = this.#dependencies;
-    const path = this.logPath(id);
-    try {
-      const size = noteTime(path, clock.now(), this.#logSizes.get(id) ?? 0);
-      this.#logSizes.set(id, size);
-      if (size <= maxLogBytes) return;
-      rotate(path);
-      this.#logSizes.set(id, 0);
-    } catch (error) {
-      log.warn({ instance: id, error: messageOf(error) }, "log cannot be rotated");
-    }
+  #runningIds(): readonly string[] {
+    return [...this.#runners].flatMap(([id, { record }]) => (record.desired === "running" ? [id] : []));
   }
 }

@@ -1,12 +1,12 @@
-import { messageOf, WaybillError } from "../core/errors.ts";
-import type { StackName } from "../core/stack.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { EngineEvent } from "../engine/step.ts";
-import type { Deployer, DeployOptions, Progress } from "../release/deployer.ts";
-import type { Workload, WorkloadStatus } from "../release/workload.ts";
+import { messageOf, WaybillError } from "../../core/errors.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { EngineEvent } from "../../engine/step.ts";
+import type { Deployer, DeployOptions, Progress } from "../../release/deployer.ts";
+import type { Workload, WorkloadStatus } from "../../release/workload.ts";
 import { previewProgram } from "./engine-preview.ts";
 import type { Foundations } from "./foundations.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "../target.ts";
 
 interface DeployerParts {
   readonly engine: Pick<Engine, "up" | "destroy" | "preview">;

@@ -1,9 +1,9 @@
-import type { StackName } from "../core/stack.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { ResourceState, UntypedDeployment } from "../engine/state.ts";
-import type { Deployer } from "../release/deployer.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { ResourceState, UntypedDeployment } from "../../engine/state.ts";
+import type { Deployer } from "../../release/deployer.ts";
 import type { Foundations } from "./foundations.ts";
-import type { Target } from "./target.ts";
+import type { Target } from "../target.ts";
 
 /** What others changed of what stacks have made. */
 export interface Drifts {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WaybillError } from "../core/errors.ts";
-import type { Engine, Program } from "../engine/engine.ts";
-import type { TreeSha } from "../core/names.ts";
-import { workloadOf } from "../../test/support/workloads.ts";
+import { WaybillError } from "../../core/errors.ts";
+import type { Engine, Program } from "../../engine/engine.ts";
+import type { TreeSha } from "../../core/names.ts";
+import { workloadOf } from "../../../test/support/workloads.ts";
 import { makeEngineDeployer } from "./engine-deployer.ts";
 
 const workload = workloadOf("kind: service\ncommand: node main.js\n", { source: "a".repeat(40) as TreeSha });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { stackKey, type StackName } from "../core/stack.ts";
-import type { StackState } from "../engine/state.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import type { StackState } from "../../engine/state.ts";
 import { foundationStack, makeFoundations } from "./foundations.ts";
 
 const web: StackName = { repository: "shop", environment: "production", deployment: "web" };

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Log } from "../core/log.ts";
-import { spawnHere, type Descriptor, type Spawn, type SpawnOptions } from "../core/spawn.ts";
+import type { Log } from "../../core/log.ts";
+import { spawnHere, type Descriptor, type Spawn, type SpawnOptions } from "../../core/spawn.ts";
 import { RemoteChild } from "./remote-child.ts";
 
 /** Starts processes through a small one of our own, which forks several times faster than a large server. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type { Child } from "../core/spawn.ts";
+import type { Child } from "../../core/spawn.ts";
 import type { FromSpawner } from "./spawner.ts";
 
 /** A process that another one has started for us: its streams come straight here, its end is told. */

@@ -1,9 +1,9 @@
-import { WaybillError, type ErrorCode } from "../core/errors.ts";
-import type { StackName } from "../core/stack.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { EngineEvent } from "../engine/step.ts";
-import type { Preview } from "../release/deployer.ts";
-import type { TargetPreview } from "./target.ts";
+import { WaybillError, type ErrorCode } from "../../core/errors.ts";
+import type { StackName } from "../../core/stack.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { EngineEvent } from "../../engine/step.ts";
+import type { Preview } from "../../release/deployer.ts";
+import type { TargetPreview } from "../target.ts";
 
 interface Asking extends TargetPreview {
   readonly stack: StackName;

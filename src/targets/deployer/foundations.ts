@@ -1,8 +1,8 @@
-import { stackKey, type StackName } from "../core/stack.ts";
-import { makeTurns } from "../core/turns.ts";
-import type { Engine, OperationOptions } from "../engine/engine.ts";
-import type { StateStore } from "../engine/state.ts";
-import type { Foundation } from "./target.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
+import { makeTurns } from "../../core/waiting/turns.ts";
+import type { Engine, OperationOptions } from "../../engine/engine.ts";
+import type { StateStore } from "../../engine/state.ts";
+import type { Foundation } from "../target.ts";
 
 interface Dependencies {
   readonly engine: Pick<Engine, "up" | "destroy">;

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { silentLog } from "../core/log.ts";
-import { pipesOf, spawnHere, type Child, type Spawn } from "../core/spawn.ts";
-import { isAlive, startTimeOf } from "../targets/local/processes/process-table.ts";
+import { silentLog } from "../../core/log.ts";
+import { pipesOf, spawnHere, type Child, type Spawn } from "../../core/spawn.ts";
+import { isAlive, startTimeOf } from "../../targets/local/processes/process-table.ts";
 import { makeSpawner, type Spawner } from "./spawner.ts";
 
 const env = { PATH: process.env["PATH"] ?? "" };
