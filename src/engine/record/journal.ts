@@ -46,12 +46,13 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
   let done: readonly ResourceState[] = [];
   const pending = new Set<PendingOperation>(from.pending);
   let isNoted = false;
-  const { touch, flush, flushSoon, isSaving } = makeSaver(async () => {
+  const saver = makeSaver(async () => {
     const saved = { resources: [...done, ...remaining], pending: [...pending] };
     await save(saved);
     isNoted = saved.pending.length > 0;
   });
 
+  const { touch, flush } = saver;
   const successors = new WeakMap<ResourceState, ResourceState>();
   const latest = (resource: ResourceState): ResourceState => {
     const successor = successors.get(resource);
@@ -71,7 +72,6 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
     find: (urn) => remaining.find((resource) => resource.urn === urn && resource.delete !== true),
     remaining: () => remaining,
     all: () => [...done, ...remaining],
-    pending: () => [...pending],
     settle: (resource, next) => {
       const old = resource && latest(resource);
       if (old !== null) remaining = remaining.filter((other) => other !== old);
@@ -91,6 +91,22 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
       }
       return amend(resource, { urn });
     },
+    ...makeNotes(pending, { ...saver, isNoted: () => isNoted }),
+    flush,
+  };
+}
+
+interface Noting extends Saver {
+  /** Whether what is stored says that something is unfinished. */
+  readonly isNoted: () => boolean;
+}
+
+function makeNotes(
+  pending: Set<PendingOperation>,
+  { touch, flush, flushSoon, isSaving, isNoted }: Noting,
+): Pick<Journal, "pending" | "begin" | "join" | "end"> {
+  return {
+    pending: () => [...pending],
     begin: (operation) => {
       pending.add(operation);
       touch();
@@ -99,7 +115,7 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
     join: async (operation) => {
       pending.add(operation);
       touch();
-      if (!isNoted || isSaving()) await flush();
+      if (!isNoted() || isSaving()) await flush();
     },
     end: (operation, change) => {
       pending.delete(operation);
@@ -107,7 +123,6 @@ export function makeJournal(from: Checkpoint, save: Save): Journal {
       touch();
       flushSoon();
     },
-    flush,
   };
 }
 
