@@ -3,11 +3,12 @@ import { environmentName } from "../../core/names.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { SnapshotTag } from "../../git/snapshot-tag.ts";
+import { stateOn } from "./back.ts";
 import { fold } from "./fold.ts";
 import { planChanges, type Change } from "../plan.ts";
 import type { History } from "./history.ts";
 import type { Settler, SettleRequest } from "./settle.ts";
-import { readSnapshot, trailerNames, type Snapshot } from "./snapshot.ts";
+import { readSnapshot, trailerNames, type GoesBack, type Snapshot } from "./snapshot.ts";
 import type { SnapshotRow } from "../store.ts";
 
 /** An environment of one repository, at the moment of a look. */
@@ -94,18 +95,20 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
 const earlierThan = ({ history }: Place, { number }: { readonly number: number }): readonly SnapshotRow[] =>
   history.present().filter((row) => row.number < number);
 
-/** The tag that was live before, when the new one's commit lies behind it. */
+/** What was live before, when the new tag's commit lies behind it. */
 async function goesBackFrom(
   repo: Pick<Repository, "isAncestor">,
   tag: SnapshotTag,
   earlier: readonly Snapshot[],
-): Promise<string | null> {
+): Promise<GoesBack | null> {
   const folded = fold(earlier);
   const only = tag.trailers[trailerNames.only];
   const live = (only === undefined ? undefined : folded.exceptions.get(only)) ?? folded.base;
   if (!live || live.commit === tag.commit) return null;
   const isKnown = earlier.some(({ commit }) => commit === tag.commit);
-  return isKnown || (await repo.isAncestor(tag.commit, live.commit)) ? live.tag : null;
+  if (!isKnown && !(await repo.isAncestor(tag.commit, live.commit))) return null;
+  const keeps = [...(stateOn(earlier, tag.commit)?.exceptions.values() ?? [])].map((kept) => kept.tag);
+  return { from: live.tag, keeps };
 }
 
 interface Moment {

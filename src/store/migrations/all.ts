@@ -15,6 +15,7 @@ import { runs } from "./0020-runs.ts";
 import { chains } from "./0022-chains.ts";
 import { runClock } from "./0023-run-clock.ts";
 import { rolloutLine } from "./0024-rollout-line.ts";
+import { snapshotKeeps } from "./0026-snapshot-keeps.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -40,4 +41,5 @@ export const migrations: readonly Migration[] = [
   chains,
   runClock,
   rolloutLine,
+  snapshotKeeps,
 ];
