@@ -150,3 +150,21 @@ test("what is live already cannot be gone back to, whatever its tag", async () =
   await world.settled();
   assert.deepEqual(await running(), { api: "two", web: "one" }, "as it was at that snapshot");
 });
+
+test("a tag by hand on a commit that is ahead of what is live goes forward, deployed before or not", async () => {
+  const first = await push("one", "one");
+  const second = await push("two", "two");
+  await work.git("checkout", "--quiet", "-b", "other", first);
+  await work.write({ change: "beside" });
+  const beside = await work.commit("beside");
+  const tag = async (number: number, commit: string) => {
+    await work.git("push", "--quiet", "origin", `${commit}:refs/tags/waybill/production/${number}`);
+    await world.watcher.look("shop", { actor: "ada" });
+    const [environment] = await world.release.environments("shop");
+    return environment?.hold?.reason ?? null;
+  };
+  assert.equal(await tag(3, first), "rolled back by waybill/production/3");
+  assert.equal(await tag(4, second), null);
+  assert.equal(await tag(5, beside), null, "on another branch, and new");
+  assert.equal(await tag(6, second), "rolled back by waybill/production/6");
+});

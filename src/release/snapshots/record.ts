@@ -105,10 +105,19 @@ async function goesBackFrom(
   const only = tag.trailers[trailerNames.only];
   const live = (only === undefined ? undefined : folded.exceptions.get(only)) ?? folded.base;
   if (!live || live.commit === tag.commit) return null;
-  const isKnown = earlier.some(({ commit }) => commit === tag.commit);
-  if (!isKnown && !(await repo.isAncestor(tag.commit, live.commit))) return null;
+  if (!(await isBehind(repo, tag.commit, { live: live.commit, earlier }))) return null;
   const keeps = [...(stateOn(earlier, tag.commit)?.exceptions.values() ?? [])].map((kept) => kept.tag);
   return { from: live.tag, keeps };
+}
+
+/** By ancestry; of commits on two branches, the one that was deployed before lies behind. */
+async function isBehind(
+  repo: Pick<Repository, "isAncestor">,
+  commit: CommitSha,
+  { live, earlier }: { readonly live: CommitSha; readonly earlier: readonly Snapshot[] },
+): Promise<boolean> {
+  if (await repo.isAncestor(commit, live)) return true;
+  return earlier.some((snapshot) => snapshot.commit === commit) && !(await repo.isAncestor(live, commit));
 }
 
 interface Moment {
