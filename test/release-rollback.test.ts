@@ -168,3 +168,22 @@ test("a tag by hand on a commit that is ahead of what is live goes forward, depl
   assert.equal(await tag(5, beside), null, "on another branch, and new");
   assert.equal(await tag(6, second), "rolled back by waybill/production/6");
 });
+
+test("who pushed a tag is who authenticated; what the tag says counts where nobody did", async () => {
+  await push("one", "one");
+  const tag = "waybill/production/2";
+  await work.git("tag", "--annotate", "--message", "forged\n\nWaybill-Actor: root", tag);
+  await work.git("push", "--quiet", "origin", `refs/tags/${tag}:refs/tags/arriving`);
+  const update = { ref: `refs/tags/${tag}`, before: null, after: (await work.git("rev-parse", tag)).trim() };
+  const objects = await world.git.open(repositoryName("shop"));
+  const bob = { ...ada, name: "bob", role: "member" as const };
+  const pushed = { id: "1", repository: repositoryName("shop"), identity: bob, updates: [update], objects };
+  assert.equal((await world.gate.check(pushed)).accept, true);
+  await work.git("push", "--quiet", "origin", tag);
+  // Somebody else's push may be what leads to the look.
+  await world.watcher.look("shop", { actor: "ada" });
+  assert.equal((await world.release.history(production))[0]?.actor, "bob");
+  await world.database.db.deleteFrom("repositories").execute();
+  await world.release.rebuild();
+  assert.equal((await world.release.history(production))[0]?.actor, "root", "Git alone");
+});

@@ -7,6 +7,7 @@ import { stateOn } from "./back.ts";
 import { fold } from "./fold.ts";
 import { planChanges, type Change } from "../plan.ts";
 import type { History } from "./history.ts";
+import type { Pushers } from "./pushers.ts";
 import type { Settler, SettleRequest } from "./settle.ts";
 import { readSnapshot, trailerNames, type GoesBack, type Snapshot } from "./snapshot.ts";
 import type { SnapshotRow } from "../store.ts";
@@ -28,8 +29,8 @@ export interface NewTag {
 export interface Recorder {
   /** Creates the next snapshot tag of the environment, and begins to record it. A kill in between is made good by the next look. */
   create(place: Place, tag: NewTag): Promise<CreatedSnapshot>;
-  /** Records a tag that Git has; `pusher` brought it, where that is known. */
-  record(place: Place, tag: SnapshotTag, pusher: string | undefined): Promise<SnapshotRow>;
+  /** Records a tag that Git has. `actor` led to the look that found it, which says little of who made it. */
+  record(place: Place, tag: SnapshotTag, actor: string | undefined): Promise<SnapshotRow>;
 }
 
 export interface CreatedSnapshot {
@@ -39,12 +40,13 @@ export interface CreatedSnapshot {
 
 interface RecorderParts {
   readonly settler: Pick<Settler, "defined">;
+  readonly pushers: Pick<Pushers, "take">;
   readonly clock: Clock;
 }
 
 const serverEmail = "waybill@localhost";
 
-export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
+export function makeRecorder({ settler, pushers, clock }: RecorderParts): Recorder {
   async function save(place: Place, snapshot: Snapshot): Promise<CreatedSnapshot> {
     const earlier = earlierThan(place, snapshot);
     const [commit] = await place.repo.commitInfo([snapshot.commit]);
@@ -63,15 +65,13 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
   }
 
   return {
-    async record(place, tag, pusher) {
+    async record(place, tag, actor) {
       const goesBack = await goesBackFrom(place.repo, tag, earlierThan(place, tag));
       const snapshot = readSnapshot(tag, goesBack);
-      // A lightweight tag does not say who made it.
       const isSigned = tag.tagger !== null || tag.trailers[trailerNames.actor] !== undefined;
-      const { row, saved } = await save(
-        place,
-        isSigned || pusher === undefined ? snapshot : { ...snapshot, actor: pusher },
-      );
+      // What a tag says of its maker counts only where nobody authenticated.
+      const by = pushers.take(place.repository, tag.tag) ?? (isSigned ? undefined : actor) ?? snapshot.actor;
+      const { row, saved } = await save(place, { ...snapshot, actor: by });
       await saved;
       return row;
     },
