@@ -18,6 +18,7 @@ import { trailerNames } from "./snapshot.ts";
 
 export interface EnvironmentOutcome {
   readonly environment: string;
+  readonly branch: string | null;
   /** Snapshots that were new at this look, oldest first. */
   readonly snapshots: readonly SnapshotRow[];
   readonly waiting: EnvironmentRow["waiting"];
@@ -69,6 +70,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
   ]);
   return {
     environment: place.environment,
+    branch: place.branch,
     snapshots,
     waiting,
     unsettled,
