@@ -38,7 +38,9 @@ async function told(environments: readonly EnvironmentOutcome[], ...refs: readon
   const updates = refs.map((ref) => ({ ref, before: null, after: "1" }));
   const identity = { name: "ada", kind: "user", role: "member", groups: [] } as const;
   const push = { id: "1", repository: repositoryName("shop"), identity, updates } as const satisfies Partial<Push>;
-  return Array.fromAsync(follow(push as unknown as Push, AbortSignal.timeout(5_000)));
+  const lines: string[] = [];
+  for await (const line of follow(push as unknown as Push, AbortSignal.timeout(5_000))) lines.push(line);
+  return lines;
 }
 
 const production = outcome("production", "main");
