@@ -261,13 +261,25 @@ test("a renamed deployment keeps its address without a failed request, and host 
   await accepted(
     shop.push({
       "deployments/x.yaml": site("x"),
-      "deployments/y.yaml": site("y"),
+      "deployments/y.yaml": service("web"),
       "x/index.html": "x",
-      "y/index.html": "y",
     }),
   );
-  await accepted(
-    shop.push({ "deployments/x.yaml": site("x", "subdomain: y\n"), "deployments/y.yaml": site("y", "subdomain: x\n") }),
-  );
-  assert.deepEqual([(await served.get("x")).body, (await served.get("y")).body], ["y", "x"]);
+  const exchanged = new AbortController();
+  const missing: string[] = [];
+  const watchingBoth = (async () => {
+    while (!exchanged.signal.aborted) {
+      for (const name of ["x", "y"]) {
+        const { status } = await served.get(name);
+        if (status !== 200) missing.push(`${name} ${status}`);
+      }
+    }
+  })();
+  // One of them takes its time.
+  const slow = service("web", "subdomain: x\nstartScript: sleep 1\n");
+  await accepted(shop.push({ "deployments/x.yaml": site("x", "subdomain: y\n"), "deployments/y.yaml": slow }));
+  exchanged.abort();
+  await watchingBoth;
+  assert.deepEqual(missing, []);
+  assert.deepEqual([(await served.get("x")).body, (await served.get("y")).body], ["four", "x"]);
 });

@@ -2,7 +2,15 @@ import { WaybillError } from "../core/errors.ts";
 import type { CommitSha } from "../core/names.ts";
 import { formatProblem } from "../spec/problem.ts";
 import type { Defined, Definitions } from "./define/definitions.ts";
-import { fold, rollbackTarget, type RollbackTarget } from "./snapshots/fold.ts";
+import {
+  isSameState,
+  keptTrailer,
+  liveState,
+  passedOverWords,
+  rollbackTarget,
+  type LiveState,
+} from "./snapshots/back.ts";
+import { fold } from "./snapshots/fold.ts";
 import type { NewTag, Place } from "./snapshots/record.ts";
 import type { EnvironmentRef, Release } from "./release.ts";
 import { presentOf } from "./snapshots/history.ts";
@@ -77,43 +85,57 @@ async function requireLive(store: ReleaseStore, environment: EnvironmentRef): Pr
 async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Place): Promise<NewTag> {
   const { environment, to, only, note, actor } = request;
   const snapshots = place.history.present();
-  const folded = fold(snapshots);
-  const live = (only === null ? undefined : folded.exceptions.get(only)) ?? folded.base;
+  const live = asSeenBy(only, liveState(snapshots));
   if (!live) throw new WaybillError("NOT_FOUND", `${environment} has no snapshot to roll back`);
   const back =
-    to === null ? rollbackTarget(snapshots, only, await parts.store.failures(request)) : named(snapshots, to);
-  const passedOver = back.passedOver.map(
-    ({ snapshot, deployments }) => `${snapshot.tag}, where ${list(deployments)} failed`,
-  );
+    to === null
+      ? rollbackTarget(snapshots, only, await parts.store.failures(request))
+      : { target: asSeenBy(only, stateAt(snapshots, to)), passedOver: [] };
+  const passedOver = back.passedOver.map(passedOverWords);
   const { target } = back;
   if (!target) {
-    const wanted = to === null ? `nothing before ${live.tag}` : `no snapshot waybill/${environment}/${to}`;
+    const wanted = to === null ? `nothing before ${live.snapshot.tag}` : `no snapshot waybill/${environment}/${to}`;
     const passed = passedOver.length === 0 ? "" : ` but ${passedOver.join("; ")}: --to NUMBER goes there all the same`;
     throw new WaybillError(
       "NOT_FOUND",
       `${environment} has ${wanted} to go back to${passed}: see waybill history ${environment}`,
     );
   }
-  if (only !== null) await refuseUnknownName(parts, place, { only, live, target });
-  await refuseUnusable(parts, place, { commit: target.commit, only });
+  if (only !== null) await refuseUnknownName(parts, place, { only, live: live.snapshot, target: target.snapshot });
+  refuseSame({ environment, to, only }, live, target);
+  await refuseUnusable(parts, place, { target, only });
   const reason = [note, ...passedOver.map((one) => `passed over ${one}`)].filter((text) => text !== "").join("; ");
   const trailers = {
-    [trailerNames.reverts]: live.tag,
+    [trailerNames.reverts]: live.snapshot.tag,
     ...(only === null ? {} : { [trailerNames.only]: only }),
+    ...keptTrailer(target),
     ...(reason === "" ? {} : { [trailerNames.reason]: reason }),
   };
-  return { commit: target.commit, actor: actor.name, message: `Return to ${target.tag}`, trailers };
+  const { commit, tag } = target.snapshot;
+  return { commit, actor: actor.name, message: `Return to ${tag}`, trailers };
 }
 
-const named = (snapshots: readonly Snapshot[], number: number): RollbackTarget => ({
-  target: snapshots.find((snapshot) => snapshot.number === number) ?? null,
-  passedOver: [],
-});
+/** What was live when the snapshot was the newest; null without it. */
+const stateAt = (snapshots: readonly Snapshot[], number: number): LiveState | null =>
+  snapshots.some((snapshot) => snapshot.number === number)
+    ? liveState(snapshots.filter((snapshot) => snapshot.number <= number))
+    : null;
 
-/** `web, api and 3 more`: a tag's trailer is one line. */
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, 3).join(", ");
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+/** For one deployment, what it follows is all there is. */
+const asSeenBy = (only: string | null, state: LiveState | null): LiveState | null =>
+  state && only !== null ? { snapshot: state.exceptions.get(only) ?? state.snapshot, exceptions: new Map() } : state;
+
+function refuseSame(
+  { environment, to, only }: Pick<RollbackRequest, "environment" | "to" | "only">,
+  live: LiveState,
+  target: LiveState,
+): void {
+  if (!isSameState(live, target)) return;
+  const what = only === null ? environment : `${only} in ${environment}`;
+  throw new WaybillError(
+    "CONFLICT",
+    `${what} is as it was at waybill/${environment}/${to} already, on ${live.snapshot.commit.slice(0, 7)}: there is nothing to take back. To keep it so: waybill hold ${environment}`,
+  );
 }
 
 interface OnlyRequest {
@@ -142,17 +164,22 @@ async function refuseProblems({ definitions, store }: ActsParts, place: Place, c
 async function refuseUnusable(
   parts: ActsParts,
   place: Place,
-  { commit, only }: { readonly commit: CommitSha; readonly only: string | null },
+  { target, only }: { readonly target: LiveState; readonly only: string | null },
 ): Promise<void> {
-  const { definitions } = await refuseProblems(parts, place, commit);
   const { secrets, store } = parts;
   const [secretVersions, overrides] = await Promise.all([secrets.versions(place), store.overrides(place)]);
-  for (const definition of definitions.values()) {
-    if (only !== null && definition.name !== only) continue;
-    const stack = { repository: place.repository, environment: place.environment, deployment: definition.name };
-    const { blocked } = desiredOf(stack, definition, { secretVersions, overrides });
-    if (blocked !== null) {
-      throw new WaybillError("CONFLICT", `${commit.slice(0, 7)} cannot run any more: ${definition.name}: ${blocked}`);
+  const { exceptions } = target;
+  for (const commit of new Set([target.snapshot, ...exceptions.values()].map((snapshot) => snapshot.commit))) {
+    const { definitions } = await refuseProblems(parts, place, commit);
+    for (const definition of definitions.values()) {
+      const { name } = definition;
+      const followed = (exceptions.get(name) ?? target.snapshot).commit;
+      if (followed !== commit || (only !== null && name !== only)) continue;
+      const stack = { repository: place.repository, environment: place.environment, deployment: name };
+      const { blocked } = desiredOf(stack, definition, { secretVersions, overrides });
+      if (blocked !== null) {
+        throw new WaybillError("CONFLICT", `${commit.slice(0, 7)} cannot run any more: ${name}: ${blocked}`);
+      }
     }
   }
 }

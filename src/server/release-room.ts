@@ -19,6 +19,7 @@ import { makePushFollow } from "../release/push/follow.ts";
 import type { ReleaseEvent } from "../release/release.ts";
 import { makeRelease } from "../release/service.ts";
 import { makeInsistence } from "../release/snapshots/insistence.ts";
+import { makePushers } from "../release/snapshots/pushers.ts";
 import { makeRecorder } from "../release/snapshots/record.ts";
 import { makeSettler, type SecretVersions } from "../release/snapshots/settle.ts";
 import { makeWatcher } from "../release/snapshots/watch.ts";
@@ -60,13 +61,14 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const definitions = makeDefinitions({ context: parts.context });
   const settler = makeSettler({ store, definitions, secrets, driver });
   const announce = makeAnnouncer({ driver, deployer, log });
-  const recorder = makeRecorder({ settler, clock });
+  const pushers = makePushers();
+  const recorder = makeRecorder({ settler, pushers, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
   const insistent = makeInsistence({ watcher, clock, log, signal });
   const notices = makeNotices(deployer, clock);
   const previews = makePreviews({ deployer });
   const gate: PushGate = {
-    check: makePushCheck({ store, definitions, settler, announce, notices, previews }),
+    check: makePushCheck({ store, definitions, settler, announce, notices, previews, pushers }),
     follow: makePushFollow({ watcher: insistent, driver, steps, clock }),
   };
   steps.listen(({ stack }) => events.publish({ type: "deployment", ...stack }));

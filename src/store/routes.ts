@@ -82,6 +82,7 @@ export function makeRouteStore(db: Database): RouteStore {
         )
         .execute();
     },
+    isAwaited: (host, stack) => isAwaited(db, host, stack),
     async remove(host, stack) {
       await db.deleteFrom("routes").where("host", "=", host).where(matching(stack)).execute();
       await forgetActivity(db, stack);
@@ -102,6 +103,28 @@ export function makeRouteStore(db: Database): RouteStore {
       return (await query.execute()).map(routeOf);
     },
   };
+}
+
+async function isAwaited(db: Database, host: string, stack: StackName): Promise<boolean> {
+  const found = await db
+    .selectFrom("routes as route")
+    .innerJoin("deployments as heir", (join) =>
+      join.onRef("heir.repository", "=", "route.repository").onRef("heir.environment", "=", "route.environment"),
+    )
+    .select("heir.name")
+    .where("route.host", "=", host)
+    .where("route.repository", "=", stack.repository)
+    .where("route.environment", "=", stack.environment)
+    .where("route.deployment", "=", stack.deployment)
+    .where("heir.name", "<>", stack.deployment)
+    .where("heir.workload", "is not", null)
+    .where("heir.blocked", "is", null)
+    .where(sql<boolean>`${host} = any(heir.hosts)`)
+    .where(sql<boolean>`heir.desired_digest is distinct from heir.applied_digest`)
+    .where(sql<boolean>`heir.desired_digest is distinct from heir.failed_digest`)
+    .limit(1)
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 async function park(db: Database, stack: StackName, forSeconds: number | null): Promise<void> {

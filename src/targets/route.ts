@@ -90,6 +90,8 @@ export interface RouteTable {
   put(route: Route): Promise<void>;
   /** Writes the route again, unless another stack has its host by now. */
   restore(route: Route): Promise<void>;
+  /** Whether this stack holds the host, and another of its environment that is being applied is about to take it over. */
+  isAwaited(host: string, stack: StackName): Promise<boolean>;
   /** Removes the route if this stack holds it. */
   remove(host: string, stack: StackName): Promise<void>;
 }

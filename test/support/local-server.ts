@@ -56,6 +56,7 @@ const target = makeLocalTarget({
   routes: {
     put: putRoute,
     restore: putRoute,
+    isAwaited: () => Promise.resolve(false),
     remove: () => Promise.resolve(write("routes.json", {})),
   },
 });

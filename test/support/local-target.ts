@@ -42,6 +42,7 @@ export function makeFakeRoutes(): RouteTable & { readonly rows: Map<string, Rout
       if (!holder || stackKey(holder.stack) === stackKey(route.stack)) rows.set(route.host, route);
       return Promise.resolve();
     },
+    isAwaited: () => Promise.resolve(false),
     remove(host, stack) {
       const holder = rows.get(host);
       if (holder && stackKey(holder.stack) === stackKey(stack)) rows.delete(host);

@@ -13,6 +13,7 @@ import { planLines } from "./plan-lines.ts";
 import type { Notices } from "../define/notices.ts";
 import type { Previews } from "../define/previews.ts";
 import { presentOf } from "../snapshots/history.ts";
+import type { Pushers } from "../snapshots/pushers.ts";
 import type { Settler } from "../snapshots/settle.ts";
 import type { ReleaseStore } from "../store.ts";
 
@@ -30,6 +31,7 @@ interface CheckParts {
   readonly announce: Announce;
   readonly notices: Notices;
   readonly previews: Previews;
+  readonly pushers: Pick<Pushers, "note">;
 }
 
 /** Decides about each ref of a push; the push is accepted only as a whole. */
@@ -95,7 +97,8 @@ async function checkTag(parts: CheckParts, { push, update, defaultBranch }: Upda
   const ref = { repository: push.repository, environment: name.environment };
   const defined = await parts.definitions.at(push.objects, tagged, name.environment, defaultBranch);
   const problems = [...defined.problems, ...(await hostProblems(parts.store, ref, defined.definitions))];
-  return problems.length === 0 ? accepted : refused(...problems.map(formatProblem));
+  if (problems.length > 0) return refused(...problems.map(formatProblem));
+  return { ...accepted, onAccept: () => parts.pushers.note(push.repository, tag, push.identity.name) };
 }
 
 function checkDeletion(rows: Awaited<ReturnType<ReleaseStore["snapshots"]>>, tag: string): Verdict {

@@ -25,22 +25,46 @@ export function makePushFollow(parts: FollowParts) {
     const all = steps.follow(AbortSignal.any([signal, ended.signal]));
     const outcome = await watcher.look(push.repository, { actor: push.identity.name, refs: push.refs });
     yield* outcomeLines(outcome);
-    const stacks = outcome.environments.flatMap(({ unsettled }) => unsettled);
+    const stacks = outcome.environments.filter((one) => isTouched(one, push)).flatMap(({ unsettled }) => unsettled);
     if (stacks.length === 0) {
       ended.abort();
-      if (isAsItShouldBe(outcome)) yield "nothing to do: everything is as it should be.";
+      yield* nothingToDo(outcome);
       return;
     }
+    const nameOf = namesFor(stacks);
     void Promise.all(stacks.map((stack) => driver.quiet(stack))).then(() => ended.abort());
     const tally = new Map<string, Step>();
     const watched = new Set(stacks.map(stackKey));
     for await (const step of all) {
       if (!watched.has(stackKey(step.stack))) continue;
       tally.set(stackKey(step.stack), step);
-      yield stepLine(step, startedAt, stacks);
+      yield stepLine(step, startedAt, { nameOf, width: Math.max(...stacks.map((stack) => nameOf(stack).length)) });
     }
-    yield closingLine([...tally.values()], clock.now().getTime() - startedAt.getTime());
+    yield closingLine([...tally.values()], clock.now().getTime() - startedAt.getTime(), nameOf);
   };
+}
+
+/** Whether a push changed a ref of the environment, or made something new there. */
+function isTouched({ environment, branch, snapshots }: EnvironmentOutcome, { updates }: Push): boolean {
+  if (snapshots.length > 0) return true;
+  const isOurs = (ref: string): boolean =>
+    ref === `refs/heads/${branch}` || ref.startsWith(`refs/tags/waybill/${environment}/`);
+  return updates.some(({ ref }) => isOurs(ref));
+}
+
+function* nothingToDo(outcome: Outcome): Generator<string> {
+  if (!isAsItShouldBe(outcome)) return;
+  const others = outcome.environments.filter(({ unsettled }) => unsettled.length > 0);
+  if (others.length === 0) yield "nothing to do: everything is as it should be.";
+  else yield `nothing to do; still under way: ${others.map(({ environment }) => environment).join(", ")}`;
+}
+
+type NameOf = (stack: StackName) => string;
+
+/** Deployments of several environments may have the same name. */
+function namesFor(stacks: readonly StackName[]): NameOf {
+  const isOne = new Set(stacks.map(({ environment }) => environment)).size === 1;
+  return ({ environment, deployment }) => (isOne ? deployment : `${environment}/${deployment}`);
 }
 
 function* outcomeLines({ environments, troubles }: Outcome): Generator<string> {
@@ -69,17 +93,20 @@ function* environmentLines({ environment, snapshots, waiting, failing }: Environ
 /** The further lines of a reason stand under the step's name. */
 const continuation = `\n${" ".repeat("  0.0 s  ".length)}`;
 
-function stepLine({ stack, state, message, url, at }: Step, startedAt: Date, stacks: readonly StackName[]): string {
-  const width = Math.max(...stacks.map(({ deployment }) => deployment.length));
+function stepLine(
+  { stack, state, message, url, at }: Step,
+  startedAt: Date,
+  { nameOf, width }: { readonly nameOf: NameOf; readonly width: number },
+): string {
   const seconds = ((at.getTime() - startedAt.getTime()) / millisPerSecond).toFixed(1).padStart(5);
   const text = message === state ? state : `${state}: ${message}`;
-  return `${seconds} s  ${stack.deployment.padEnd(width)}  ${text.replaceAll("\n", continuation)}${url ? `  ${url}` : ""}`;
+  return `${seconds} s  ${nameOf(stack).padEnd(width)}  ${text.replaceAll("\n", continuation)}${url ? `  ${url}` : ""}`;
 }
 
-function closingLine(last: readonly Step[], tookMs: number): string {
+function closingLine(last: readonly Step[], tookMs: number, nameOf: NameOf): string {
   const seconds = (tookMs / millisPerSecond).toFixed(1);
   const failed = last.filter(({ state }) => state === "failed" || state === "waiting");
   if (failed.length === 0) return `done in ${seconds} s`;
-  const names = failed.map(({ stack }) => stack.deployment).join(", ");
+  const names = failed.map(({ stack }) => nameOf(stack)).join(", ");
   return `${failed.length} of ${last.length} not live after ${seconds} s: ${names}`;
 }

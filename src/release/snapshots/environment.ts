@@ -8,6 +8,7 @@ import type { Definitions } from "../define/definitions.ts";
 import { askedHosts, hostProblems } from "../define/hosts.ts";
 import { reasonToWait } from "../plan.ts";
 import type { EnvironmentRow, ReleaseStore, SnapshotRow } from "../store.ts";
+import { keptTrailer, passedOverWords } from "./back.ts";
 import { fold } from "./fold.ts";
 import { presentOf } from "./history.ts";
 import { compareTags, decideHead, takesBack } from "./look.ts";
@@ -17,6 +18,7 @@ import { trailerNames } from "./snapshot.ts";
 
 export interface EnvironmentOutcome {
   readonly environment: string;
+  readonly branch: string | null;
   /** Snapshots that were new at this look, oldest first. */
   readonly snapshots: readonly SnapshotRow[];
   readonly waiting: EnvironmentRow["waiting"];
@@ -70,6 +72,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
   ]);
   return {
     environment: place.environment,
+    branch: place.branch,
     snapshots,
     waiting,
     unsettled,
@@ -80,7 +83,7 @@ export async function lookAtEnvironment(parts: LookParts, look: Look): Promise<E
 
 /** Records tags that are new, and turns the deletion of the newest into a revert: a tag of its own. */
 async function followTags(
-  { recorder }: LookParts,
+  { recorder, store }: LookParts,
   { place, refs, actor }: Look,
 ): Promise<{ snapshots: SnapshotRow[]; troubles: string[] }> {
   const tags = refs.snapshots.filter(({ environment }) => environment === place.environment);
@@ -88,7 +91,7 @@ async function followTags(
   const news = compareTags(tags, rows);
   const snapshots: SnapshotRow[] = [];
   for (const tag of news.added) snapshots.push(await recorder.record(place, tag, actor));
-  const back = takesBack(rows, news.deleted);
+  const back = takesBack(rows, news.deleted, news.deleted.length > 0 ? await store.failures(place) : new Map());
   const isAllGone = news.deleted.length > 0 && news.deleted.length === presentOf(rows).length && tags.length === 0;
   const troubles = [
     ...news.moved.map(({ tag }) => moved(tag.tag)),
@@ -100,10 +103,17 @@ async function followTags(
   const isAnswered = news.added.length > 0 || rows.some(({ reverts }) => reverts === takenBack?.tag);
   if (back && takenBack && !isAnswered) {
     const revert = await recorder.create(place, {
-      commit: back.commit,
+      commit: back.to.snapshot.commit,
       actor: actor ?? "unknown",
-      message: `Return to ${back.tag}`,
-      trailers: { [trailerNames.reverts]: takenBack.tag, [trailerNames.reason]: `${takenBack.tag} was deleted` },
+      message: `Return to ${back.to.snapshot.tag}`,
+      trailers: {
+        [trailerNames.reverts]: takenBack.tag,
+        ...keptTrailer(back.to),
+        [trailerNames.reason]: [
+          `${takenBack.tag} was deleted`,
+          ...back.passedOver.map((one) => `passed over ${passedOverWords(one)}`),
+        ].join("; "),
+      },
     });
     await revert.saved;
     snapshots.push(revert.row);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commitSha } from "../../core/names.ts";
-import { fold, rollbackTarget } from "./fold.ts";
+import { rollbackTarget } from "./back.ts";
+import { fold } from "./fold.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
 
 const commit = (letter: string) => commitSha(letter.repeat(40));
@@ -17,6 +18,7 @@ function snapshot(number: number, letter: string, extra: Partial<Snapshot> = {})
     reason: "",
     reverts: null,
     only: null,
+    keeps: [],
     kind: "deploy",
     ...extra,
   };
@@ -65,7 +67,8 @@ test("holding after a rollback of one deployment keeps that rollback", () => {
   assert.equal(fold(tags).exceptions.get("web")?.number, 4);
 });
 
-const goesBackTo = (snapshots: readonly Snapshot[]) => rollbackTarget(snapshots, null, new Map()).target?.number;
+const goesBackTo = (snapshots: readonly Snapshot[]) =>
+  rollbackTarget(snapshots, null, new Map()).target?.snapshot.number;
 
 test("rolling back twice goes two steps back", () => {
   assert.equal(goesBackTo(forward), 2);
@@ -93,7 +96,10 @@ test("a tag made by hand on an older commit is a revert", () => {
     at: new Date(0),
     tagger: null,
   };
-  assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, "waybill/production/3").kind, "revert");
+  assert.equal(
+    readSnapshot({ ...facts, message: "", trailers: {} }, { from: "waybill/production/3", keeps: [] }).kind,
+    "revert",
+  );
   assert.equal(readSnapshot({ ...facts, message: "", trailers: {} }, null).kind, "deploy");
   assert.equal(readSnapshot({ ...facts, message: "", trailers: { "Waybill-Hold": "why" } }, null).reason, "why");
 });
@@ -105,7 +111,10 @@ test("a snapshot whose deploy failed is passed over, for all or for the deployme
   ]);
   const back = (only: string | null, known = failures) => {
     const { target, passedOver } = rollbackTarget(forward, only, known);
-    return [target?.number ?? null, passedOver.map(({ snapshot, deployments }) => [snapshot.number, deployments])];
+    return [
+      target?.snapshot.number ?? null,
+      passedOver.map(({ snapshot, deployments }) => [snapshot.number, deployments]),
+    ];
   };
   assert.deepEqual(back(null, new Map([[2, ["web"]]])), [1, [[2, ["web"]]]]);
   assert.deepEqual(back("web"), [1, [[2, ["web"]]]]);

@@ -1,7 +1,8 @@
 import type { CommitSha } from "../../core/names.ts";
 import type { TagFacts, Snapshot } from "./snapshot.ts";
-import type { EnvironmentRow, SnapshotRow } from "../store.ts";
-import { fold } from "./fold.ts";
+import type { EnvironmentRow, Failures, SnapshotRow } from "../store.ts";
+import { liveState, rollbackTarget, type FailedSnapshot, type LiveState } from "./back.ts";
+import { presentOf } from "./history.ts";
 
 /** How the tags that Git has now differ from those seen before. */
 export interface TagNews<Tag extends TagFacts> {
@@ -31,14 +32,25 @@ export function compareTags<Tag extends TagFacts>(tags: readonly Tag[], rows: re
 }
 
 /**
- * Whether the deletion of tags takes back what is live (the newest content tag is among them and an older one is
- * left). All tags gone at once looks like a repository replaced or unreadable, and takes back nothing.
+ * Where the deletion of tags leads to that takes back what is live (the newest content tag is among them and an older one
+ * is left); null when it takes back nothing. It goes where a rollback would go. Where that would go nowhere, what was taken
+ * back stays so, and else the tags that are left say what is live. All tags gone at once looks like a repository
+ * replaced or unreadable, and takes back nothing.
  */
-export function takesBack(rows: readonly SnapshotRow[], deleted: readonly SnapshotRow[]): Snapshot | null {
+export function takesBack(
+  rows: readonly SnapshotRow[],
+  deleted: readonly SnapshotRow[],
+  failures: Failures,
+): { readonly to: LiveState; readonly passedOver: readonly FailedSnapshot[] } | null {
   const gone = new Set(deleted.map(({ number }) => number));
-  const live = fold(rows.filter(({ isDeleted }) => !isDeleted)).base;
-  const left = fold(rows.filter((row) => !row.isDeleted && !gone.has(row.number))).base;
-  return live && left && gone.has(live.number) ? left : null;
+  const present = presentOf(rows);
+  const live = liveState(present);
+  const left = liveState(present.filter(({ number }) => !gone.has(number)));
+  if (!live || !left || !gone.has(live.snapshot.number)) return null;
+  const before = present.filter(({ number }) => !gone.has(number) || number === live.snapshot.number);
+  const { target, passedOver } = rollbackTarget(before, null, failures);
+  if (target) return { to: target, passedOver };
+  return { to: live.snapshot.kind === "revert" ? live : left, passedOver: [] };
 }
 
 /** What to do about a branch's head. */

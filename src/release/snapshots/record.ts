@@ -3,11 +3,13 @@ import { environmentName } from "../../core/names.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { SnapshotTag } from "../../git/snapshot-tag.ts";
+import { stateOn } from "./back.ts";
 import { fold } from "./fold.ts";
 import { planChanges, type Change } from "../plan.ts";
 import type { History } from "./history.ts";
+import type { Pushers } from "./pushers.ts";
 import type { Settler, SettleRequest } from "./settle.ts";
-import { readSnapshot, trailerNames, type Snapshot } from "./snapshot.ts";
+import { readSnapshot, trailerNames, type GoesBack, type Snapshot } from "./snapshot.ts";
 import type { SnapshotRow } from "../store.ts";
 
 /** An environment of one repository, at the moment of a look. */
@@ -27,8 +29,8 @@ export interface NewTag {
 export interface Recorder {
   /** Creates the next snapshot tag of the environment, and begins to record it. A kill in between is made good by the next look. */
   create(place: Place, tag: NewTag): Promise<CreatedSnapshot>;
-  /** Records a tag that Git has; `pusher` brought it, where that is known. */
-  record(place: Place, tag: SnapshotTag, pusher: string | undefined): Promise<SnapshotRow>;
+  /** Records a tag that Git has. `actor` led to the look that found it, which says little of who made it. */
+  record(place: Place, tag: SnapshotTag, actor: string | undefined): Promise<SnapshotRow>;
 }
 
 export interface CreatedSnapshot {
@@ -38,12 +40,13 @@ export interface CreatedSnapshot {
 
 interface RecorderParts {
   readonly settler: Pick<Settler, "defined">;
+  readonly pushers: Pick<Pushers, "take">;
   readonly clock: Clock;
 }
 
 const serverEmail = "waybill@localhost";
 
-export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
+export function makeRecorder({ settler, pushers, clock }: RecorderParts): Recorder {
   async function save(place: Place, snapshot: Snapshot): Promise<CreatedSnapshot> {
     const earlier = earlierThan(place, snapshot);
     const [commit] = await place.repo.commitInfo([snapshot.commit]);
@@ -62,15 +65,13 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
   }
 
   return {
-    async record(place, tag, pusher) {
+    async record(place, tag, actor) {
       const goesBack = await goesBackFrom(place.repo, tag, earlierThan(place, tag));
       const snapshot = readSnapshot(tag, goesBack);
-      // A lightweight tag does not say who made it.
       const isSigned = tag.tagger !== null || tag.trailers[trailerNames.actor] !== undefined;
-      const { row, saved } = await save(
-        place,
-        isSigned || pusher === undefined ? snapshot : { ...snapshot, actor: pusher },
-      );
+      // What a tag says of its maker counts only where nobody authenticated.
+      const by = pushers.take(place.repository, tag.tag) ?? (isSigned ? undefined : actor) ?? snapshot.actor;
+      const { row, saved } = await save(place, { ...snapshot, actor: by });
       await saved;
       return row;
     },
@@ -94,18 +95,29 @@ export function makeRecorder({ settler, clock }: RecorderParts): Recorder {
 const earlierThan = ({ history }: Place, { number }: { readonly number: number }): readonly SnapshotRow[] =>
   history.present().filter((row) => row.number < number);
 
-/** The tag that was live before, when the new one's commit lies behind it. */
+/** What was live before, when the new tag's commit lies behind it. */
 async function goesBackFrom(
   repo: Pick<Repository, "isAncestor">,
   tag: SnapshotTag,
   earlier: readonly Snapshot[],
-): Promise<string | null> {
+): Promise<GoesBack | null> {
   const folded = fold(earlier);
   const only = tag.trailers[trailerNames.only];
   const live = (only === undefined ? undefined : folded.exceptions.get(only)) ?? folded.base;
   if (!live || live.commit === tag.commit) return null;
-  const isKnown = earlier.some(({ commit }) => commit === tag.commit);
-  return isKnown || (await repo.isAncestor(tag.commit, live.commit)) ? live.tag : null;
+  if (!(await isBehind(repo, tag.commit, { live: live.commit, earlier }))) return null;
+  const keeps = [...(stateOn(earlier, tag.commit)?.exceptions.values() ?? [])].map((kept) => kept.tag);
+  return { from: live.tag, keeps };
+}
+
+/** By ancestry; of commits on two branches, the one that was deployed before lies behind. */
+async function isBehind(
+  repo: Pick<Repository, "isAncestor">,
+  commit: CommitSha,
+  { live, earlier }: { readonly live: CommitSha; readonly earlier: readonly Snapshot[] },
+): Promise<boolean> {
+  if (await repo.isAncestor(commit, live)) return true;
+  return earlier.some((snapshot) => snapshot.commit === commit) && !(await repo.isAncestor(live, commit));
 }
 
 interface Moment {

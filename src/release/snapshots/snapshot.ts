@@ -14,6 +14,8 @@ export interface Snapshot {
   readonly reverts: string | null;
   /** The one deployment that follows it; null: all of them. */
   readonly only: string | null;
+  /** Earlier tags for one deployment that hold beside it: it returns to what was live then, those included. */
+  readonly keeps: readonly string[];
   readonly kind: SnapshotKind;
 }
 
@@ -42,15 +44,21 @@ export const trailerNames = {
   reason: "Waybill-Reason",
   reverts: "Waybill-Reverts",
   only: "Waybill-Only",
+  keeps: "Waybill-Keeps",
   hold: "Waybill-Hold",
   releases: "Waybill-Releases",
 } as const;
 
-/**
- * Reads a tag. `goesBackFrom` is the tag that was live before it when its commit lies behind that one's: a tag made
- * by hand on an older commit is a revert although its message does not say so.
- */
-export function readSnapshot(tag: TagFacts, goesBackFrom: string | null): Snapshot {
+/** Of a tag whose commit lies behind what was live before it. */
+export interface GoesBack {
+  /** The tag that was live. */
+  readonly from: string;
+  /** The tags for one deployment that held when its commit was live last. */
+  readonly keeps: readonly string[];
+}
+
+/** Reads a tag. One made by hand on an older commit goes back to what was live then, although it does not say so. */
+export function readSnapshot(tag: TagFacts, goesBack: GoesBack | null): Snapshot {
   const trailer = (name: string): string | null => tag.trailers[name] ?? null;
   return {
     tag: tag.tag,
@@ -61,13 +69,22 @@ export function readSnapshot(tag: TagFacts, goesBackFrom: string | null): Snapsh
     actor: trailer(trailerNames.actor) ?? tag.tagger?.name ?? "unknown",
     reason:
       trailer(trailerNames.reason) ?? trailer(trailerNames.hold) ?? releasedReason(trailer(trailerNames.releases)),
-    reverts: trailer(trailerNames.reverts) ?? goesBackFrom,
+    reverts: trailer(trailerNames.reverts) ?? goesBack?.from ?? null,
     only: trailer(trailerNames.only),
-    kind: kindOf(tag.trailers, goesBackFrom !== null),
+    keeps: keepsOf(tag.trailers, goesBack),
+    kind: kindOf(tag.trailers, goesBack !== null),
   };
 }
 
 const releasedReason = (tag: string | null): string => (tag === null ? "" : `released the hold of ${tag}`);
+
+function keepsOf(trailers: Readonly<Record<string, string>>, goesBack: GoesBack | null): readonly string[] {
+  const said = trailers[trailerNames.keeps];
+  if (said !== undefined) return said.split(",").map((tag) => tag.trim());
+  // Whoever writes what it takes back writes all that it means.
+  const isTold = [trailerNames.reverts, trailerNames.only].some((name) => trailers[name] !== undefined);
+  return isTold ? [] : (goesBack?.keeps ?? []);
+}
 
 function kindOf(trailers: Readonly<Record<string, string>>, isBack: boolean): SnapshotKind {
   if (trailers[trailerNames.hold] !== undefined) return "hold";

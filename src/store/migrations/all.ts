@@ -16,6 +16,7 @@ import { chains } from "./0022-chains.ts";
 import { runClock } from "./0023-run-clock.ts";
 import { rolloutLine } from "./0024-rollout-line.ts";
 import { preparedRuns } from "./0025-prepared-runs.ts";
+import { snapshotKeeps } from "./0026-snapshot-keeps.ts";
 
 /** A step of the database's shape: plain SQL, run once, in this order, never edited after a release. */
 export interface Migration {
@@ -42,4 +43,5 @@ export const migrations: readonly Migration[] = [
   runClock,
   rolloutLine,
   preparedRuns,
+  snapshotKeeps,
 ];

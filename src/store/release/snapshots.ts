@@ -41,6 +41,21 @@ export function snapshotQueries(db: Database) {
 }
 
 function pick(row: Omit<SnapshotRow, "changes" | "isDeleted">) {
-  const { number, tag, sha, commit, at, actor, reason, reverts, only, kind, branch, subject, author } = row;
-  return { number, tag, sha, commit, at, actor, reason, reverts, only, kind, branch, subject, author };
+  const { number, tag, sha, commit, at, actor, reason, reverts, only, keeps, kind, branch, subject, author } = row;
+  return {
+    number,
+    tag,
+    sha,
+    commit,
+    at,
+    actor,
+    reason,
+    reverts,
+    only,
+    keeps: [...keeps],
+    kind,
+    branch,
+    subject,
+    author,
+  };
 }

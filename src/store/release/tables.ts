@@ -58,6 +58,7 @@ export interface SnapshotsTable {
   reason: string;
   reverts: string | null;
   only: string | null;
+  keeps: string[];
   kind: SnapshotKind;
   branch: string | null;
   subject: string;

@@ -1,10 +1,24 @@
+import type { Clock } from "../../core/clock.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Properties, Provider } from "../../engine/provider.ts";
 import type { AccessRule, IdleRule, Route, RouteTable, Upstream } from "../route.ts";
 import { changedInputs, textOf } from "./properties.ts";
 
+const handOverPollMs = 20;
+// Who takes over a host name may have to start first. It waits for a place among those that are applied, too.
+const maxHandOverMs = 30_000;
+
 /** `waybill:local:Route`: a host name and where its requests go. Changes in place, so that no request falls between. */
-export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider {
+export function makeRouteProvider({ routes, clock }: { routes: RouteTable; clock: Clock }): Provider {
+  /** Of two that exchange their host names, neither takes its old one away before the other leads it elsewhere. */
+  async function handedOver(host: string, stack: StackName, signal: AbortSignal): Promise<void> {
+    const until = clock.now().getTime() + maxHandOverMs;
+    while (!signal.aborted && clock.now().getTime() < until && (await routes.isAwaited(host, stack))) {
+      // Whoever cancels this wants something newer: it is not kept waiting.
+      await clock.sleep(handOverPollMs, signal).catch(() => undefined);
+    }
+  }
+
   return {
     rewrites: () => true,
     diff: (request) => {
@@ -26,8 +40,10 @@ export function makeRouteProvider({ routes }: { routes: RouteTable }): Provider 
       await routes.put(asRoute(newInputs));
       return { outputs: newInputs };
     },
-    async delete({ id, inputs }) {
-      await routes.remove(id, inputs["stack"] as unknown as StackName);
+    async delete({ id, inputs, signal }) {
+      const stack = inputs["stack"] as unknown as StackName;
+      await handedOver(id, stack, signal);
+      await routes.remove(id, stack);
     },
   };
 }

@@ -98,7 +98,7 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
     "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart }),
-    "waybill:local:Route": makeRouteProvider({ routes }),
+    "waybill:local:Route": makeRouteProvider({ routes, clock }),
   };
   return {
     providers: { waybill: makePackageProvider(byType) },
