@@ -76,13 +76,14 @@ test("what the command wants must have a value", () => {
   });
 });
 
-test("two parameters of one variable, too much of it, and NUL are refused", () => {
+test("two parameters of one variable, too much of it, and what no database keeps are refused", () => {
   const job = jobOf("");
   const refused = (values: ParameterValues, message: RegExp): void =>
     assert.throws(() => runParameters(job, { schedule: null, values }), { message });
   refused({ "a-b": 1, a_b: 2 }, /parameters a-b and a_b would both be WAYBILL_PARAM_A_B: rename one/);
   refused({ a: "x".repeat(200_000) }, /200008 bytes as JSON, and at most 102400/);
-  refused({ a: "x\0" }, /U\+0000/);
+  refused({ a: "x\0" }, /a parameter holds the character U\+0000: leave it out/);
+  refused({ a: ["\ud800"] }, /a parameter holds half of a surrogate pair/);
 });
 
 test("programs get all as JSON, and each as text", () => {

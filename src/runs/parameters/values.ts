@@ -1,4 +1,5 @@
 import { WaybillError } from "../../core/errors.ts";
+import { unkeepable } from "../../core/text.ts";
 import { parameterProblems } from "../../spec/parameters/parameters.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
 import type { ParameterValues } from "../run.ts";
@@ -71,8 +72,8 @@ function shapeFaults({ parameters: { schema } }: ResolvedJob, values: ParameterV
   if (bytes > maxBytes) {
     return [ofAll(`the parameters are ${bytes} bytes as JSON, and at most ${maxBytes} are handed over`)];
   }
-  // No variable of an environment holds it, nor PostgreSQL's JSON.
-  if (text.includes("\\u0000")) return [ofAll("a parameter holds the character U+0000: leave it out")];
+  const fault = unkeepable(values);
+  if (fault !== null) return [ofAll(`a parameter ${fault}`)];
   const variables = Map.groupBy(Object.keys(values), parameterVariable);
   const shared = [...variables].filter(([, names]) => names.length > 1);
   return [

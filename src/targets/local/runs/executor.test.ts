@@ -52,6 +52,27 @@ function makeWorld(clock = realClock): World {
 const endOf = async (world: World, command: string, changes?: Partial<RunOrder>): Promise<RunEnd> =>
   (await world.start(world.order(command, changes))).ended(signal);
 
+test("a result that no database keeps is left out with the reason, and its run has succeeded", async () => {
+  await using world = makeWorld();
+  const faults = [
+    ['{"a":"\\\\u0000"}', /it holds the character U\+0000: leave it out/],
+    ['["\\\\ud800"]', /it holds half of a surrogate pair/],
+    ["\\000", /it is not JSON/],
+  ] as const;
+  for (const [index, [result, wanted]] of faults.entries()) {
+    const end = await endOf(world, `printf '${result}' > "$WAYBILL_RESULT"`, { run: `r${index + 2}` });
+    assert.deepEqual([end.exitStatus, end.crash, end.result], [0, null, null]);
+    assert.match(end.resultFault ?? "", wanted);
+    assert.ok(!end.resultFault?.includes("\0"));
+  }
+});
+
+test("what a failing program printed last is told with what no database keeps replaced", async () => {
+  await using world = makeWorld();
+  const { reason } = await endOf(world, "printf 'a\\000b\\n'; exit 1");
+  assert.match(reason, /last line:\n {2}a\u2400b$/);
+});
+
 test("a program's status, result, files and log are kept", async () => {
   await using world = makeWorld();
   const command = `echo hello; echo '[1]' > "$WAYBILL_RESULT"; mkdir "$WAYBILL_OUTPUT/a"; echo x > "$WAYBILL_OUTPUT/a/b"; ln -s /etc/passwd "$WAYBILL_OUTPUT/link"`;
