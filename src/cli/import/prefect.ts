@@ -79,7 +79,10 @@ function commandOf(reading: Reading, flow: string | undefined): string {
   }
   const load = "from prefect.flows import load_flow_from_entrypoint as load";
   const parameters = 'json.loads(os.environ["WAYBILL_PARAMETERS"])';
-  return `python -c 'import json, os; ${load}; load("${entrypoint.replaceAll(/["'\\]/g, "")}")(**${parameters})'`;
+  const call = `ran = load("${entrypoint.replaceAll(/["'\\]/g, "")}")(**${parameters})`;
+  // What an async flow answers has not begun.
+  const finish = "asyncio.run(ran) if asyncio.iscoroutine(ran) else None";
+  return `python -c 'import asyncio, json, os; ${load}; ${call}; ${finish}'`;
 }
 
 /** The first betas had the file, and the flow's name. */
