@@ -94,7 +94,7 @@ const evaluated = /(?<![\w./-])eval\s.*/gs;
 
 /** What shells within the command are given to read: `sh -c '…'`, and all from `eval` on. */
 function scriptsIn(command: string): readonly Span[] {
-  const given = [...command.matchAll(shellScript)].flatMap(({ indices }) => indices?.slice(1) ?? []);
+  const given = [...command.matchAll(shellScript)].flatMap(({ indices }) => (indices?.[1] ? [indices[1]] : []));
   const rest = [...command.matchAll(evaluated)].map(({ index }) => [index, command.length] as const);
   return [...given, ...rest].map(([from, to]) => ({ from, to }));
 }

@@ -7,7 +7,7 @@ import { sharedVariables } from "../parameters/variable.ts";
 import type { ScheduleSpec } from "../deployment.ts";
 import type { Drafted, Inspection } from "./draft.ts";
 import { didYouMean } from "./nearest.ts";
-import { parseIsoDuration } from "./quantities.ts";
+import { parseDuration, parseIsoDuration } from "./quantities.ts";
 
 /** The rules of a job's schedules. What its parameters must fit is checked by `problemsOf`. */
 export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): void {
@@ -24,6 +24,7 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
     checkTimes(inspection, schedule, at);
   }
   checkNames(inspection);
+  checkTimeout(inspection);
   checkParameters(inspection, problemsOf);
   checkVariables(inspection);
 }
@@ -86,14 +87,29 @@ function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at:
     const time = schedule[key];
     if (time !== undefined) say(key, "TIME_INVALID", timeFault(time));
   }
+  say("endAt", "TIME_INVALID", orderFault(schedule));
 }
 
 // RFC 3339, section 5.6, with an offset: without one it would mean another time on each machine.
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 function timeFault(time: string): string | undefined {
-  if (instant.test(time) && !Number.isNaN(Date.parse(time))) return undefined;
+  if (instant.test(time) && !Number.isNaN(Date.parse(time)) && isDay(time.slice(0, 10))) return undefined;
   return `${JSON.stringify(time.slice(0, 80))} is not a point in time such as 2026-01-01T00:00:00Z`;
+}
+
+/** `Date` takes the 30th of February for the 2nd of March. */
+const isDay = (date: string): boolean => new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
+
+function orderFault({ startAt, endAt }: Drafted<ScheduleSpec>): string | undefined {
+  if (startAt === undefined || endAt === undefined || timeFault(startAt) || timeFault(endAt)) return undefined;
+  return Date.parse(endAt) < Date.parse(startAt) ? `${endAt} is before startAt, ${startAt}: it never fires` : undefined;
+}
+
+function checkTimeout({ draft: { timeout }, report }: Inspection): void {
+  if (timeout === undefined || parseDuration(timeout) !== 0) return;
+  const message = `timeout ${JSON.stringify(timeout)} ends each run at once: give it longer, or leave it out for as long as it needs`;
+  report(["timeout"], "DURATION_INVALID", message);
 }
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
