@@ -67,6 +67,18 @@ test("a result that no database keeps is left out with the reason, and its run h
   }
 });
 
+test("lines have the time of their own attempt, however short it was", async () => {
+  await using world = makeWorld();
+  await endOf(world, "echo first");
+  const between = new Date();
+  await sleep(50);
+  await endOf(world, "echo second; sleep 1", { attempt: 2 });
+  const lines = await Array.fromAsync(world.runs.logs("r1", { lines: 10, follow: false, signal }));
+  const timeOf = (text: string): string => lines.find((line) => line.text === text)?.at ?? "";
+  assert.ok(timeOf("first") <= between.toISOString(), timeOf("first"));
+  assert.ok(timeOf("second") > between.toISOString());
+});
+
 test("what a failing program printed last is told with what no database keeps replaced", async () => {
   await using world = makeWorld();
   const { reason } = await endOf(world, "printf 'a\\000b\\n'; exit 1");
