@@ -8,6 +8,7 @@ import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../../../../t
 import { workloadOf } from "../../../../test/support/workloads.ts";
 import { silentLog } from "../../../core/log.ts";
 import { spawnHere } from "../../../core/spawn.ts";
+import type { LogLine } from "../../workload.ts";
 import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
 import { processesMarked } from "../processes/process-table.ts";
 import { Trees } from "../trees.ts";
@@ -73,7 +74,8 @@ test("lines have the time of their own attempt, however short it was", async () 
   const between = new Date();
   await sleep(50);
   await endOf(world, "echo second; sleep 1", { attempt: 2 });
-  const lines = await Array.fromAsync(world.runs.logs("r1", { lines: 10, follow: false, signal }));
+  const lines: LogLine[] = [];
+  for await (const line of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(line);
   const timeOf = (text: string): string => lines.find((line) => line.text === text)?.at ?? "";
   assert.ok(timeOf("first") <= between.toISOString(), timeOf("first"));
   assert.ok(timeOf("second") > between.toISOString());
