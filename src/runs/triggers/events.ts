@@ -72,31 +72,7 @@ export function makeEvents(parts: EventsParts) {
   const { store, clock, log } = parts;
   const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busy } });
 
-  const failures = new Map<string, number>();
-
-  /** One that cannot be looked at keeps no other waiting, and is given up in the end. */
-  async function look(delivery: EventDelivery): Promise<void> {
-    const key = `${Object.values(delivery.address).join("/")} ${delivery.id}`;
-    const before = failures.get(key) ?? 0;
-    try {
-      await store.settle(delivery, await startAll(parts, delivery, before + 1 >= maxLooks), clock.now());
-      failures.delete(key);
-    } catch (error) {
-      failures.set(key, before + 1);
-      throw error;
-    }
-  }
-
-  async function pass(): Promise<void> {
-    for (;;) {
-      const pending = await store.pending(maxAtOnce);
-      const failed: unknown[] = [];
-      for (const delivery of pending) await look(delivery).catch((error: unknown) => failed.push(error));
-      if (failed.length > 0) throw failed[0];
-      if (pending.length < maxAtOnce) return;
-    }
-  }
-
+  const pass = makePass(parts);
   const sweep = makeSweep({ pass, failure: "events could not be looked at; they are again", clock, log });
   const events: Events = {
     async receive(request, address) {
@@ -135,6 +111,34 @@ export function makeEvents(parts: EventsParts) {
     },
   };
   return { events, run: sweep.run };
+}
+
+/** Looks at all that was told and not looked at. One that fails keeps no other waiting, and is given up in the end. */
+function makePass(parts: EventsParts): () => Promise<void> {
+  const { store, clock } = parts;
+  const failures = new Map<string, number>();
+
+  async function look(delivery: EventDelivery): Promise<void> {
+    const key = `${Object.values(delivery.address).join("/")} ${delivery.id}`;
+    const before = failures.get(key) ?? 0;
+    try {
+      await store.settle(delivery, await startAll(parts, delivery, before + 1 >= maxLooks), clock.now());
+      failures.delete(key);
+    } catch (error) {
+      failures.set(key, before + 1);
+      throw error;
+    }
+  }
+
+  return async () => {
+    for (;;) {
+      const pending = await store.pending(maxAtOnce);
+      const failed: unknown[] = [];
+      for (const delivery of pending) await look(delivery).catch((error: unknown) => failed.push(error));
+      if (failed.length > 0) throw failed[0];
+      if (pending.length < maxAtOnce) return;
+    }
+  };
 }
 
 const isAddress = ({ repository, environment, event }: EventAddress): boolean =>
