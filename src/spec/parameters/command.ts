@@ -12,6 +12,7 @@ type Quote = "none" | "single" | "double";
  * or in what another shell is given to read.
  */
 export function withParameters(command: string, names: ReadonlySet<string>): string {
+  if (names.size === 0) return command;
   const contexts: Quote[] = ["none"];
   let text = "";
   let backquotes = 0;
