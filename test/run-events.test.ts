@@ -126,6 +126,22 @@ test("what cannot become parameters is kept with all that is wrong with it", asy
   assert.equal((await runsOf("ship")).length, before);
 });
 
+test("what cannot be kept is refused with its reason, and holds up no other event", async () => {
+  const bodies = {
+    "odd-1": '{"data": {"id": "\\ud800"}}',
+    "odd-2": '{"data": {"id": "\\u0000"}}',
+    "odd-3": '{"data":\0}',
+  };
+  for (const [id, body] of Object.entries(bodies)) assert.equal((await send(id, body)).status, 202);
+  assert.equal((await send("even", "{}")).status, 202);
+  await until("all are settled", async () => (await shown()).deliveries.every(({ outcome }) => outcome !== null));
+  const outcomes = new Map((await shown()).deliveries.map(({ id, outcome }) => [id, outcome?.[0]]));
+  assert.match(outcomes.get("odd-1")?.problem ?? "", /a parameter holds half of a surrogate pair/);
+  assert.match(outcomes.get("odd-2")?.problem ?? "", /a parameter holds the character U\+0000/);
+  assert.match(outcomes.get("odd-3")?.problem ?? "", /the event's body is not JSON/);
+  assert.ok(outcomes.get("even")?.run);
+});
+
 test("an event that was answered starts its run, though the server is killed right then", async () => {
   const before = (await runsOf("ship")).length;
   const sent = [];

@@ -109,6 +109,14 @@ test("logs, as text and as lines of JSON", async () => {
   );
 });
 
+test("run-log says where lines were left out, and only there", async () => {
+  const whole = await waybill("run-log t1 --lines 1");
+  assert.match(whole.out, /epoch 1$/);
+  assert.equal(whole.err, "");
+  const cut = await waybill("run-log t1 --lines 0");
+  assert.deepEqual([cut.out, cut.err], ["", "these are the last 0 lines: -n 10000 prints more of them"]);
+});
+
 test("logs --follow goes on with what is said", async () => {
   setTimeout(() => line.app.say({ at: "2026-03-04T10:16:00.000Z", stream: "waybill", text: "start 2" }), 200);
   setTimeout(() => line.app.stop(), 400);

@@ -106,6 +106,26 @@ test("the description names every route of the API, and every schema that it spe
   }
 });
 
+test("text that no database keeps is refused with its place, and a secret may hold anything", async () => {
+  const { call } = makeTestApp();
+  const refusals = [
+    ["POST", `${ranker}/runs`, { name: "a\0" }, "body/name: holds the character U+0000: leave it out"],
+    ["POST", `${ranker}/runs`, { parameters: { a: ["\ud800"] } }, /^body\/parameters: holds half of a surrogate pair/],
+    ["POST", `${ranker}/pause`, { reason: "\udc00" }, /^body\/reason: holds half/],
+    ["POST", `${production}/hold`, { reason: "a\0" }, /^body\/reason: holds the character U\+0000/],
+    ["GET", "/api/v1/runs?job=a%00", undefined, "the query holds %00: leave it out"],
+  ] as const;
+  for (const [method, path, body, wanted] of refusals) {
+    const { code, detail } = await problemOf(await call("anna", method, path, body));
+    assert.equal(code, "REQUEST_INVALID", path);
+    if (typeof wanted === "string") assert.equal(detail, wanted);
+    else assert.match(detail, wanted);
+  }
+  assert.equal((await call("anna", "GET", "/api/v1/runs/a%00")).status, 404);
+  const secret = await call("anna", "PUT", "/api/v1/repositories/shop/secrets/db", { value: "a\0b" });
+  assert.equal(secret.status, 200);
+});
+
 test("lists come in pages, in one order", async () => {
   const { call } = makeTestApp();
   const names: string[] = [];

@@ -4,7 +4,7 @@ import type { Identity } from "../core/identity.ts";
 import type { HttpDependencies } from "./dependencies.ts";
 import { signInPath } from "../access/origin.ts";
 import { asWaybillError, WaybillError } from "../core/errors.ts";
-import { defaultMaxBodyBytes, readJsonBody } from "./body.ts";
+import { readJsonBody, refuseNulIn } from "./body.ts";
 import { admit } from "./guard.ts";
 import { securityHeaders } from "./headers.ts";
 import { failurePage } from "./pages/failure.tsx";
@@ -50,13 +50,12 @@ async function answer(dependencies: HttpDependencies, route: Route, context: Con
     // Nobody's identity is looked up for what everybody gets: a health check works without the database.
     if (route.audience !== "public") visitor = await identify(dependencies, request);
     admit(route, visitor, request);
-    const body =
-      route.body === undefined
-        ? undefined
-        : await readJsonBody(request, route.body, route.maxBodyBytes ?? defaultMaxBodyBytes);
+    const url = new URL(request.url);
+    refuseNulIn(url);
+    const body = route.body === undefined ? undefined : await readJsonBody(request, { ...route, body: route.body });
     const call: Call = {
       request,
-      url: new URL(request.url),
+      url,
       visitor,
       body,
       param: (name) => context.req.param(name) ?? "",

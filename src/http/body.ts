@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { WaybillError } from "../core/errors.ts";
 import { packageRoot } from "../core/package-root.ts";
+import { isKeepable, unkeepable } from "../core/text.ts";
 import { compileDefinitions } from "../spec/schema/schema-check.ts";
+import type { Route } from "./route.ts";
 
 interface ApiSchema {
   readonly $id: string;
@@ -15,7 +17,7 @@ export const apiSchema = JSON.parse(readFileSync(join(packageRoot, "schemas/api.
 const definition = compileDefinitions(apiSchema);
 
 // Requests are small except a plan, which carries every deployment file of a repository.
-export const defaultMaxBodyBytes = 64 * 1024;
+const defaultMaxBodyBytes = 64 * 1024;
 
 /** The body's bytes; refused at the first byte over the limit, whatever its headers promised. */
 async function readBounded(request: Request, maxBytes: number): Promise<Buffer> {
@@ -47,8 +49,11 @@ function parseJson(text: string): unknown {
   }
 }
 
+type WantedBody = Pick<Route, "maxBodyBytes" | "takesAnyText"> & { readonly body: string };
+
 /** The JSON body, which has the shape of the definition. An absent body reads as `{}`. */
-export async function readJsonBody(request: Request, name: string, maxBytes: number): Promise<unknown> {
+export async function readJsonBody(request: Request, wanted: WantedBody): Promise<unknown> {
+  const { body: name, maxBodyBytes: maxBytes = defaultMaxBodyBytes, takesAnyText = false } = wanted;
   const text = decodeUtf8(await readBounded(request, maxBytes));
   const type = request.headers.get("content-type") ?? "";
   // A form can be posted across origins without a preflight, and a form is never JSON.
@@ -61,11 +66,28 @@ export async function readJsonBody(request: Request, name: string, maxBytes: num
   const value = text === "" ? {} : parseJson(text);
   const fault = definition(name)(value)[0];
   if (fault) throw new WaybillError("REQUEST_INVALID", `body${fault.pointer}: ${fault.message}`);
+  if (!takesAnyText) refuseUnkeepable(value);
   return value;
+}
+
+/** Said here with its place, for each field by itself, before a database refuses it without. */
+function refuseUnkeepable(value: unknown): void {
+  for (const [field, part] of Object.entries(value as object)) {
+    const fault = unkeepable(part);
+    if (fault !== null) throw new WaybillError("REQUEST_INVALID", `body/${field}: ${fault}`);
+  }
+}
+
+/** Nothing is called by a name with NUL, and nothing can be looked for by it. Throws NOT_FOUND or REQUEST_INVALID. */
+export function refuseNulIn({ pathname, search }: URL): void {
+  if (pathname.includes("%00")) throw new WaybillError("NOT_FOUND", "there is nothing whose name holds %00");
+  if (search.includes("%00")) throw new WaybillError("REQUEST_INVALID", "the query holds %00: leave it out");
 }
 
 /** The fields of a posted form; a field that is missing reads as the empty string. */
 export async function readForm(request: Request, maxBytes = defaultMaxBodyBytes): Promise<(field: string) => string> {
   const fields = new URLSearchParams(decodeUtf8(await readBounded(request, maxBytes)));
+  const fault = [...fields].find(([, text]) => !isKeepable(text));
+  if (fault) throw new WaybillError("REQUEST_INVALID", `${fault[0]} holds the character U+0000: leave it out`);
   return (field) => fields.get(field) ?? "";
 }

@@ -32,6 +32,8 @@ export interface Route {
   /** A definition of schemas/api.schema.json. */
   readonly body?: string;
   readonly maxBodyBytes?: number;
+  /** Its texts are kept in other ways, or not at all: they may hold what neither PostgreSQL nor a variable can. */
+  readonly takesAnyText?: true;
   /** Status and definition, or media type, of the answer when all is well. */
   readonly answer: { readonly status: number; readonly schema?: string; readonly mediaType?: string };
   handle(call: Call): Promise<Response> | Response;

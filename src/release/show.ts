@@ -3,7 +3,7 @@ import type { EnvironmentRef } from "./release.ts";
 import type { DeployJobRow, DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
 import { fold } from "./snapshots/fold.ts";
 import { presentOf } from "./snapshots/history.ts";
-import type { DeploymentView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
+import type { DeploymentView, DriftView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
 
 /** Rows as the outside sees them. */
 
@@ -13,13 +13,15 @@ export function deploymentView(
   { drifts, jobs }: { readonly drifts: readonly DriftRow[]; readonly jobs: readonly DeployJobRow[] },
 ): DeploymentView {
   const { stack, workload } = row;
+  const drift = driftOf(drifts, stack);
+  const unreachable = row.state === "ready" ? unreachableBy(drift) : null;
   return {
     repository: stack.repository,
     environment: stack.environment,
     name: stack.deployment,
     kind: row.kind,
-    state: row.state,
-    reason: workload ? row.reason || pauseReason(row, pause) : "its file is gone: it is being removed",
+    state: unreachable === null ? row.state : "degraded",
+    reason: workload ? (unreachable ?? row.reason) || pauseReason(row, pause) : "its file is gone: it is being removed",
     snapshot: `waybill/${stack.environment}/${row.snapshot}`,
     commit: row.commit,
     url: row.url,
@@ -27,9 +29,17 @@ export function deploymentView(
     tags: workload?.spec.tags ?? {},
     updatedAt: row.updatedAt.toISOString(),
     pause,
-    drift: driftOf(drifts, stack),
+    drift,
     deployJobs: jobs.filter((job) => stackKey(job.stack) === stackKey(stack)).map(({ stack: _stack, ...job }) => job),
   };
+}
+
+/** The target asks its pods how they are, and they do not know who leads to them. */
+function unreachableBy(drift: readonly DriftView[]): string | null {
+  const service = drift.find(
+    ({ object, field, found }) => object.startsWith("Service ") && field === null && found === null,
+  );
+  return service ? `${service.object} is gone: no request reaches its pods` : null;
 }
 
 /** Of one deployment, or of what an environment's share. */

@@ -29,6 +29,16 @@ export const callbackKey = "callback-key";
 const maxAttempts = 6;
 const timeoutMs = 10_000;
 
+/** Throws REQUEST_INVALID for an address that nothing could be sent to, or that tells a password to who reads the run. */
+export function requireCallbackUrl(url: string): void {
+  const wanted = "wanted is https://host/path, without user and password: its receiver knows us by the signature";
+  const { protocol, username, password } = URL.canParse(url) ? new URL(url) : { protocol: "" };
+  const isHttp = protocol === "http:" || protocol === "https:";
+  if (isHttp && !username && !password) return;
+  const found = isHttp ? "names a user or a password" : "is no address of http or https";
+  throw new WaybillError("REQUEST_INVALID", `the callback ${found}; ${wanted}`);
+}
+
 /** Tells the addresses that asked for it how a run ended: each at least once, or given up with a reason. */
 export function makeCallbacks(parts: CallbackParts) {
   const { store, clock, log, signal } = parts;
@@ -39,9 +49,9 @@ export function makeCallbacks(parts: CallbackParts) {
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       const fault = await post(parts, run, url).catch(messageOf);
       if (signal.aborted) return;
-      if (fault === null) return store.settleCallback(run.id, { settled: "delivered", reason: "" });
+      if (fault === null) return store.settleCallback(run, { settled: "delivered", reason: "" });
       log.info({ run: run.id, url: withoutCredentials(url), attempt, fault }, "a callback was not taken");
-      if (attempt === maxAttempts) return store.settleCallback(run.id, { settled: "failed", reason: fault });
+      if (attempt === maxAttempts) return store.settleCallback(run, { settled: "failed", reason: fault });
       const waitMs = backoffMs({ failures: attempt, firstMs: 1_000, maxMs: 60_000 });
       await clock.sleep(waitMs, signal).catch(() => undefined);
     }

@@ -1,9 +1,10 @@
 import { WaybillError } from "../core/errors.ts";
 import type { ResolvedJob, ResolvedSchedule } from "../spec/resolved.ts";
 import type { RunOrder } from "../targets/run-executor.ts";
-import { withParameters } from "./parameters/command.ts";
-import { parameterEnvironment, parameterVariable } from "./parameters/environment.ts";
-import { secretParameters } from "./parameters/values.ts";
+import { withParameters } from "../spec/parameters/command.ts";
+import { parameterVariable } from "../spec/parameters/variable.ts";
+import { parameterEnvironment } from "./parameters/environment.ts";
+import { refuseUnfit, secretParameters } from "./parameters/values.ts";
 import type { Revision, Run, RunOrigin } from "./run.ts";
 
 /** The current version of each secret that an environment sees. */
@@ -11,9 +12,10 @@ export interface SecretVersions {
   versions(scope: { readonly repository: string; readonly environment: string }): Promise<ReadonlyMap<string, number>>;
 }
 
-/** What a target is told to start. Throws SECRET_MISSING where a parameter's secret is gone. */
+/** What a target is told to start. Throws SECRET_MISSING where a parameter's secret is gone, and PARAMETERS_INVALID. */
 export async function orderOf(secrets: SecretVersions, run: Run, { workload }: Revision): Promise<RunOrder> {
   const { spec } = workload;
+  refuseUnfit(spec, run.parameters);
   const references = secretParameters(spec, run.parameters);
   const versions = references.size > 0 ? await secrets.versions(run.stack) : new Map<string, number>();
   const names = new Set(Object.keys(run.parameters));

@@ -6,7 +6,7 @@ import type { RunExecutor } from "../targets/run-executor.ts";
 import type { TargetSchedules } from "../targets/target.ts";
 import { candidateOf } from "./dispatch/admission.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
-import type { Callbacks } from "./callbacks.ts";
+import { requireCallbackUrl, type Callbacks } from "./callbacks.ts";
 import type { JobBook } from "./job-book.ts";
 import type { SecretVersions } from "./order.ts";
 import { runLog } from "./log.ts";
@@ -120,7 +120,10 @@ async function start(
     throw new WaybillError("TARGET_UNSUPPORTED", `${spec.name}: target ${target} checks jobs and runs none`);
   }
   const values = runParameters(spec, { schedule: null, values: parameters });
-  if (callback !== null) await parts.callbacks.requireKey(job.stack);
+  if (callback !== null) {
+    requireCallbackUrl(callback);
+    await parts.callbacks.requireKey(job.stack);
+  }
   await requireSecrets(parts.secrets, job, values);
   const now = parts.clock.now();
   const origin: RunOrigin = { by: "person", name: actor.name, rerunOf };

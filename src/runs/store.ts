@@ -130,7 +130,8 @@ export interface RunStore {
   step(id: string, from: RunState, change: RunChange): Promise<Run | null>;
   /** Ended runs whose callback was neither delivered nor given up, oldest first. */
   unsettledCallbacks(): Promise<readonly Run[]>;
-  settleCallback(id: string, callback: Pick<Callback, "settled" | "reason">): Promise<void>;
+  /** Nothing happens where the run has not that end any more. */
+  settleCallback(run: Pick<Run, "id" | "endedAt">, callback: Pick<Callback, "settled" | "reason">): Promise<void>;
 
   /** Ended runs of which it was not looked at who follows them, oldest first. */
   chainsDue(limit: number): Promise<readonly Run[]>;

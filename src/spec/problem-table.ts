@@ -118,6 +118,14 @@ export const problemTable = {
     meaning: "A pattern cannot be matched in linear time.",
     remedy: "Write it without looking around and without back references.",
   },
+  PARAMETER_PLACE: {
+    meaning: "A `{{ parameter }}` stands in `command` where no quoting is safe, or another shell would read its value.",
+    remedy: "Use the parameter's variable there, as the message says.",
+  },
+  PARAMETER_VARIABLE: {
+    meaning: "Two parameters would be in one variable of the program: `a-b` and `a_b`.",
+    remedy: "Rename one of them.",
+  },
   PARAMETER_INVALID: { meaning: "Parameters do not fit their schema.", remedy: "Change the value or the schema." },
 } as const satisfies Record<string, ProblemRow>;
 

@@ -51,12 +51,15 @@ function cronOf(text: string, rule: Reading): string {
 function intervalOf(rule: Reading): Readonly<Record<string, unknown>> | null {
   const given = rule.take("interval");
   const seconds = secondsOf(given);
-  if (seconds === null) {
+  if (seconds === null || seconds < 1) {
     rule.note(
       `not carried over: ${JSON.stringify(given)} is no number of seconds, nor HH:MM:SS, nor an ISO 8601 duration`,
       "interval",
     );
     return null;
+  }
+  if (/\.\d*[1-9]/.test(String(given))) {
+    rule.note(`written as ${durationOf(seconds)}: an interval is whole seconds`, "interval");
   }
   const anchor = rule.text("anchor_date");
   if (anchor === undefined) {

@@ -41,6 +41,7 @@ function jobOf(reading: Reading, nameOf: Names): Draft {
     source: settings.source,
     command: commandOf(reading, flow),
     env: settings.env,
+    secrets: settings.secrets,
     parameters: parametersOf(reading),
     schedules: schedulesOf(reading),
     concurrency: concurrencyOf(reading),
@@ -79,8 +80,14 @@ function commandOf(reading: Reading, flow: string | undefined): string {
   }
   const load = "from prefect.flows import load_flow_from_entrypoint as load";
   const parameters = 'json.loads(os.environ["WAYBILL_PARAMETERS"])';
-  return `python -c 'import json, os; ${load}; load("${entrypoint.replaceAll(/["'\\]/g, "")}")(**${parameters})'`;
+  const call = `ran = load(${inShell(JSON.stringify(entrypoint))})(**${parameters})`;
+  // What an async flow answers has not begun.
+  const finish = "asyncio.run(ran) if asyncio.iscoroutine(ran) else None";
+  return `python -c 'import asyncio, json, os; ${load}; ${call}; ${finish}'`;
 }
+
+/** As it stands within single quotes. */
+const inShell = (text: string): string => text.replaceAll("'", "'\\''");
 
 /** The first betas had the file, and the flow's name. */
 function locationOf(reading: Reading, flow: string | undefined): string | undefined {
@@ -101,19 +108,26 @@ function parametersOf(reading: Reading): Readonly<Record<string, unknown>> | und
     reading.note("templates are not filled in: write the values, or take secrets", "parameters");
   }
   if (schema === undefined && values === undefined) return undefined;
-  return compact({ schema: isMap(schema) ? withoutPositions(schema) : undefined, values });
+  return compact({ schema: isMap(schema) ? plainSchema(schema) : undefined, values });
 }
 
-/** `position` is Prefect's own, and means nothing to JSON Schema. */
-function withoutPositions(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const { properties, ...rest } = schema;
-  if (!isMap(properties)) return rest;
-  const plain = Object.entries(properties).map(([key, property]) => {
-    if (!isMap(property)) return [key, property];
-    const { position: _position, ...own } = property;
-    return [key, own];
-  });
-  return { ...rest, properties: Object.fromEntries(plain) as unknown };
+const ofNames = ["properties", "definitions", "$defs"];
+const ofSchemas = ["items", "allOf", "anyOf", "oneOf", "additionalProperties"];
+
+/** `position` is Prefect's own, and a keyword that is null says nothing: neither is JSON Schema. */
+function plainSchema(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(plainSchema);
+  if (!isMap(schema)) return schema;
+  const kept = Object.entries(schema).filter(
+    ([key, value]) => key !== "position" && (value !== null || key === "default" || key === "const"),
+  );
+  return Object.fromEntries(
+    kept.map(([key, value]) => {
+      if (ofSchemas.includes(key)) return [key, plainSchema(value)];
+      if (!ofNames.includes(key) || !isMap(value)) return [key, value];
+      return [key, Object.fromEntries(Object.entries(value).map(([name, each]) => [name, plainSchema(each)]))];
+    }),
+  );
 }
 
 function schedulesOf(reading: Reading): readonly unknown[] | undefined {
@@ -151,8 +165,14 @@ function concurrencyOf(reading: Reading): Readonly<Record<string, unknown>> | un
   return compact({ limit: given.number("limit"), whenFull: known });
 }
 
+interface SecretVariable {
+  readonly name: string;
+  readonly env: string;
+}
+
 interface Infrastructure {
   readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly secrets?: readonly SecretVariable[] | undefined;
   readonly source?: { readonly image: string } | undefined;
 }
 
@@ -170,8 +190,10 @@ function infrastructureOf(reading: Reading): Infrastructure {
   const variables = [workPool?.map("job_variables"), reading.map("job_variables"), reading.map("infra_overrides")];
   const found = [...variables, reading.map("infrastructure")].flatMap((each) => (each ? [variablesIn(each)] : []));
   const env = Object.assign({}, ...found.map((each) => each.env ?? {})) as Readonly<Record<string, string>>;
+  const secrets = found.flatMap((each) => each.secrets ?? []);
   return {
     ...(Object.keys(env).length > 0 && { env }),
+    secrets: secrets.length === 0 ? undefined : secrets,
     source: found.map(({ source }) => source).find((source) => source !== undefined),
   };
 }
@@ -179,9 +201,29 @@ function infrastructureOf(reading: Reading): Infrastructure {
 /** `env: {A: b}`, or `env.A: b`. */
 function variablesIn(reading: Reading): Infrastructure {
   const dotted = reading.keys().filter((key) => key.startsWith("env."));
-  const env = Object.fromEntries(dotted.map((key) => [key.slice("env.".length), String(reading.take(key))]));
+  const given = {
+    ...Object.fromEntries(dotted.map((key) => [key.slice("env.".length), String(reading.take(key))])),
+    ...variablesOf(reading.map("env")),
+  };
+  const keyOf = (name: string): string => (dotted.includes(`env.${name}`) ? `env.${name}` : "env");
   const source = imageSource(reading.text("image"), reading, "image");
   for (const key of ["cpu", "memory"]) reading.drop(key, "write size");
   for (const key of ["type", "_block_type_slug", "block_type_slug"]) reading.drop(key, pool);
-  return { env: { ...env, ...variablesOf(reading.map("env")) }, source };
+  const plain = Object.entries(given).filter(([, value]) => !value.includes("{{"));
+  const secrets = Object.entries(given).flatMap(([name, value]) => secretIn(name, value, reading, keyOf(name)));
+  return { env: Object.fromEntries(plain), secrets, source };
+}
+
+const secretBlock = /^\s*\{\{\s*prefect\.blocks\.secret\.([a-z0-9][a-z0-9-]*)\s*\}\}\s*$/;
+
+/** Of a variable whose value is a template: the secret that it names, else a note. */
+function secretIn(env: string, value: string, reading: Reading, key: string): readonly SecretVariable[] {
+  if (!value.includes("{{")) return [];
+  const [, name] = secretBlock.exec(value) ?? [];
+  if (name === undefined) {
+    reading.note(`not carried over: ${env} is the template ${value}: write its value, or take a secret`, key);
+    return [];
+  }
+  reading.note(`${env} is a secret now, whose value has to be set: waybill secret set ${name}`, key);
+  return [{ name, env }];
 }

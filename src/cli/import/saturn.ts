@@ -41,7 +41,14 @@ function recipeOf(reading: Reading): Recipe | null {
     state?.take("id");
     const status = state?.text("status") ?? spec.text("status");
     spec.take("status");
-    return { kind: type === "job" ? "job" : "service", common: spec, own: spec, isStopped: status === "stopped" };
+    const isStopped = status === "stopped";
+    if (isStopped && type === "job") {
+      (state ?? spec).note(
+        "not carried over: that no run goes on just now; write state: stopped for no runs at all",
+        "status",
+      );
+    }
+    return { kind: type === "job" ? "job" : "service", common: spec, own: spec, isStopped };
   }
   const job = reading.map("job");
   const own = job ?? reading.map("deployment");
@@ -105,7 +112,9 @@ function repositoryOf(reading: Reading): Repository {
   if (!first) return {};
   const url = first.text("url");
   const path = first.text("path") ?? first.text("location");
-  for (const key of ["on_restart", "public", "private", "read_only", "reference_type"]) first.take(key);
+  first.drop("on_restart", "each start has the files of its commit, and nothing that was written beside them");
+  first.drop("reference_type", "whether it is a branch, a tag or a commit is seen from source.git.ref");
+  for (const key of ["public", "private", "read_only"]) first.drop(key, "the server's own access to it decides");
   first.note("leave source out where this file is in that very repository: it is then deployed with each push", "url");
   return { source: { git: compact({ url, ref: first.text("reference") }) }, path };
 }
@@ -161,7 +170,14 @@ function buildOf(reading: Reading): string | undefined {
     packages.drop(key, "install it in build, or take an image that has it");
   }
   if (install === undefined) return undefined;
-  return install.trim().startsWith("pip ") ? install.trim() : `pip install ${install.trim()}`;
+  const words = install.trim().split(/\s+/).map(quotedRequirement).join(" ");
+  return words.startsWith("pip ") ? words : `pip install ${words}`;
+}
+
+/** A shell would take `pandas>=1.3` for a redirection, and read the brackets of `dask[complete]`. */
+function quotedRequirement(word: string): string {
+  const isRequirement = /^[A-Za-z0-9][\w.-]*(?:\[[\w.,-]*\])?(?:[<>=!~][^'"]*)?$/.test(word);
+  return isRequirement && /[^\w.=-]/.test(word) ? `'${word}'` : word;
 }
 
 function sizeField(reading: Reading): Readonly<Record<string, unknown>> | undefined {

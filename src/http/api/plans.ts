@@ -20,6 +20,7 @@ export const planRoutes = ({ release }: HttpDependencies): readonly Route[] => [
     summary: "What a working tree would change; nothing is changed",
     body: "PlanRequest",
     maxBodyBytes: maxPlanBytes,
+    takesAnyText: true,
     answer: { status: 200, schema: "Plan" },
     async handle(call) {
       const { files, trees } = call.body as PlanBody;

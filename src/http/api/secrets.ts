@@ -37,6 +37,7 @@ export function secretRoutes({ secrets, release }: HttpDependencies): readonly R
       summary: "Set a secret; what uses it is deployed anew",
       body: "SecretRequest",
       maxBodyBytes: maxSecretBodyBytes,
+      takesAnyText: true,
       answer: { status: 200, schema: "SecretAnswer" },
       async handle(call) {
         const { value, environment } = call.body as { value: string; environment?: string | null };

@@ -35,6 +35,7 @@ export function stackRoutes({ stacks }: HttpDependencies): readonly Route[] {
       summary: "Replace a deployment's Pulumi state; what it names is left as it is",
       body: "StackState",
       maxBodyBytes: maxStateBytes,
+      takesAnyText: true,
       answer: { status: 204 },
       async handle(call) {
         await stacks.import(stackOf(call), call.body);

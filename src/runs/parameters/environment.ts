@@ -1,8 +1,5 @@
+import { parameterVariable } from "../../spec/parameters/variable.ts";
 import type { ParameterValues } from "../run.ts";
-
-/** `learning-rate` is found in `WAYBILL_PARAM_LEARNING_RATE`. */
-export const parameterVariable = (name: string): string =>
-  `WAYBILL_PARAM_${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
 
 /** A parameter whose value is a secret, by its name. */
 export interface SecretReference {

@@ -4,7 +4,7 @@ import { workloadOf } from "../../../test/support/workloads.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
 import type { ParameterValues } from "../run.ts";
 import { parameterEnvironment } from "./environment.ts";
-import { parameterFaults, runParameters, secretParameters } from "./values.ts";
+import { parameterFaults, refuseUnfit, runParameters, secretParameters } from "./values.ts";
 
 function jobOf(yaml: string): ResolvedJob {
   const { spec } = workloadOf(`kind: job\ncommand: "python train.py {{ epochs }}"\n${yaml}`);
@@ -76,13 +76,23 @@ test("what the command wants must have a value", () => {
   });
 });
 
-test("two parameters of one variable, too much of it, and NUL are refused", () => {
+test("two parameters of one variable, too much of it, and what no database keeps are refused", () => {
   const job = jobOf("");
   const refused = (values: ParameterValues, message: RegExp): void =>
     assert.throws(() => runParameters(job, { schedule: null, values }), { message });
   refused({ "a-b": 1, a_b: 2 }, /parameters a-b and a_b would both be WAYBILL_PARAM_A_B: rename one/);
   refused({ a: "x".repeat(200_000) }, /200008 bytes as JSON, and at most 102400/);
-  refused({ a: "x\0" }, /U\+0000/);
+  refused({ a: "x\0" }, /a parameter holds the character U\+0000: leave it out/);
+  refused({ a: ["\ud800"] }, /a parameter holds half of a surrogate pair/);
+});
+
+test("a run that a file of long ago starts by itself is refused for what keeps its program from its values", () => {
+  const spec = { ...jobOf(""), command: "echo `echo {{ x }}`" };
+  const unfit = (values: ParameterValues, message: RegExp): void =>
+    assert.throws(() => refuseUnfit(spec, values), { code: "PARAMETERS_INVALID", message });
+  unfit({ x: 1 }, /^web: \{\{ x \}\} stands within backquotes/);
+  unfit({ "x-y": 1, x_y: 2 }, /would both be WAYBILL_PARAM_X_Y/);
+  assert.doesNotThrow(() => refuseUnfit(train, { epochs: 3 }));
 });
 
 test("programs get all as JSON, and each as text", () => {

@@ -1,9 +1,11 @@
 import { WaybillError } from "../../core/errors.ts";
+import { unkeepable } from "../../core/text.ts";
+import { placeholdersOf, withParameters } from "../../spec/parameters/command.ts";
 import { parameterProblems } from "../../spec/parameters/parameters.ts";
+import { sharedVariables } from "../../spec/parameters/variable.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
 import type { ParameterValues } from "../run.ts";
-import { placeholdersOf, withParameters } from "./command.ts";
-import { isReference, parameterVariable } from "./environment.ts";
+import { isReference } from "./environment.ts";
 
 // A variable of the environment is 128 KiB at most (MAX_ARG_STRLEN, execve(2)).
 const maxBytes = 100 * 1024;
@@ -22,8 +24,12 @@ export interface ParameterFault {
 
 /** The values of a run: the file's, the schedule's over them, the run's over both. Throws PARAMETERS_INVALID with all that is wrong. */
 export function runParameters(job: ResolvedJob, given: Given): ParameterValues {
-  const faults = parameterFaults(job, given);
-  if (faults.length === 0) return mergedValues(job, given);
+  refuse(job, parameterFaults(job, given));
+  return mergedValues(job, given);
+}
+
+function refuse(job: ResolvedJob, faults: readonly ParameterFault[]): void {
+  if (faults.length === 0) return;
   const messages = faults.map(({ message }) => message);
   throw new WaybillError("PARAMETERS_INVALID", `${job.name}: ${messages.join("\n")}`);
 }
@@ -31,7 +37,20 @@ export function runParameters(job: ResolvedJob, given: Given): ParameterValues {
 /** All that is wrong with the values of a run, parameter by parameter. */
 export function parameterFaults(job: ResolvedJob, given: Given): readonly ParameterFault[] {
   const merged = mergedValues(job, given);
-  return [...hiddenFaults(job, given.values), ...shapeFaults(job, merged), ...commandFaults(job, merged)];
+  const passing = passingFaults(merged);
+  return [
+    ...hiddenFaults(job, given.values),
+    ...(passing.length > 0 ? passing : schemaFaults(job, merged)),
+    ...commandFaults(job, merged),
+  ];
+}
+
+/**
+ * Of a run whose values were checked with its file, or when it was accepted: throws PARAMETERS_INVALID for what keeps
+ * its program from being given them, which a file that was deployed long ago may have.
+ */
+export function refuseUnfit(job: ResolvedJob, values: ParameterValues): void {
+  refuse(job, [...passingFaults(values), ...commandFaults(job, values)]);
 }
 
 function mergedValues(job: ResolvedJob, { schedule, values }: Given): ParameterValues {
@@ -65,26 +84,21 @@ function hiddenFaults(job: ResolvedJob, values: ParameterValues): readonly Param
 
 const ofAll = (message: string): ParameterFault => ({ parameter: null, message });
 
-function shapeFaults({ parameters: { schema } }: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
-  const text = JSON.stringify(values);
-  const bytes = Buffer.byteLength(text);
+/** What keeps a program from being given the values, whatever their schema says. */
+function passingFaults(values: ParameterValues): readonly ParameterFault[] {
+  const bytes = Buffer.byteLength(JSON.stringify(values));
   if (bytes > maxBytes) {
     return [ofAll(`the parameters are ${bytes} bytes as JSON, and at most ${maxBytes} are handed over`)];
   }
-  // No variable of an environment holds it, nor PostgreSQL's JSON.
-  if (text.includes("\\u0000")) return [ofAll("a parameter holds the character U+0000: leave it out")];
-  const variables = Map.groupBy(Object.keys(values), parameterVariable);
-  const shared = [...variables].filter(([, names]) => names.length > 1);
-  return [
-    ...parameterProblems(schema, values).map(({ path, missing, message }) => ({
-      parameter: typeof path[0] === "string" ? path[0] : (missing ?? null),
-      message,
-    })),
-    ...shared.map(([variable, names]) =>
-      ofAll(`parameters ${names.join(" and ")} would both be ${variable}: rename one`),
-    ),
-  ];
+  const fault = unkeepable(values);
+  return fault === null ? sharedVariables(Object.keys(values)).map(ofAll) : [ofAll(`a parameter ${fault}`)];
 }
+
+const schemaFaults = ({ parameters: { schema } }: ResolvedJob, values: ParameterValues): readonly ParameterFault[] =>
+  parameterProblems(schema, values).map(({ path, missing, message }) => ({
+    parameter: typeof path[0] === "string" ? path[0] : (missing ?? null),
+    message,
+  }));
 
 function commandFaults(job: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
   if (job.command === null) return [];

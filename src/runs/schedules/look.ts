@@ -39,8 +39,7 @@ export function lookAfter(look: Look, span: Span, { times, missed }: Due): Look 
   if (missed === 0) return { until, passed, isBack: false };
   // What is made up for is the newest of what was missed: the rest lies before it.
   const [first] = times;
-  const metAfter = new Date(until.getTime() - onTimeMs);
-  const restUntil = first ? soonerOf(metAfter, new Date(first.getTime() - 1)) : metAfter;
+  const restUntil = new Date(first ? first.getTime() - 1 : until.getTime() - onTimeMs);
   return { until, passed: { after: span.after, until: restUntil }, isBack: false };
 }
 

@@ -20,11 +20,11 @@ export interface Span {
 }
 
 export interface Due {
-  /** Ascending. A time that is less than `onTimeMs` ago was not missed, and is always one of these. */
+  /** Ascending. The newest time, if it is less than `onTimeMs` ago, was not missed, and is always one of these. */
   readonly times: readonly Date[];
   /** How many were missed and are not made up for; at most 1,000 are counted. */
   readonly missed: number;
 }
 
-/** Whoever looks at schedules is woken at their times; what is this young was not missed but met. */
+/** Whoever looks at schedules is woken at their times; a newest one that is this young was not missed but met. */
 export const onTimeMs = 60_000;

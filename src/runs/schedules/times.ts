@@ -54,17 +54,20 @@ function takeLast(next: NextTime, { afterMs, untilMs, count }: Range): readonly 
   }
 }
 
+/** Only the newest time can be on time: what came before it was missed, however short a while ago. */
 function dueTimes({ catchUp }: ResolvedSchedule, next: NextTime, { after, until }: Span): Due {
   const [afterMs, untilMs] = [after.getTime(), until.getTime()];
-  const metAfterMs = Math.max(afterMs, untilMs - onTimeMs);
-  const met = take(next, { afterMs: metAfterMs, untilMs, count: Number.POSITIVE_INFINITY });
-  const missed = { afterMs, untilMs: metAfterMs };
-  const young = { ...missed, afterMs: Math.max(afterMs, untilMs - catchUp.maxAgeSeconds * 1000) };
-  const isLatestMet = catchUp.policy === "latest" && met.length > 0;
-  const wanted = { all: catchUp.limit, latest: 1, skip: 0 }[catchUp.policy];
-  const madeUp = isLatestMet || young.afterMs >= metAfterMs ? [] : takeLast(next, { ...young, count: wanted });
-  const count = take(next, { ...missed, count: maxMissed }).length;
-  return { times: dates([...madeUp, ...met]), missed: Math.max(0, count - madeUp.length) };
+  const onTime = takeLast(next, { afterMs: Math.max(afterMs, untilMs - onTimeMs), untilMs, count: 1 });
+  const [metMs = untilMs + 1] = onTime;
+  const missed = {
+    afterMs: Math.max(afterMs, untilMs - catchUp.maxAgeSeconds * 1000),
+    untilMs: metMs - 1,
+    count: { all: catchUp.limit, latest: 1, skip: 0 }[catchUp.policy] - onTime.length,
+  };
+  const madeUp = missed.count < 1 || missed.afterMs >= missed.untilMs ? [] : takeLast(next, missed);
+  const times = [...madeUp, ...onTime];
+  const count = take(next, { afterMs, untilMs, count: maxMissed + times.length }).length;
+  return { times: dates(times), missed: count - times.length };
 }
 
 const dates = (times: readonly number[]): readonly Date[] => times.map((time) => new Date(time));

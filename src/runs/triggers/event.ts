@@ -1,4 +1,5 @@
 import { messageOf, WaybillError } from "../../core/errors.ts";
+import { keepableText } from "../../core/text.ts";
 import type { ResolvedEvent } from "../../spec/resolved.ts";
 import { isReference } from "../parameters/environment.ts";
 import { runParameters } from "../parameters/values.ts";
@@ -45,7 +46,7 @@ function parse(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (error) {
-    throw invalid(`the event's body is not JSON: ${messageOf(error)}`);
+    throw invalid(`the event's body is not JSON: ${keepableText(messageOf(error))}`);
   }
 }
 

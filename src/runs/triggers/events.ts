@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
-import { WaybillError } from "../../core/errors.ts";
+import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Identity } from "../../core/identity.ts";
 import type { Log } from "../../core/log.ts";
 import { isName } from "../../core/names.ts";
 import type { Secret } from "../../core/secret.ts";
+import { keepableText } from "../../core/text.ts";
 import { makeSlots } from "../../core/waiting/slots.ts";
 import { readBody } from "../../intake/bounded-body.ts";
 import { busyWith } from "../../intake/busy.ts";
@@ -62,6 +63,8 @@ const limits = { maxBytes: 256 * 1024, timeoutMs: 10_000 };
 const maxConcurrent = 16;
 const maxWaiting = 200;
 const maxAtOnce = 100;
+// Some seconds apart: what fails so often while others do not, fails for good.
+const maxLooks = 5;
 const shownDeliveries = 20;
 const keyBytes = 32;
 
@@ -69,14 +72,7 @@ export function makeEvents(parts: EventsParts) {
   const { store, clock, log } = parts;
   const slots = makeSlots({ running: maxConcurrent, waiting: { most: maxWaiting, refusal: busyWith("events") } });
 
-  async function pass(): Promise<void> {
-    for (;;) {
-      const pending = await store.pending(maxAtOnce);
-      for (const delivery of pending) await store.settle(delivery, await startAll(parts, delivery), clock.now());
-      if (pending.length < maxAtOnce) return;
-    }
-  }
-
+  const pass = makePass(parts);
   const sweep = makeSweep({ pass, failure: "events could not be looked at; they are again", clock, log });
   const events: Events = {
     async receive(request, address) {
@@ -117,6 +113,34 @@ export function makeEvents(parts: EventsParts) {
   return { events, run: sweep.run };
 }
 
+/** Looks at all that was told and not looked at. One that fails keeps no other waiting, and is given up in the end. */
+function makePass(parts: EventsParts): () => Promise<void> {
+  const { store, clock } = parts;
+  const failures = new Map<string, number>();
+
+  async function look(delivery: EventDelivery): Promise<void> {
+    const key = `${Object.values(delivery.address).join("/")} ${delivery.id}`;
+    const before = failures.get(key) ?? 0;
+    try {
+      await store.settle(delivery, await startAll(parts, delivery, before + 1 >= maxLooks), clock.now());
+      failures.delete(key);
+    } catch (error) {
+      failures.set(key, before + 1);
+      throw error;
+    }
+  }
+
+  return async () => {
+    for (;;) {
+      const pending = await store.pending(maxAtOnce);
+      const failed: unknown[] = [];
+      for (const delivery of pending) await look(delivery).catch((error: unknown) => failed.push(error));
+      if (failed.length > 0) throw failed[0];
+      if (pending.length < maxAtOnce) return;
+    }
+  };
+}
+
 const isAddress = ({ repository, environment, event }: EventAddress): boolean =>
   [repository, environment, event].every(isName);
 
@@ -142,10 +166,22 @@ const jobsOf = (
     .filter(({ stack }) => stack.repository === repository && stack.environment === environment)
     .filter(({ workload }) => (workload.spec.events ?? []).some(({ name }) => name === event));
 
-async function startAll(parts: EventsParts, delivery: EventDelivery): Promise<readonly EventOutcome[]> {
+async function startAll(
+  parts: EventsParts,
+  delivery: EventDelivery,
+  isLastLook: boolean,
+): Promise<readonly EventOutcome[]> {
   const jobs = jobsOf(parts, delivery.address);
   if (jobs.length === 0) return [{ job: null, run: null, problem: "no job starts at this event" }];
-  return Promise.all(jobs.map((job) => start(parts, job, delivery)));
+  return Promise.all(
+    jobs.map((job) =>
+      start(parts, job, delivery).catch((error: unknown): EventOutcome => {
+        if (!isLastLook) throw error;
+        const problem = `it could not be looked at, ${maxLooks} times: ${keepableText(messageOf(error))}`;
+        return { job: job.stack.deployment, run: null, problem };
+      }),
+    ),
+  );
 }
 
 async function start(parts: EventsParts, job: Job, { address, id, body }: EventDelivery): Promise<EventOutcome> {

@@ -1,10 +1,13 @@
+import { messageOf } from "../../core/errors.ts";
 import type { Finding, Path } from "../problem.ts";
 import { formatPath } from "../problem.ts";
+import { placeholdersOf, withParameters } from "../parameters/command.ts";
 import type { ParameterCheck } from "../parameters/parameters.ts";
+import { sharedVariables } from "../parameters/variable.ts";
 import type { ScheduleSpec } from "../deployment.ts";
 import type { Drafted, Inspection } from "./draft.ts";
 import { didYouMean } from "./nearest.ts";
-import { parseIsoDuration } from "./quantities.ts";
+import { parseDuration, parseIsoDuration } from "./quantities.ts";
 
 /** The rules of a job's schedules. What its parameters must fit is checked by `problemsOf`. */
 export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): void {
@@ -21,7 +24,9 @@ export function checkJob(inspection: Inspection, problemsOf: ParameterCheck): vo
     checkTimes(inspection, schedule, at);
   }
   checkNames(inspection);
+  checkTimeout(inspection);
   checkParameters(inspection, problemsOf);
+  checkVariables(inspection);
 }
 
 /** What `after` says, with where it says it. */
@@ -82,23 +87,34 @@ function checkTimes(inspection: Inspection, schedule: Drafted<ScheduleSpec>, at:
     const time = schedule[key];
     if (time !== undefined) say(key, "TIME_INVALID", timeFault(time));
   }
+  say("endAt", "TIME_INVALID", orderFault(schedule));
 }
 
 // RFC 3339, section 5.6, with an offset: without one it would mean another time on each machine.
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 function timeFault(time: string): string | undefined {
-  if (instant.test(time) && !Number.isNaN(Date.parse(time))) return undefined;
+  if (instant.test(time) && !Number.isNaN(Date.parse(time)) && isDay(time.slice(0, 10))) return undefined;
   return `${JSON.stringify(time.slice(0, 80))} is not a point in time such as 2026-01-01T00:00:00Z`;
+}
+
+/** `Date` takes the 30th of February for the 2nd of March. */
+const isDay = (date: string): boolean => new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
+
+function orderFault({ startAt, endAt }: Drafted<ScheduleSpec>): string | undefined {
+  if (startAt === undefined || endAt === undefined || timeFault(startAt) || timeFault(endAt)) return undefined;
+  return Date.parse(endAt) < Date.parse(startAt) ? `${endAt} is before startAt, ${startAt}: it never fires` : undefined;
+}
+
+function checkTimeout({ draft: { timeout }, report }: Inspection): void {
+  if (timeout === undefined || parseDuration(timeout) !== 0) return;
+  const message = `timeout ${JSON.stringify(timeout)} ends each run at once: give it longer, or leave it out for as long as it needs`;
+  report(["timeout"], "DURATION_INVALID", message);
 }
 
 function checkParameters({ draft, report }: Inspection, problemsOf: ParameterCheck): void {
   const { parameters } = draft;
-  // What starts runs without a person.
-  const own = [
-    ...(draft.schedules ?? []).map((schedule, index) => [schedule, ["schedules", index] as Path] as const),
-    ...followsOf(draft.after),
-  ];
+  const own = ownOf({ draft });
   if (parameters === undefined && !own.some(([entry]) => entry?.parameters !== undefined)) return;
   const schema = parameters?.schema ?? {};
   const values = parameters?.values ?? {};
@@ -120,6 +136,51 @@ function checkParameters({ draft, report }: Inspection, problemsOf: ParameterChe
     }
   }
   checkEventParameters({ draft, report }, schema);
+}
+
+type Own = readonly [Drafted<Pick<ScheduleSpec, "parameters">> | null, Path];
+
+/** What starts runs without a person, with its place. */
+const ownOf = ({ draft }: Pick<Inspection, "draft">): readonly Own[] => [
+  ...(draft.schedules ?? []).map((schedule, index) => [schedule, ["schedules", index]] as const),
+  ...followsOf(draft.after),
+];
+
+/** How a program is given its parameters: each in a variable of its own, and by the command's placeholders. */
+function checkVariables(inspection: Inspection): void {
+  const { draft, report } = inspection;
+  const { schema = {}, values = {} } = draft.parameters ?? {};
+  const declared = propertiesOf(schema);
+  const own = ownOf(inspection);
+  const names = new Set([
+    ...declared,
+    ...Object.keys(values),
+    ...own.flatMap(([entry]) => Object.keys(entry?.parameters ?? {})),
+    ...(draft.events ?? []).flatMap((event) => Object.keys(event?.parameters ?? {})),
+  ]);
+  for (const message of sharedVariables([...names])) report(["parameters"], "PARAMETER_VARIABLE", message);
+  if (draft.command === undefined) return;
+  try {
+    withParameters(draft.command, names);
+  } catch (error) {
+    report(["command"], "PARAMETER_PLACE", messageOf(error));
+  }
+  // What is required and missing was told with the schema's other problems.
+  const required = (schema as { readonly required?: unknown }).required;
+  const isTold = (name: string): boolean => Array.isArray(required) && required.includes(name);
+  const wanted = [...placeholdersOf(draft.command)].filter((name) => declared.includes(name) && !isTold(name));
+  for (const [entry, at] of own) {
+    if (entry === null) continue;
+    const given = { ...values, ...entry.parameters };
+    for (const name of wanted.filter((each) => !Object.hasOwn(given, each))) {
+      report(at, "PARAMETER_INVALID", `the command wants {{ ${name} }}, and it has no value here: give it one`);
+    }
+  }
+}
+
+function propertiesOf(schema: unknown): readonly string[] {
+  const { properties } = schema as { readonly properties?: unknown };
+  return typeof properties === "object" && properties !== null ? Object.keys(properties) : [];
 }
 
 /** A parameter that no run may have cannot come from an event either. */

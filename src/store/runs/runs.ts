@@ -42,11 +42,12 @@ export function callbackQueries(db: Database) {
         .execute();
       return rows.map(runOf);
     },
-    async settleCallback(id, { settled, reason }) {
+    async settleCallback({ id, endedAt }, { settled, reason }) {
       await db
         .updateTable("runs")
         .set({ callback_settled: settled, callback_reason: reason })
         .where("id", "=", id)
+        .where("ended_at", "is not distinct from", endedAt)
         .execute();
     },
   } satisfies Partial<RunStore>;

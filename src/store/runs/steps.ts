@@ -90,7 +90,10 @@ async function write(db: Database, steps: readonly Step[]): Promise<ReadonlyMap<
       ended_at = case when given.sets ? 'ended_at' then (given.sets ->> 'ended_at')::timestamptz
         else runs.ended_at end,
       outcome = case when given.sets ? 'outcome' then nullif(given.sets -> 'outcome', 'null') else runs.outcome end,
-      chain_due = case when given.sets ? 'chain_due' then (given.sets ->> 'chain_due')::boolean else runs.chain_due end
+      chain_due = case when given.sets ? 'chain_due' then (given.sets ->> 'chain_due')::boolean else runs.chain_due end,
+      -- A person's retry: its next end is to be told, too.
+      callback_settled = case when given.state = 'Scheduled' then null else runs.callback_settled end,
+      callback_reason = case when given.state = 'Scheduled' then '' else runs.callback_reason end
     from jsonb_to_recordset(${given}::jsonb) as given (id text, "from" text, state text, history jsonb, sets jsonb),
       run_revisions
     where runs.id = given.id and runs.state = given."from" and run_revisions.digest = runs.revision

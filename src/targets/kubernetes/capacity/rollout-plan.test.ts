@@ -186,6 +186,24 @@ test("a namespace's quota counts as the cluster's room does", () => {
   });
 });
 
+test("more replicas than the quota ever has are refused, with those that run already counted", () => {
+  const running = [own(0), own(0)];
+  const quota = { namespace: "shop-production", name: "team", hard: { pods: 12 }, used: { pods: 2 } };
+  const answer = (count: number) =>
+    planRollout({
+      capacity: cluster(running, { quotas: [quota] }),
+      own: running,
+      old: [],
+      new: Array.from({ length: count }, () => shape(0)),
+      wish: null,
+    });
+  assert.deepEqual(answer(10), { kind: "surge" });
+  assert.deepEqual(answer(12), {
+    kind: "impossible",
+    reason: "quota shop-production/team leaves too little pods: 2 of 12 in use, 12 more wanted",
+  });
+});
+
 test("CPU and memory run out, too", () => {
   const plain = (requests: PodShape["requests"]): PodShape => shape(0, { requests, limits: {}, nodeRequirements: [] });
   const busy = cluster([other(0)], { nodes: [node("a", 0)] });

@@ -16,8 +16,10 @@ export type RolloutPlan =
   | { readonly kind: "impossible"; readonly reason: string };
 
 export interface RolloutQuestion {
-  /** Without the pods of the deployment itself. */
+  /** Without the pods of the deployment itself, but for those of `own`. */
   readonly capacity: Capacity;
+  /** The pods of this very revision that run: they stay where they are, whoever leaves. */
+  readonly own?: readonly Pod[];
   /** The pods of its revisions that run. */
   readonly old: readonly Pod[];
   /** The pods that the new revision brings and that are not there yet. */
@@ -32,17 +34,17 @@ export interface RolloutQuestion {
  * holds: it takes that over, or is told that its wish cannot be met.
  */
 export function planRollout(question: RolloutQuestion): RolloutPlan {
-  const { capacity, old, new: wanted, wish, waiting } = question;
+  const { capacity, own = [], old, new: wanted, wish, waiting } = question;
   const beside = { ...capacity, pods: [...capacity.pods, ...old] };
   const instead = { ...capacity, quotas: withoutUse(capacity.quotas, old) };
   const isBesideOnly = wish === "surge" || old.length === 0;
   if ((isBesideOnly || wish !== "handover") && hasRoom(beside, wanted)) return { kind: "surge" };
-  const besideLater = afterOthers(capacity, old);
+  const besideLater = afterOthers(capacity, [...own, ...old]);
   const stuck = capacity.pods.filter(({ owner }) => waiting?.has(owner));
-  const isWorthWaiting = wish === "wait" && hasRoom(afterOthers(capacity, [...old, ...stuck]), wanted);
+  const isWorthWaiting = wish === "wait" && hasRoom(afterOthers(capacity, [...own, ...old, ...stuck]), wanted);
   if (isWorthWaiting) return { kind: "wait", reason: reasonOf(beside, wanted) };
   if (!isBesideOnly && hasRoom(instead, wanted)) return { kind: "handover", notice: handoverNotice(question, beside) };
-  const later = isBesideOnly ? besideLater : afterOthers(capacity, []);
+  const later = isBesideOnly ? besideLater : afterOthers(capacity, own);
   if (hasRoom(later, wanted)) return { kind: "wait", reason: reasonOf(isBesideOnly ? beside : instead, wanted) };
   return { kind: "impossible", reason: impossibleReason(question, later) };
 }
@@ -74,9 +76,9 @@ function handoverNotice({ new: wanted, wish }: RolloutQuestion, beside: Capacity
   return `there is no room for both revisions: ${reasonOf(beside, wanted)}; ${hopeless}${consequence}`;
 }
 
-function impossibleReason({ capacity, old, new: wanted, wish }: RolloutQuestion, later: Capacity): string {
+function impossibleReason({ capacity, own = [], old, new: wanted, wish }: RolloutQuestion, later: Capacity): string {
   const reason = reasonOf(later, wanted);
-  const takesBoth = wish === "surge" && old.length > 0 && hasRoom(afterOthers(capacity, []), wanted);
+  const takesBoth = wish === "surge" && old.length > 0 && hasRoom(afterOthers(capacity, own), wanted);
   if (!takesBoth) return reason;
   return `rollout: surge wants room for both revisions, which the cluster never has: ${reason}. Use rollout: handover`;
 }

@@ -75,6 +75,14 @@ test("what keeps a pod from starting", () => {
   const waiting = (reason: string, message: string) => running({ state: { waiting: { reason, message } } });
   assert.equal(reasonOf(waiting("ErrImagePull", "not found")), "image shop/web:1 cannot be pulled: not found");
   assert.equal(reasonOf(waiting("ImagePullBackOff", "Back-off pulling image")), "image shop/web:1 cannot be pulled");
+  const backOff = 'Back-off pulling image "shop/web:1": ErrImagePull: no such host';
+  assert.equal(reasonOf(waiting("ImagePullBackOff", backOff)), "image shop/web:1 cannot be pulled: no such host");
+  const failed = warning("Failed", 'Failed to pull image "shop/web:1": no such host');
+  const silent = waiting("ImagePullBackOff", 'Back-off pulling image "shop/web:1"');
+  assert.equal(
+    reasonOf(silent, [failed, warning("Failed", "Error: ImagePullBackOff")]),
+    "image shop/web:1 cannot be pulled: no such host",
+  );
   assert.equal(reasonOf(waiting("CreateContainerConfigError", 'secret "db" not found')), 'secret "db" does not exist');
   assert.match(
     reasonOf(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")),

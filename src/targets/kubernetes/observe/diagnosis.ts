@@ -108,6 +108,7 @@ export function podTrouble(pod: PodObject, { kind, events, shortage }: Around): 
       kind,
       image: about?.image ?? "",
       limit: about?.resources?.limits?.["memory"],
+      pullFailure: pullFailureIn(own, about?.image ?? ""),
     });
     if (trouble && probe && wasStoppedByProbe(container, probe)) {
       return { ...trouble, reason: describeProbe(probe.message ?? "") };
@@ -140,6 +141,8 @@ interface About {
   readonly kind: Facts["kind"];
   readonly image: string;
   readonly limit: string | undefined;
+  /** What the kubelet said when it last failed to pull an image for the pod. */
+  readonly pullFailure: string | null;
 }
 
 const pullReasons = new Set([
@@ -150,12 +153,23 @@ const pullReasons = new Set([
   "ImageInspectError",
 ]);
 
+/** Between its attempts the kubelet says why after the image's name, or, in older versions, not at all. */
+function pullCause(message: string): string | null {
+  const said = message.replace(/^Back-off pulling image(?: "[^"]*")?(?:: ErrImagePull)?:? ?/, "").trim();
+  return said === "" ? null : said;
+}
+
+function pullFailureIn(events: readonly EventObject[], image: string): string | null {
+  const start = `Failed to pull image "${image}": `;
+  const failed = events.findLast(({ message = "" }) => message.startsWith(start));
+  return failed?.message?.slice(start.length) ?? null;
+}
+
 function containerTrouble({ name, state, lastState, restartCount }: ContainerStatus, about: About): Trouble | null {
   const { reason = "", message = "" } = state?.waiting ?? {};
   if (pullReasons.has(reason)) {
-    return unstartable(
-      `image ${about.image} cannot be pulled${message === "" || message.startsWith("Back-off") ? "" : `: ${message}`}`,
-    );
+    const cause = pullCause(message) ?? about.pullFailure;
+    return unstartable(`image ${about.image} cannot be pulled${cause === null ? "" : `: ${cause}`}`);
   }
   if (reason === "CreateContainerConfigError") return unstartable(describeMissing(message));
   if (reason === "CreateContainerError" || reason === "RunContainerError")

@@ -61,6 +61,7 @@ test("what runs of the revision stays; what waits for a place is asked about", (
   const pending = podOf(outline(), "pending", null);
   const question = questionOf(clusterWith(old, there, pending), outline(), []);
   assert.deepEqual(names(question.capacity.pods), ["there"]);
+  assert.deepEqual(names(question.own ?? []), ["there"]);
   assert.deepEqual(names(question.old), ["old"]);
   assert.equal(question.new.length, 1);
   assert.equal(question.wish, "wait");

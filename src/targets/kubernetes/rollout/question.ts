@@ -20,6 +20,7 @@ export function questionOf(capacity: Capacity, outline: Outline, claims: readonl
       pods: [...others, ...current, ...coming],
       quotas: withUse(capacity.quotas, coming),
     },
+    own: current.filter(({ leavesAtMs }) => leavesAtMs === undefined),
     old: own.filter((pod) => revisionOfPod(pod) !== outline.revision),
     new: missingOf(outline, current),
     wish: outline.rollout,

@@ -1,3 +1,4 @@
+import { keepableText } from "../../../core/text.ts";
 import type { Exit } from "./launch.ts";
 
 /** Why an instance does not answer, as facts. */
@@ -57,8 +58,9 @@ const seconds = (ms: number): string => `${Number((ms / 1_000).toFixed(ms < 10_0
 
 const quoted = (body: string): string => (body.trim() === "" ? "" : `: ${JSON.stringify(body.trim())}`);
 
-/** The end of a log as it stands below a reason; empty without lines. */
+/** The end of a log as it stands below a reason; empty without lines. A program may have printed anything. */
 export function lastLinesText(tail: readonly string[]): string {
   if (tail.length === 0) return "";
-  return `\nlast ${tail.length === 1 ? "line" : `${tail.length} lines`}:\n${tail.map((line) => `  ${line}`).join("\n")}`;
+  const lines = tail.map((line) => `  ${keepableText(line)}`).join("\n");
+  return `\nlast ${tail.length === 1 ? "line" : `${tail.length} lines`}:\n${lines}`;
 }

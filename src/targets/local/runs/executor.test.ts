@@ -8,6 +8,7 @@ import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../../../../t
 import { workloadOf } from "../../../../test/support/workloads.ts";
 import { silentLog } from "../../../core/log.ts";
 import { spawnHere } from "../../../core/spawn.ts";
+import type { LogLine } from "../../workload.ts";
 import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
 import { processesMarked } from "../processes/process-table.ts";
 import { Trees } from "../trees.ts";
@@ -51,6 +52,40 @@ function makeWorld(clock = realClock): World {
 
 const endOf = async (world: World, command: string, changes?: Partial<RunOrder>): Promise<RunEnd> =>
   (await world.start(world.order(command, changes))).ended(signal);
+
+test("a result that no database keeps is left out with the reason, and its run has succeeded", async () => {
+  await using world = makeWorld();
+  const faults = [
+    ['{"a":"\\\\u0000"}', /it holds the character U\+0000: leave it out/],
+    ['["\\\\ud800"]', /it holds half of a surrogate pair/],
+    ["\\000", /it is not JSON/],
+  ] as const;
+  for (const [index, [result, wanted]] of faults.entries()) {
+    const end = await endOf(world, `printf '${result}' > "$WAYBILL_RESULT"`, { run: `r${index + 2}` });
+    assert.deepEqual([end.exitStatus, end.crash, end.result], [0, null, null]);
+    assert.match(end.resultFault ?? "", wanted);
+    assert.ok(!end.resultFault?.includes("\0"));
+  }
+});
+
+test("lines have the time of their own attempt, however short it was", async () => {
+  await using world = makeWorld();
+  await endOf(world, "echo first");
+  const between = new Date();
+  await sleep(50);
+  await endOf(world, "echo second; sleep 1", { attempt: 2 });
+  const lines: LogLine[] = [];
+  for await (const line of world.runs.logs("r1", { lines: 10, follow: false, signal })) lines.push(line);
+  const timeOf = (text: string): string => lines.find((line) => line.text === text)?.at ?? "";
+  assert.ok(timeOf("first") <= between.toISOString(), timeOf("first"));
+  assert.ok(timeOf("second") > between.toISOString());
+});
+
+test("what a failing program printed last is told with what no database keeps replaced", async () => {
+  await using world = makeWorld();
+  const { reason } = await endOf(world, "printf 'a\\000b\\n'; exit 1");
+  assert.match(reason, /last line:\n {2}a\u2400b$/);
+});
 
 test("a program's status, result, files and log are kept", async () => {
   await using world = makeWorld();

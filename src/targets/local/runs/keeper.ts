@@ -24,9 +24,9 @@ export function makeRunKeeper({ clock, log }: { readonly clock: Clock; readonly 
   let ticking: Promise<void> = Promise.resolve();
   let isTicking = false;
 
-  function lookAt(run: LocalRun): void {
+  function lookAt(run: LocalRun, hasEnded = false): void {
     try {
-      run.lookAtMemory();
+      if (!hasEnded) run.lookAtMemory();
       const size = noteTime(run.logPath, clock.now(), logSizes.get(run) ?? 0);
       logSizes.set(run, size);
       if (size <= maxLogBytes) return;
@@ -68,6 +68,8 @@ export function makeRunKeeper({ clock, log }: { readonly clock: Clock; readonly 
       ensureTicking();
     },
     drop(run) {
+      // What came since the last look, or before the first: another attempt may write to this log much later.
+      lookAt(run, true);
       live.delete(run);
       logSizes.delete(run);
       ended.add(run.id);

@@ -2,6 +2,7 @@ import { createReadStream, lstatSync, readdirSync, readFileSync, rmSync, statSyn
 import { join, relative, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { messageOf } from "../../../core/errors.ts";
+import { keepableText, unkeepable } from "../../../core/text.ts";
 import type { OutputFile } from "../../run-executor.ts";
 
 /** Where the files of a run lie. Those of a start carry its number. */
@@ -45,9 +46,11 @@ export function readResult(path: string): Result {
   if (!status.isFile()) return refuse("it is no plain file");
   if (status.size > maxResultBytes) return refuse(`${status.size} bytes, and at most ${maxResultBytes} are kept`);
   try {
-    return { value: JSON.parse(readFileSync(path, "utf8")) as unknown, fault: null };
+    const value = JSON.parse(readFileSync(path, "utf8")) as unknown;
+    const fault = unkeepable(value);
+    return fault === null ? { value, fault } : refuse(`it ${fault}`);
   } catch (error) {
-    return refuse(`it is not JSON: ${messageOf(error)}`);
+    return refuse(`it is not JSON: ${keepableText(messageOf(error))}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { RunEnd } from "../../run-executor.ts";
 import { lastLines } from "../logs/log-file.ts";
+import { lastLinesText } from "../processes/diagnosis.ts";
 import type { Exit } from "../processes/launch.ts";
 
 const tailLines = 20;
@@ -38,9 +39,4 @@ function crashOf({ stage, status, signal }: Exit, wasMemory: boolean): string | 
   return null;
 }
 
-function tailOf(log: string, from: number): string {
-  const lines = lastLines(log, { from, count: tailLines });
-  if (lines.length === 0) return "";
-  const heading = lines.length === 1 ? "last line" : `last ${lines.length} lines`;
-  return `\n${heading}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
-}
+const tailOf = (log: string, from: number): string => lastLinesText(lastLines(log, { from, count: tailLines }));
