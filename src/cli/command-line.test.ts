@@ -42,7 +42,7 @@ interface Said {
 
 interface Setting {
   readonly env?: Record<string, string>;
-  readonly input?: string;
+  readonly input?: string | Buffer;
   readonly cwd?: string;
   readonly isColoured?: boolean;
 }
@@ -199,6 +199,9 @@ test("a secret comes from a pipe, and never from the arguments", async () => {
   );
   assert.equal((await waybill("secret set db-password hunter2")).status, 2, "an extra argument is refused");
   assert.equal((await waybill("secret set db-password")).status, 2, "an empty value is refused");
+  const bytes = await waybill("secret set db-password", { input: Buffer.from([0x80, 0xff, 0x01, 0x6b]) });
+  assert.equal(bytes.status, 2);
+  assert.match(bytes.err, /the value is not UTF-8 text: for bytes, pipe their base64 in \(base64 -w0 FILE\)/);
   assert.equal((await waybill("secret rm db-password -e staging")).status, 0);
   assert.equal((await waybill("secret rm db-password -e staging")).status, 1);
 });
