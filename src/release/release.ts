@@ -18,9 +18,26 @@ export interface ReleaseEvent {
   readonly deployment: string | null;
 }
 
-/** `webhook`: where the other side may send its push webhook, and the secret to sign it with; shown this once. */
+/** `webhook`: where the other side may send its push webhook. */
 export interface Connected extends RepositoryView {
-  readonly webhook: { readonly path: string; readonly secret: Secret };
+  readonly wasConnected: boolean;
+  readonly webhook: {
+    readonly path: string;
+    /** What to sign it with, shown this once; null for the one that was there. */
+    readonly secret: Secret | null;
+    /** Until when the secret before is valid, too; null when there is none. */
+    readonly formerValidUntil: string | null;
+  };
+}
+
+export interface ConnectRequest {
+  readonly name: string;
+  readonly url: string;
+  /** Null for none; without it, those of a repository that is connected already stay. */
+  readonly credentials?: string | null;
+  /** A new webhook secret for one that is connected already. */
+  readonly newSecret?: boolean;
+  readonly actor: Identity;
 }
 
 export interface PlanRequest extends EnvironmentRef {
@@ -34,7 +51,7 @@ export interface PlanRequest extends EnvironmentRef {
 export interface Release {
   repositories(): Promise<readonly RepositoryView[]>;
   /** Watches a repository hosted elsewhere; the answer's name is what `/git` and the API call it. */
-  connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<Connected>;
+  connect(request: ConnectRequest): Promise<Connected>;
   environments(repository?: string): Promise<readonly EnvironmentView[]>;
   deployments(filter?: {
     repository?: string;

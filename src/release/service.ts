@@ -31,7 +31,7 @@ interface ReleaseParts {
   readonly clock: Clock;
   readonly notices: Notices;
   readonly previews: Previews;
-  readonly remoteKeys: Pick<RemoteKeys, "save">;
+  readonly remoteKeys: RemoteKeys;
 }
 
 const defaultHistoryLength = 50;

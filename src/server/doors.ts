@@ -65,7 +65,7 @@ export async function openDoors(parts: DoorsParts): Promise<Endpoint> {
   const deliveries = makeDeliveryStore(base.db);
   const webhooks = makeWebhookIntake({
     deliveries,
-    secretFor: (name) => base.remoteKeys.webhookSecrets(name),
+    secretFor: async (name) => (await base.remoteKeys.webhookSecrets(name)).map(({ secret }) => secret),
     look: async (name) => void (await parts.room.watcher.look(name)),
     log,
     clock,

@@ -44,7 +44,11 @@ export function makeFakeRelease(world: World): FakeRelease {
       const repository = { name, url, defaultBranch: "main", problem: null };
       world.repositories.push(repository);
       note("connect", name, actor);
-      return { ...repository, webhook: { path: `/webhooks/github/${name}`, secret: new Secret("signed-with-this") } };
+      return {
+        ...repository,
+        wasConnected: false,
+        webhook: { path: `/webhooks/github/${name}`, secret: new Secret("signed-with-this"), formerValidUntil: null },
+      };
     },
     async rebuild() {
       const { repositories, environments, deployments } = world;

@@ -48,6 +48,7 @@ export function addServerCommands(program: Command, run: Run): void {
     .description("watch a repository hosted elsewhere")
     .option("--name <name>", "what to call it (default: the last part of the URL)")
     .option("--credentials", "ask for, or read from a pipe, user:password or a token for its host")
+    .option("--new-secret", "make another webhook secret; the one before is valid for another day")
     .action((url: string, options: ConnectOptions & Json) =>
       run(async (context) => (await import("../commands/server.ts")).connectRepository(context, url, options), options),
     );
