@@ -146,10 +146,12 @@ test("rollback, hold and release", async () => {
 
 test("pause, resume, restart and open find the one deployment", async () => {
   assert.match((await waybill("pause ranker --note lunch")).out, /^ranker is paused/);
+  assert.equal((await waybill("restart ranker")).out, "ranker is paused: it starts anew when it is resumed.");
   assert.equal((await waybill("resume ranker -e staging")).status, 0);
   assert.equal((await waybill("restart web")).status, 0);
   assert.deepEqual(app.release.acts, [
     "pause shop/production/ranker by anna",
+    "restart shop/production/ranker by anna",
     "resume shop/staging/ranker by anna",
     "restart shop/production/web by anna",
   ]);
@@ -230,6 +232,14 @@ test("login keeps a token for its server, readable by nobody else", async () => 
   assert.match(elsewhere.err, /SIGN_IN_REQUIRED/, "the token goes to no other server");
   writeFileSync(file, "{");
   assert.equal((await waybill("status", { env })).status, 78);
+});
+
+test("a port that is none is refused before anything starts", async () => {
+  for (const command of ["serve", "demo", "gateway"]) {
+    const { status, err } = await waybill(`${command} --port 99999`);
+    assert.equal(status, 2);
+    assert.match(err, /'99999' is invalid\. It is not a port, which is a number up to 65535\./);
+  }
 });
 
 test("connect, rebuild", async () => {
