@@ -8,6 +8,8 @@ import { ada, releaseWorld } from "./support/release-world.ts";
 import { workingCopy } from "./support/repository.ts";
 import { sampleWorld } from "./support/sample-world.ts";
 
+const ben = { ...ada, name: "ben" };
+
 interface Subject {
   readonly release: Release;
   /** Waits until what was asked for is applied. */
@@ -106,6 +108,10 @@ for (const [name, make] of [
     promise("holds with a reason until released", async (release) => {
       const held = await release.hold({ ...production, reason: "freeze", actor: ada });
       assert.deepEqual([held.hold?.by, held.hold?.reason], ["ada", "freeze"]);
+      const again = await release.hold({ ...production, reason: "", actor: ben });
+      assert.deepEqual(again.hold, held.hold, "a hold without a reason leaves who and why");
+      const other = await release.hold({ ...production, reason: "longer", actor: ben });
+      assert.deepEqual([other.hold?.by, other.hold?.reason], ["ben", "longer"]);
       assert.equal((await release.release({ ...production, actor: ada })).hold, null);
     });
 
@@ -116,6 +122,7 @@ for (const [name, make] of [
         for await (const event of release.events(listening.signal)) heard.push(event);
       })();
       await release.pause({ ...web, reason: "lunch", actor: ada });
+      await release.pause({ ...web, reason: "", actor: ben });
       await settled();
       const [paused] = await release.deployments({ ...production, name: "web" });
       assert.deepEqual([paused?.pause?.by, paused?.pause?.reason], ["ada", "lunch"]);

@@ -168,7 +168,8 @@ function environmentActs(world: World, note: Note, emit: Emit): Pick<Release, "r
     },
     async hold({ reason, actor, ...ref }) {
       note("hold", keyOf(ref), actor);
-      return change(ref, { hold: { by: actor.name, reason, since: now() } });
+      const { hold } = findEnvironment(world, ref);
+      return change(ref, { hold: hold && reason === "" ? hold : { by: actor.name, reason, since: now() } });
     },
     async release({ actor, ...ref }) {
       if (!findEnvironment(world, ref).hold && !findEnvironment(world, ref).waiting) {
@@ -194,7 +195,9 @@ function deploymentActs(world: World, note: Note, emit: Emit): Pick<Release, "pa
   return {
     async pause({ reason, actor, ...stack }) {
       note("pause", `${keyOf(stack)}/${stack.deployment}`, actor);
-      return change(stack, { state: "paused", pause: { by: actor.name, reason, at: now() } });
+      const { pause: before } = findDeployment(world, stack);
+      const pause = before && reason === "" ? before : { by: actor.name, reason, at: now() };
+      return change(stack, { state: "paused", pause });
     },
     async resume({ actor, ...stack }) {
       note("resume", `${keyOf(stack)}/${stack.deployment}`, actor);
@@ -202,7 +205,7 @@ function deploymentActs(world: World, note: Note, emit: Emit): Pick<Release, "pa
     },
     async restart({ actor, ...stack }) {
       note("restart", `${keyOf(stack)}/${stack.deployment}`, actor);
-      return change(stack, { state: "starting" });
+      return change(stack, findDeployment(world, stack).pause ? {} : { state: "starting" });
     },
   };
 }
