@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Release, ReleaseEvent } from "../src/release/release.ts";
 import { repositoryName } from "../src/core/names.ts";
+import { defaultContext } from "../src/spec/context.ts";
+import { checkRepository } from "../src/spec/repository.ts";
 import { makeFakeRelease } from "./support/fake-release.ts";
 import { ada, releaseWorld } from "./support/release-world.ts";
 import { workingCopy } from "./support/repository.ts";
@@ -155,6 +157,19 @@ for (const [name, make] of [
       const spec = await release.spec(web);
       assert.deepEqual([spec["kind"], spec["name"]], ["service", "web"]);
       assert.deepEqual(JSON.parse(JSON.stringify(spec)), spec);
+    });
+
+    promise("tells a deployment's file, which a pause does not change", async (release, { settled }) => {
+      await release.pause({ ...web, reason: "", actor: ada });
+      await settled();
+      const bytes = Buffer.from(await release.file(web));
+      const { problems, deployments } = checkRepository([{ path: "deployments/web.yaml", bytes }], defaultContext);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(
+        deployments.map(({ name, kind, state }) => ({ name, kind, state })),
+        [{ name: "web", kind: "service", state: undefined }],
+      );
+      await assert.rejects(release.file({ ...web, deployment: "nobody" }), { code: "NOT_FOUND" });
     });
   });
 }

@@ -58,8 +58,10 @@ export interface Release {
     environment?: string;
     name?: string;
   }): Promise<readonly DeploymentView[]>;
-  /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON or YAML". */
+  /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON". */
   spec(stack: StackName): Promise<Record<string, unknown>>;
+  /** The text of the repository's file that it is made of, at its commit: for "download as YAML". */
+  file(stack: StackName): Promise<string>;
   /** Newest first; `before` is a number for the next page. */
   history(environment: EnvironmentRef, page?: { before?: number; limit?: number }): Promise<readonly SnapshotView[]>;
   plan(request: PlanRequest): Promise<Plan>;

@@ -83,7 +83,7 @@ export function makeFakeRelease(world: World): FakeRelease {
 
 function reads(
   world: World,
-): Pick<Release, "repositories" | "environments" | "deployments" | "spec" | "history" | "plan"> {
+): Pick<Release, "repositories" | "environments" | "deployments" | "spec" | "file" | "history" | "plan"> {
   const environment = (ref: EnvironmentRef): EnvironmentView => findEnvironment(world, ref);
   return {
     repositories: async () => world.repositories,
@@ -106,6 +106,10 @@ function reads(
         command: "node server.js",
         env: { LOG_LEVEL: "info" },
       };
+    },
+    async file(stack) {
+      const { kind } = findDeployment(world, stack);
+      return `apiVersion: waybill/v1\nkind: ${kind}\ncommand: node server.js\n`;
     },
     async history(ref, { before = Number.POSITIVE_INFINITY, limit = 100 } = {}) {
       return (world.snapshots[keyOf(ref)] ?? []).filter(({ number }) => number < before).slice(0, limit);
