@@ -107,6 +107,20 @@ test("status is a table, with the reason under what is in trouble", async () => 
   assert.equal(stripVTControlCharacters(coloured.out), out, "colours move nothing");
 });
 
+test("status names repositories that cannot be read", async () => {
+  const [shop] = app.world.repositories;
+  assert.ok(shop);
+  app.world.repositories.splice(0, 1, { ...shop, problem: "example.org does not answer" });
+  try {
+    assert.match((await waybill("status")).out, /\n\nshop: example\.org does not answer$/);
+    const { repositories } = await json<{ repositories: unknown }>("status");
+    assert.deepEqual(repositories, [{ name: "shop", problem: "example.org does not answer" }]);
+    assert.doesNotMatch((await waybill("status web")).out, /example\.org/);
+  } finally {
+    app.world.repositories.splice(0, 1, shop);
+  }
+});
+
 test("history --json has exactly the fields that scripts count on, newest first", async () => {
   const { snapshots } = await json<{ snapshots: { number: number }[] }>("history production");
   assert.deepEqual(
