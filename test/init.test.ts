@@ -10,6 +10,13 @@ import { openFolder } from "../src/cli/init/folder.ts";
 import { packageRoot } from "../src/core/package-root.ts";
 import { freePort } from "./support/server-process.ts";
 
+interface Fields {
+  readonly build?: string;
+  readonly command: string;
+  readonly health?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 const installTimeoutMs = 45_000;
 const startTimeoutMs = 30_000;
 
@@ -18,18 +25,18 @@ for (const fixture of ["node", "flask"]) {
     const folder = mkdtempSync(join(tmpdir(), "waybill-init-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     cpSync(join(packageRoot, "fixtures/init", fixture), folder, { recursive: true });
-    const { build, command, health, env } = firstFile(openFolder(folder), ".").draft.fields;
+    const { build, command, health, env } = firstFile(openFolder(folder), ".").draft.fields as Fields;
     const port = await freePort();
     const options = {
       cwd: folder,
-      env: { PATH: process.env["PATH"], HOME: folder, PORT: String(port), ...(env as Record<string, string>) },
+      env: { PATH: process.env["PATH"], HOME: folder, PORT: String(port), ...env },
     };
     if (build !== undefined) {
-      const built = spawnSync("sh", ["-c", String(build)], { ...options, timeout: installTimeoutMs, encoding: "utf8" });
+      const built = spawnSync("sh", ["-c", build], { ...options, timeout: installTimeoutMs, encoding: "utf8" });
       if (built.status !== 0) return t.skip(`not installed: ${built.stderr.trim().split("\n").at(-1) ?? "no time"}`);
     }
-    const output = start(t, String(command), options);
-    assert.equal(await answerOf(`http://127.0.0.1:${port}${String(health ?? "/")}`), 200, output());
+    const output = start(t, command, options);
+    assert.equal(await answerOf(`http://127.0.0.1:${port}${health ?? "/"}`), 200, output());
   });
 }
 

@@ -168,7 +168,7 @@ test("a package.json with a mark of its encoding is read", (t) => {
 
 test("what is no package.json is left to what else lies there", (t) => {
   for (const text of ["null", "5", "{", '{"scripts": 5, "dependencies": []}']) {
-    assert.match(String(drafted(t, { "package.json": text, "server.js": server, "index.html": "" }).saw), /./);
+    assert.match(drafted(t, { "package.json": text, "server.js": server, "index.html": "" }).saw, /./);
   }
 });
 

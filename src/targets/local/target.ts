@@ -93,30 +93,19 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     spawn,
   });
   const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn, maxOutputBytes });
-  // Why nothing runs of a stack, by its key: what is ended for it says so.
-  const rests = new Map<string, string>();
+  const rests = makeRests();
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
-    "waybill:local:Process": makeProcessProvider({
-      supervisor,
-      traffic,
-      log,
-      isOwned,
-      headStart,
-      restOf: (stack) => rests.get(stackKey(stack)) ?? null,
-    }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart, restOf: rests.of }),
     "waybill:local:Route": makeRouteProvider({ routes }),
   };
   return {
     providers: { waybill: makePackageProvider(byType) },
     program(workload) {
-      const program = chooseProgram(workload);
-      const rest = restOf(workload);
-      if (rest === null) rests.delete(stackKey(workload.stack));
-      else rests.set(stackKey(workload.stack), rest);
-      return program;
+      rests.note(workload);
+      return chooseProgram(workload);
     },
     notices,
     prepare(workload, ahead) {
@@ -165,6 +154,15 @@ function chooseProgram(workload: Workload): () => Promise<Record<string, unknown
     default:
       return spec satisfies never;
   }
+}
+
+/** Why nothing runs of a stack, as it was applied last: what is ended for it says so. */
+function makeRests() {
+  const reasons = new Map<string, string | null>();
+  return {
+    note: (workload: Workload): void => void reasons.set(stackKey(workload.stack), restOf(workload)),
+    of: (stack: StackName): string | null => reasons.get(stackKey(stack)) ?? null,
+  };
 }
 
 /** In the words of status; null for what is meant to run. */
