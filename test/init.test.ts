@@ -12,7 +12,7 @@ import { freePort } from "./support/server-process.ts";
 
 interface Fields {
   readonly build?: string;
-  readonly command: string;
+  readonly command?: string;
   readonly health?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -25,7 +25,7 @@ for (const fixture of ["node", "flask"]) {
     const folder = mkdtempSync(join(tmpdir(), "waybill-init-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
     cpSync(join(packageRoot, "fixtures/init", fixture), folder, { recursive: true });
-    const { build, command, health, env } = firstFile(openFolder(folder), ".").draft.fields as Fields;
+    const { build, command = "", health, env } = firstFile(openFolder(folder), ".").draft.fields as Fields;
     const port = await freePort();
     const options = {
       cwd: folder,
