@@ -159,6 +159,10 @@ test("a pause ends the program and says who and why; resuming starts it again", 
     reason: "web was paused by ada: index is rebuilt",
   });
   assert.equal(deployments.target.status(workload.stack), null);
+  const log: string[] = [];
+  const request = { lines: 1, follow: false, signal: AbortSignal.timeout(5_000) };
+  for await (const line of deployments.target.logs(workload.stack, request)) log.push(line.text);
+  assert.deepEqual(log, ["stopped: paused by ada: index is rebuilt"]);
   await deployments.up(workload);
   assert.equal(deployments.routes.rows.get("web")?.upstream.kind, "http");
   await deployments.destroy(workload);

@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Release, ReleaseEvent } from "../src/release/release.ts";
 import { repositoryName } from "../src/core/names.ts";
+import { defaultContext } from "../src/spec/context.ts";
+import { checkRepository } from "../src/spec/repository.ts";
 import { makeFakeRelease } from "./support/fake-release.ts";
 import { ada, releaseWorld } from "./support/release-world.ts";
 import { workingCopy } from "./support/repository.ts";
 import { sampleWorld } from "./support/sample-world.ts";
+
+const ben = { ...ada, name: "ben" };
 
 interface Subject {
   readonly release: Release;
@@ -106,6 +110,10 @@ for (const [name, make] of [
     promise("holds with a reason until released", async (release) => {
       const held = await release.hold({ ...production, reason: "freeze", actor: ada });
       assert.deepEqual([held.hold?.by, held.hold?.reason], ["ada", "freeze"]);
+      const again = await release.hold({ ...production, reason: "", actor: ben });
+      assert.deepEqual(again.hold, held.hold, "a hold without a reason leaves who and why");
+      const other = await release.hold({ ...production, reason: "longer", actor: ben });
+      assert.deepEqual([other.hold?.by, other.hold?.reason], ["ben", "longer"]);
       assert.equal((await release.release({ ...production, actor: ada })).hold, null);
     });
 
@@ -116,6 +124,7 @@ for (const [name, make] of [
         for await (const event of release.events(listening.signal)) heard.push(event);
       })();
       await release.pause({ ...web, reason: "lunch", actor: ada });
+      await release.pause({ ...web, reason: "", actor: ben });
       await settled();
       const [paused] = await release.deployments({ ...production, name: "web" });
       assert.deepEqual([paused?.pause?.by, paused?.pause?.reason], ["ada", "lunch"]);
@@ -148,6 +157,19 @@ for (const [name, make] of [
       const spec = await release.spec(web);
       assert.deepEqual([spec["kind"], spec["name"]], ["service", "web"]);
       assert.deepEqual(JSON.parse(JSON.stringify(spec)), spec);
+    });
+
+    promise("tells a deployment's file, which a pause does not change", async (release, { settled }) => {
+      await release.pause({ ...web, reason: "", actor: ada });
+      await settled();
+      const bytes = Buffer.from(await release.file(web));
+      const { problems, deployments } = checkRepository([{ path: "deployments/web.yaml", bytes }], defaultContext);
+      assert.deepEqual(problems, []);
+      assert.deepEqual(
+        deployments.map(({ name, kind, state }) => ({ name, kind, state })),
+        [{ name: "web", kind: "service", state: undefined }],
+      );
+      await assert.rejects(release.file({ ...web, deployment: "nobody" }), { code: "NOT_FOUND" });
     });
   });
 }

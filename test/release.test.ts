@@ -362,3 +362,25 @@ test("what a remote gets while a snapshot is made here is left for the next look
   assert.equal(outcome?.waiting?.commit, second);
   await world.settled();
 });
+
+test("connecting again keeps the webhook's secret and the credentials, unless others are asked for", async () => {
+  const url = `file://${join(world.folder, "shop.git")}`;
+  const request = { name: "copy", url, actor: ada };
+  const keys = async () => ({
+    credentials: (await world.remoteKeys.credentials("copy"))?.reveal(),
+    secrets: (await world.remoteKeys.webhookSecrets("copy")).map(({ secret }) => secret.reveal()),
+  });
+  const first = await world.release.connect({ ...request, credentials: "ada:one" });
+  const secret = first.webhook.secret?.reveal() ?? "";
+  assert.deepEqual(await keys(), { credentials: "ada:one", secrets: [secret] });
+  const again = await world.release.connect(request);
+  assert.equal(again.wasConnected, true);
+  assert.deepEqual(again.webhook, { path: "/webhooks/github/copy", secret: null, formerValidUntil: null });
+  assert.deepEqual(await keys(), { credentials: "ada:one", secrets: [secret] });
+  const renewed = await world.release.connect({ ...request, credentials: "ada:two", newSecret: true });
+  const until = Date.parse(renewed.webhook.formerValidUntil ?? "");
+  assert.ok(until > Date.now() + 23 * 3_600_000 && until <= Date.now() + 24 * 3_600_000);
+  assert.deepEqual(await keys(), { credentials: "ada:two", secrets: [renewed.webhook.secret?.reveal(), secret] });
+  await world.release.connect({ ...request, credentials: null });
+  assert.equal((await keys()).credentials, undefined);
+});

@@ -16,16 +16,19 @@ import { testDatabase } from "./support/postgres.ts";
 // Every route × who asks, with real credentials from a real database. The rows are the app's own route table, so a
 // route cannot be missing from it; the columns are below.
 
-const columns = ["nobody", "garbage", "expired", "revoked", "viewer", "member", "admin"] as const;
+// "another's" is a viewer of another deployment than the one that the routes name.
+const columns = ["nobody", "garbage", "expired", "revoked", "another's", "viewer", "member", "admin"] as const;
 type Column = (typeof columns)[number];
 
 /** Who may call a route of each audience; whoever is not named is turned away. */
 const admitted: Record<Audience, ReadonlySet<Column>> = {
   public: new Set(columns),
-  "signed-in": new Set(["viewer", "member", "admin"]),
+  "signed-in": new Set(["another's", "viewer", "member", "admin"]),
   member: new Set(["member", "admin"]),
   admin: new Set(["admin"]),
 };
+/** What is not theirs to see is, for viewers, not there. */
+const namesDeployment = /\/deployments\/.*:name$/;
 const withoutIdentity: ReadonlySet<Column> = new Set(["nobody", "garbage", "expired", "revoked"]);
 
 // One's own account: the columns with a role are tokens of programs, which have none, so only an administrator's passes.
@@ -45,12 +48,21 @@ before(async () => {
   fakes = makeTestApp();
   const origin = defaultOrigin(8080);
   const access = await makeAccess({ store: makeAccessStore(database.db), clock, log: silentLog, origin });
-  app = makeHttpApp({ ...fakes.dependencies, access });
+  const viewersOf = (deployment: string): readonly string[] => [
+    deployment === parameters["name"] ? "viewer" : "another",
+  ];
+  const accessRule: typeof fakes.dependencies.accessRule = async ({ deployment }) => ({
+    visibility: "viewers",
+    viewers: viewersOf(deployment),
+    public: [],
+  });
+  app = makeHttpApp({ ...fakes.dependencies, access, accessRule });
   const token = async (name: string, role: Identity["role"], expiresAt: Date | null = null) => {
     const made = await access.createToken(operator, { name, role, isService: true, expiresAt });
     return { id: made.token.id, secret: made.secret.reveal() };
   };
   for (const role of ["viewer", "member", "admin"] as const) credentials.set(role, (await token(role, role)).secret);
+  credentials.set("another's", (await token("another", "viewer")).secret);
   credentials.set("expired", (await token("expired", "admin", new Date(nowMs + 1000))).secret);
   nowMs += 60_000;
   const revoked = await token("revoked", "admin");
@@ -99,7 +111,10 @@ for (const route of routeTable(makeTestApp().dependencies)) {
       const { status, location } = await statusOf(route, column);
       const isSentToSignIn = status === 303 && location.startsWith("/sign-in");
       const what = `${column} is answered ${status} ${location}`;
-      if (admitted[audience].has(column)) {
+      if (column === "another's" && audience === "signed-in" && namesDeployment.test(route.path)) {
+        assert.equal(status, 404, what);
+      } else if (admitted[audience].has(column)) {
+        if (namesDeployment.test(route.path) && audience === "signed-in") assert.equal(status, 200, what);
         assert.notEqual(status, 403, what);
         if (audience !== "public") assert.ok(status !== 401 && !isSentToSignIn, what);
       } else if (withoutIdentity.has(column)) {

@@ -72,6 +72,7 @@ test("a push prints the plan, the snapshot, each step and the address; the plan 
       { ...common, ...at, name: "web", kind: "service", url: `http://web.localhost:${served.port}` },
     ],
     environments: [],
+    repositories: [],
   });
   const { snapshots } = (await served.json(["history"])) as { snapshots: { at: string }[] };
   assert.deepEqual(snapshots, [

@@ -44,6 +44,20 @@ test("status is a table, with the reason under what is in trouble", async () => 
   assert.equal(stripVTControlCharacters(coloured.out), out, "colours move nothing");
 });
 
+test("status names repositories that cannot be read", async () => {
+  const [shop] = line.app.world.repositories;
+  assert.ok(shop);
+  line.app.world.repositories.splice(0, 1, { ...shop, problem: "example.org does not answer" });
+  try {
+    assert.match((await waybill("status")).out, /\n\nshop: example\.org does not answer$/);
+    const { repositories } = await json<{ repositories: unknown }>("status");
+    assert.deepEqual(repositories, [{ name: "shop", problem: "example.org does not answer" }]);
+    assert.doesNotMatch((await waybill("status web")).out, /example\.org/);
+  } finally {
+    line.app.world.repositories.splice(0, 1, shop);
+  }
+});
+
 test("history --json has exactly the fields that scripts count on, newest first", async () => {
   const { snapshots } = await json<{ snapshots: { number: number }[] }>("history production");
   assert.deepEqual(
@@ -83,10 +97,12 @@ test("rollback, hold and release", async () => {
 
 test("pause, resume, restart and open find the one deployment", async () => {
   assert.match((await waybill("pause ranker --note lunch")).out, /^ranker is paused/);
+  assert.equal((await waybill("restart ranker")).out, "ranker is paused: it starts anew when it is resumed.");
   assert.equal((await waybill("resume ranker -e staging")).status, 0);
   assert.equal((await waybill("restart web")).status, 0);
   assert.deepEqual(line.app.release.acts, [
     "pause shop/production/ranker by anna",
+    "restart shop/production/ranker by anna",
     "resume shop/staging/ranker by anna",
     "restart shop/production/web by anna",
   ]);
@@ -144,6 +160,9 @@ test("a secret comes from a pipe, and never from the arguments", async () => {
   );
   assert.equal((await waybill("secret set db-password hunter2")).status, 2, "an extra argument is refused");
   assert.equal((await waybill("secret set db-password")).status, 2, "an empty value is refused");
+  const bytes = await waybill("secret set db-password", { input: Buffer.from([0x80, 0xff, 0x01, 0x6b]) });
+  assert.equal(bytes.status, 2);
+  assert.match(bytes.err, /the value is not UTF-8 text: for bytes, pipe their base64 in \(base64 -w0 FILE\)/);
   assert.equal((await waybill("secret rm db-password -e staging")).status, 0);
   assert.equal((await waybill("secret rm db-password -e staging")).status, 1);
 });
@@ -174,6 +193,14 @@ test("login keeps a token for its server, readable by nobody else", async () => 
   assert.match(elsewhere.err, /SIGN_IN_REQUIRED/, "the token goes to no other server");
   writeFileSync(file, "{");
   assert.equal((await waybill("status", { env })).status, 78);
+});
+
+test("a port that is none is refused before anything starts", async () => {
+  for (const command of ["serve", "demo", "gateway"]) {
+    const { status, err } = await waybill(`${command} --port 99999`);
+    assert.equal(status, 2);
+    assert.match(err, /'99999' is invalid\. It is not a port, which is a number up to 65535\./);
+  }
 });
 
 test("connect, rebuild", async () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { Terminal } from "./terminal.ts";
 import { WaybillError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
@@ -23,9 +24,11 @@ async function piped({ stdin }: Terminal): Promise<string> {
     if (total > maxBytes) throw new WaybillError("USAGE", `the value is larger than ${maxBytes} bytes`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks)
-    .toString("utf8")
-    .replace(/\r?\n$/, "");
+  const bytes = Buffer.concat(chunks);
+  if (!isUtf8(bytes)) {
+    throw new WaybillError("USAGE", "the value is not UTF-8 text: for bytes, pipe their base64 in (base64 -w0 FILE)");
+  }
+  return bytes.toString("utf8").replace(/\r?\n$/, "");
 }
 
 async function typed({ stdin, err }: Terminal, prompt: string): Promise<string> {

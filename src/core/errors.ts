@@ -41,6 +41,7 @@ export const errorTable = {
   GATEWAY_UNAVAILABLE: { verdict: "transient", summary: "the gateway cannot be started or does not answer" },
   // store
   DATABASE_UNAVAILABLE: { verdict: "transient", summary: "PostgreSQL cannot be reached or started" },
+  DISK_FULL: { verdict: "transient", summary: "there is no room left on a disk, or it fails" },
   LEASE_LOST: { verdict: "transient", summary: "another server has taken over" },
   // files
   SPEC_INVALID: { verdict: "rejected", status: 422, summary: "deployment files have problems" },
@@ -170,10 +171,18 @@ export class WaybillError extends Error {
   }
 }
 
+/**
+ * Of Node and of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html: disk_full, io_error).
+ */
+const diskCodes = new Set<unknown>(["ENOSPC", "EDQUOT", "53100", "58030"]);
+
 /** Any thrown value as a WaybillError; what is not one already is a `BUG`, with the original as its cause. */
 export function asWaybillError(thrown: unknown): WaybillError {
   if (thrown instanceof WaybillError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = messageOf(thrown);
+  if (thrown instanceof Error && "code" in thrown && diskCodes.has(thrown.code)) {
+    return new WaybillError("DISK_FULL", `make room on the disk and try again: ${message}`, { cause: thrown });
+  }
   return new WaybillError("BUG", message, { cause: thrown });
 }
 

@@ -42,8 +42,10 @@ export function makeActs(parts: ActsParts) {
   return {
     rollback: (request: RollbackRequest) => watcher.tag(request, (place) => rollbackTag(parts, request, place)),
 
-    hold: (request: EnvironmentRef & { reason: string; actor: { name: string } }) =>
-      watcher.tag(request, async () => {
+    /** Of what is on hold already, a hold without a reason changes nothing. */
+    async hold(request: EnvironmentRef & { reason: string; actor: { name: string } }): Promise<void> {
+      if (request.reason === "" && fold(presentOf(await store.snapshots(request))).hold) return;
+      await watcher.tag(request, async () => {
         const live = await requireLive(store, request);
         const reason = request.reason || `held by ${request.actor.name}`;
         return {
@@ -52,7 +54,8 @@ export function makeActs(parts: ActsParts) {
           message: `Hold ${request.environment}`,
           trailers: { [trailerNames.hold]: reason },
         };
-      }),
+      });
+    },
 
     /** Lets go of what waits; without anything waiting, only of the hold. */
     async release(request: EnvironmentRef & { actor: { name: string } }): Promise<void> {

@@ -35,7 +35,8 @@ export function makeOperators({ store, watcher, clock }: OperateParts): Pick<Rel
     pause: ({ reason, actor, ...stack }) =>
       override(stack, (before) => ({
         ...before,
-        pause: { by: actor.name, reason, at: clock.now().toISOString() },
+        // Whoever paused it first, and why, is not forgotten for a word that says nothing.
+        pause: before.pause && reason === "" ? before.pause : { by: actor.name, reason, at: clock.now().toISOString() },
       })),
     resume: ({ repository, environment, deployment }) =>
       override({ repository, environment, deployment }, (before) => ({ ...before, pause: null })),

@@ -18,9 +18,26 @@ export interface ReleaseEvent {
   readonly deployment: string | null;
 }
 
-/** `webhook`: where the other side may send its push webhook, and the secret to sign it with; shown this once. */
+/** `webhook`: where the other side may send its push webhook. */
 export interface Connected extends RepositoryView {
-  readonly webhook: { readonly path: string; readonly secret: Secret };
+  readonly wasConnected: boolean;
+  readonly webhook: {
+    readonly path: string;
+    /** What to sign it with, shown this once; null for the one that was there. */
+    readonly secret: Secret | null;
+    /** Until when the secret before is valid, too; null when there is none. */
+    readonly formerValidUntil: string | null;
+  };
+}
+
+export interface ConnectRequest {
+  readonly name: string;
+  readonly url: string;
+  /** Null for none; without it, those of a repository that is connected already stay. */
+  readonly credentials?: string | null;
+  /** A new webhook secret for one that is connected already. */
+  readonly newSecret?: boolean;
+  readonly actor: Identity;
 }
 
 export interface PlanRequest extends EnvironmentRef {
@@ -34,15 +51,17 @@ export interface PlanRequest extends EnvironmentRef {
 export interface Release {
   repositories(): Promise<readonly RepositoryView[]>;
   /** Watches a repository hosted elsewhere; the answer's name is what `/git` and the API call it. */
-  connect(request: { name: string; url: string; credentials: string | null; actor: Identity }): Promise<Connected>;
+  connect(request: ConnectRequest): Promise<Connected>;
   environments(repository?: string): Promise<readonly EnvironmentView[]>;
   deployments(filter?: {
     repository?: string;
     environment?: string;
     name?: string;
   }): Promise<readonly DeploymentView[]>;
-  /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON or YAML". */
+  /** The deployment's resolved spec as it should run now, without secrets: for "download as JSON". */
   spec(stack: StackName): Promise<Record<string, unknown>>;
+  /** The text of the repository's file that it is made of, at its commit: for "download as YAML". */
+  file(stack: StackName): Promise<string>;
   /** Newest first; `before` is a number for the next page. */
   history(environment: EnvironmentRef, page?: { before?: number; limit?: number }): Promise<readonly SnapshotView[]>;
   plan(request: PlanRequest): Promise<Plan>;

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { WaybillError } from "../core/errors.ts";
 import type { Feed } from "../core/feed.ts";
-import { isSha, repositoryName, treeSha } from "../core/names.ts";
+import { commitSha, isSha, repositoryName, treeSha } from "../core/names.ts";
 import { connect, type RemoteKeys } from "./connect.ts";
 import { makeOperators } from "./operate.ts";
 import { stackKey, type StackName } from "../core/stack.ts";
@@ -31,7 +31,7 @@ interface ReleaseParts {
   readonly clock: Clock;
   readonly notices: Notices;
   readonly previews: Previews;
-  readonly remoteKeys: Pick<RemoteKeys, "save">;
+  readonly remoteKeys: RemoteKeys;
 }
 
 const defaultHistoryLength = 50;
@@ -67,6 +67,7 @@ export function makeRelease(parts: ReleaseParts): Release {
       if (!row?.workload) throw new WaybillError("NOT_FOUND", `there is no deployment ${stackKey(stack)}`);
       return { ...row.workload.spec };
     },
+    file: (stack) => fileOf(parts, stack),
     async history(ref, { before, limit = defaultHistoryLength } = {}) {
       const rows = await store.snapshots(ref);
       const views = snapshotViews(rows);
@@ -148,4 +149,19 @@ async function rebuild({ git, store, watcher }: ReleaseParts) {
   for (const name of names) await watcher.look(name);
   const [environments, deployments] = await Promise.all([store.environments(), store.deployments()]);
   return { repositories: names.length, environments: environments.length, deployments: deployments.length };
+}
+
+async function fileOf({ git, store, definitions }: ReleaseParts, stack: StackName): Promise<string> {
+  const row = await store.deployment(stack);
+  const name = repositoryName(stack.repository);
+  if (row?.workload && git.exists(name)) {
+    const objects = await git.open(name);
+    const commit = commitSha(row.commit);
+    const { deployments } = await definitions.check(objects, commit, (await objects.refs()).head);
+    const path = deployments.find((one) => one.name === stack.deployment)?.file;
+    const { files } = await objects.readFiles(commit);
+    const file = files.find((one) => one.path === path);
+    if (file) return Buffer.from(file.bytes).toString("utf8");
+  }
+  throw new WaybillError("NOT_FOUND", `there is no file of a deployment ${stackKey(stack)}`);
 }

@@ -75,7 +75,7 @@ export async function openBase(parts: BaseParts): Promise<Base> {
   if (parts.replica === null) await takeAlone({ book: leases, clock: systemClock, log });
   const origin = originOf(settings, options.port);
   const cipher = makeCipher(folder.key);
-  const remoteKeys = makeRemoteKeys(database.db, cipher);
+  const remoteKeys = makeRemoteKeys(database.db, cipher, systemClock);
   const git = makeGit({
     folder: folder.repositories,
     log,

@@ -1,6 +1,7 @@
 import type { Access } from "../access/access.ts";
 import { mayDeploy } from "../access/permission.ts";
 import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Spawn } from "../core/spawn.ts";
 import { makeHttpApp } from "../http/app.ts";
@@ -65,7 +66,7 @@ export async function openDoors(parts: DoorsParts): Promise<Endpoint> {
   const deliveries = makeDeliveryStore(base.db);
   const webhooks = makeWebhookIntake({
     deliveries,
-    secretFor: (name) => base.remoteKeys.webhookSecrets(name),
+    secretFor: async (name) => (await base.remoteKeys.webhookSecrets(name)).map(({ secret }) => secret),
     look: async (name) => void (await parts.room.watcher.look(name)),
     log,
     clock,
@@ -135,7 +136,13 @@ function startPolling({ base: { git }, replica, room, clock, log, closers, stopp
     },
     async hasChanged(name, signal) {
       const repository = await git.open(name);
-      return repository.remoteUrl === null ? areOthers(name, await repository.refs()) : repository.hasChanged(signal);
+      if (repository.remoteUrl === null) return areOthers(name, await repository.refs());
+      return repository.hasChanged(signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        log.debug({ repository: name, error: messageOf(error) }, "a remote did not answer");
+        // The look fails in turn, and leaves the reason where people see it.
+        return true;
+      });
     },
     look: async (name) => void (await room.watcher.look(name)),
     clock,

@@ -34,7 +34,7 @@ interface ReleaseRoomParts {
   /** The runs of jobs around switches; null where nobody runs jobs. */
   readonly deployRuns: DeployRuns | null;
   readonly secrets: SecretVersions;
-  readonly remoteKeys: Pick<RemoteKeys, "save">;
+  readonly remoteKeys: RemoteKeys;
   readonly context: SpecContext;
   /** Whether a target's programs run on other machines than this one. */
   readonly isElsewhere: (target: string) => boolean;

@@ -46,6 +46,18 @@ test("a secret is encrypted, listed without its value, and a new version only wh
   });
 });
 
+test("what is no text is refused, and not repeated", async () => {
+  await withSecrets(async (secrets) => {
+    const refused = (found: string) => ({
+      code: "REQUEST_INVALID",
+      message: `the value of secret db holds ${found}; wanted is text: for bytes, set their base64 and have the program decode it`,
+    });
+    await assert.rejects(setter(secrets)("db", "hunter2\0tail"), refused("a NUL byte"));
+    await assert.rejects(setter(secrets)("db", "hunter2\uD800"), refused("half a surrogate pair"));
+    assert.deepEqual(await secrets.list("shop"), []);
+  });
+});
+
 test("an environment's own value wins over the repository's, and is hidden from others", async () => {
   await withSecrets(async (secrets) => {
     const set = setter(secrets);

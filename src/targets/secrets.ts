@@ -68,6 +68,7 @@ export function makeSecrets({ store, cipher, clock }: SecretsDependencies): Secr
   return {
     async set({ repository, environment, name, value, actor }) {
       requireName(name);
+      requireText(name, value);
       const rows = await store.current(repository);
       const current = rows.find((row) => row.name === name && row.environment === environment);
       if (current && readIfOurs(cipher, current) === value.reveal()) return summaryOf(current);
@@ -108,6 +109,17 @@ function requireName(name: string): void {
   throw new WaybillError(
     "REQUEST_INVALID",
     `${JSON.stringify(name.slice(0, maxShownLength))} cannot name a secret; wanted are 1 to 100 of a-z, 0-9, ".", "_" and "-", with a letter or a digit at either end`,
+  );
+}
+
+/** What an environment variable cannot carry, or would arrive as something else. */
+function requireText(name: string, value: Secret): void {
+  const text = value.reveal();
+  if (!text.includes("\0") && text.isWellFormed()) return;
+  const found = text.includes("\0") ? "a NUL byte" : "half a surrogate pair";
+  throw new WaybillError(
+    "REQUEST_INVALID",
+    `the value of secret ${name} holds ${found}; wanted is text: for bytes, set their base64 and have the program decode it`,
   );
 }
 

@@ -16,7 +16,7 @@ interface Said {
 
 interface Setting {
   readonly env?: Record<string, string>;
-  readonly input?: string;
+  readonly input?: string | Buffer;
   readonly cwd?: string;
   readonly isColoured?: boolean;
 }

@@ -44,7 +44,11 @@ export function makeFakeRelease(world: World): FakeRelease {
       const repository = { name, url, defaultBranch: "main", problem: null };
       world.repositories.push(repository);
       note("connect", name, actor);
-      return { ...repository, webhook: { path: `/webhooks/github/${name}`, secret: new Secret("signed-with-this") } };
+      return {
+        ...repository,
+        wasConnected: false,
+        webhook: { path: `/webhooks/github/${name}`, secret: new Secret("signed-with-this"), formerValidUntil: null },
+      };
     },
     async rebuild() {
       const { repositories, environments, deployments } = world;
@@ -79,7 +83,7 @@ export function makeFakeRelease(world: World): FakeRelease {
 
 function reads(
   world: World,
-): Pick<Release, "repositories" | "environments" | "deployments" | "spec" | "history" | "plan"> {
+): Pick<Release, "repositories" | "environments" | "deployments" | "spec" | "file" | "history" | "plan"> {
   const environment = (ref: EnvironmentRef): EnvironmentView => findEnvironment(world, ref);
   return {
     repositories: async () => world.repositories,
@@ -102,6 +106,10 @@ function reads(
         command: "node server.js",
         env: { LOG_LEVEL: "info" },
       };
+    },
+    async file(stack) {
+      const { kind } = findDeployment(world, stack);
+      return `apiVersion: waybill/v1\nkind: ${kind}\ncommand: node server.js\n`;
     },
     async history(ref, { before = Number.POSITIVE_INFINITY, limit = 100 } = {}) {
       return (world.snapshots[keyOf(ref)] ?? []).filter(({ number }) => number < before).slice(0, limit);
@@ -164,7 +172,8 @@ function environmentActs(world: World, note: Note, emit: Emit): Pick<Release, "r
     },
     async hold({ reason, actor, ...ref }) {
       note("hold", keyOf(ref), actor);
-      return change(ref, { hold: { by: actor.name, reason, since: now() } });
+      const { hold } = findEnvironment(world, ref);
+      return change(ref, { hold: hold && reason === "" ? hold : { by: actor.name, reason, since: now() } });
     },
     async release({ actor, ...ref }) {
       if (!findEnvironment(world, ref).hold && !findEnvironment(world, ref).waiting) {
@@ -190,7 +199,9 @@ function deploymentActs(world: World, note: Note, emit: Emit): Pick<Release, "pa
   return {
     async pause({ reason, actor, ...stack }) {
       note("pause", `${keyOf(stack)}/${stack.deployment}`, actor);
-      return change(stack, { state: "paused", pause: { by: actor.name, reason, at: now() } });
+      const { pause: before } = findDeployment(world, stack);
+      const pause = before && reason === "" ? before : { by: actor.name, reason, at: now() };
+      return change(stack, { state: "paused", pause });
     },
     async resume({ actor, ...stack }) {
       note("resume", `${keyOf(stack)}/${stack.deployment}`, actor);
@@ -198,7 +209,7 @@ function deploymentActs(world: World, note: Note, emit: Emit): Pick<Release, "pa
     },
     async restart({ actor, ...stack }) {
       note("restart", `${keyOf(stack)}/${stack.deployment}`, actor);
-      return change(stack, { state: "starting" });
+      return change(stack, findDeployment(world, stack).pause ? {} : { state: "starting" });
     },
   };
 }

@@ -27,6 +27,7 @@ const isPerson = (name: string): name is Person => Object.hasOwn(people, name);
 export interface TestApp {
   readonly app: Hono;
   readonly release: FakeRelease;
+  readonly world: World;
   readonly runs: ReturnType<typeof makeFakeRuns>;
   readonly dependencies: HttpDependencies;
   readonly secrets: Map<string, string>;
@@ -95,6 +96,7 @@ export function makeTestApp({ world = sampleWorld(), publicUrl: url = publicUrl,
   return {
     app,
     release,
+    world,
     runs,
     dependencies,
     secrets,

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import { defaultContext } from "../../src/spec/context.ts";
 import { makeReleaseStore } from "../../src/store/release/release-store.ts";
 import { makeFakeDeployer } from "./fake-deployer.ts";
 import { testDatabase } from "./postgres.ts";
+import { makeCipher } from "../../src/core/cipher.ts";
+import { makeRemoteKeys } from "../../src/store/remote-keys.ts";
 import { systemClock } from "../../src/core/clock.ts";
 
 export const ada: Identity = { name: "ada", kind: "user", role: "admin", groups: [] };
@@ -21,6 +24,7 @@ export async function releaseWorld() {
   const git = makeGit({ folder, log: silentLog, allowFileUrls: true });
   const store = makeReleaseStore(database.db);
   const deployer = makeFakeDeployer();
+  const remoteKeys = makeRemoteKeys(database.db, makeCipher(randomBytes(32)), systemClock);
   const secretVersions = new Map<string, number>();
   const { driver, watcher, gate, release } = makeReleaseRoom({
     git,
@@ -28,7 +32,7 @@ export async function releaseWorld() {
     deployer,
     deployRuns: null,
     secrets: { versions: async () => secretVersions },
-    remoteKeys: { save: async () => undefined },
+    remoteKeys,
     context: defaultContext,
     isElsewhere: () => false,
     conceal: async () => (text) => text,
@@ -41,6 +45,7 @@ export async function releaseWorld() {
     git,
     store,
     deployer,
+    remoteKeys,
     watcher,
     gate,
     release,

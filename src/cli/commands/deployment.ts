@@ -6,9 +6,13 @@ import { deploymentPath, findDeployment, type Choice } from "../repository-choic
 import { statusFields } from "./status.ts";
 
 const saidOf = {
-  pause: (name: string) => `${name} is paused, and stays so through deploys until "waybill resume ${name}".`,
-  resume: (name: string) => `${name} is resumed.`,
-  restart: (name: string) => `${name} is started anew.`,
+  pause: ({ name }: DeploymentView) =>
+    `${name} is paused, and stays so through deploys until "waybill resume ${name}".`,
+  resume: ({ name }: DeploymentView) => `${name} is resumed.`,
+  restart: ({ name, state, pause }: DeploymentView) =>
+    pause !== null || state === "paused"
+      ? `${name} is paused: it starts anew when it is resumed.`
+      : `${name} is started anew.`,
 } as const;
 
 /** Pause, resume or restart. */
@@ -21,7 +25,7 @@ export async function act(
   const found = await findDeployment(context, client, name, choice);
   const body = what === "pause" ? { reason: note ?? "" } : undefined;
   const { deployment } = await client.send<{ deployment: DeploymentView }>("POST", deploymentPath(found, what), body);
-  answer(context, { deployment: statusFields(deployment) }, [saidOf[what](name)]);
+  answer(context, { deployment: statusFields(deployment) }, [saidOf[what](deployment)]);
 }
 
 /** Opens the deployment's address in a browser where there is one, and prints it. */

@@ -1,5 +1,11 @@
 import { driftWords } from "../../release/drift-words.ts";
-import type { DeploymentState, DeploymentView, DriftView, EnvironmentView } from "../../release/views.ts";
+import type {
+  DeploymentState,
+  DeploymentView,
+  DriftView,
+  EnvironmentView,
+  RepositoryView,
+} from "../../release/views.ts";
 import { answer, type CommandContext } from "../command.ts";
 import { apiPath, type Client } from "../client.ts";
 import { WaybillError } from "../../core/errors.ts";
@@ -49,26 +55,45 @@ export async function status(context: CommandContext, name: string | undefined, 
     throw new WaybillError("NOT_FOUND", `there is no deployment ${name} that you may see: "waybill status" lists all`);
   }
   const environments = name !== undefined ? [] : await environmentsOf(client, options);
+  const troubled = name !== undefined ? [] : await troubledRepositories(client, options);
   const drifted = environments.filter(({ drift }) => drift.length > 0);
   const shared = drifted.map(({ repository, environment, drift }) => ({ repository, environment, drift }));
-  answer(context, { deployments: deployments.map(statusFields), ...(name === undefined && { environments: shared }) }, [
-    ...statusLines(context, deployments, client.url),
-    ...drifted.flatMap(({ repository, environment, drift }) => [
-      "",
-      `what ${environment} of ${repository} stands on was changed:`,
-      ...driftLines(drift, context.now()),
-    ]),
-    ...environments.flatMap(standstill),
-  ]);
+  answer(
+    context,
+    {
+      deployments: deployments.map(statusFields),
+      ...(name === undefined && { environments: shared, repositories: troubled }),
+    },
+    [
+      ...statusLines(context, deployments, client.url),
+      ...drifted.flatMap(({ repository, environment, drift }) => [
+        "",
+        `what ${environment} of ${repository} stands on was changed:`,
+        ...driftLines(drift, context.now()),
+      ]),
+      ...environments.flatMap(standstill),
+      ...troubled.flatMap(({ name: repository, problem }) => ["", printable(`${repository}: ${problem ?? ""}`)]),
+    ],
+  );
 }
 
-/** Whoever may not see environments sees deployments all the same. */
+/** Whoever may not see them sees deployments all the same. */
+const noneWhereForbidden = (thrown: unknown): [] => {
+  if (thrown instanceof WaybillError && thrown.code === "FORBIDDEN") return [];
+  throw thrown;
+};
+
+/** Those that cannot be read, or not all of them. */
+async function troubledRepositories(client: Client, options: StatusOptions) {
+  const all = await client.list<RepositoryView>(apiPath(["repositories"]), "repositories").catch(noneWhereForbidden);
+  return all
+    .filter(({ name, problem }) => problem !== null && name === (options.repository ?? name))
+    .map(({ name, problem }) => ({ name, problem }));
+}
+
 async function environmentsOf(client: Client, options: StatusOptions): Promise<readonly EnvironmentView[]> {
   const path = apiPath(["environments"], { repository: options.repository });
-  const all = await client.list<EnvironmentView>(path, "environments").catch((thrown: unknown) => {
-    if (thrown instanceof WaybillError && thrown.code === "FORBIDDEN") return [];
-    throw thrown;
-  });
+  const all = await client.list<EnvironmentView>(path, "environments").catch(noneWhereForbidden);
   return all.filter(({ environment }) => options.environment === undefined || environment === options.environment);
 }
 

@@ -21,6 +21,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** Reads a port, of which 0 stands for any that is free. */
+export function portNumber(text: string): number {
+  const port = wholeNumber(text);
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError("It is not a port, which is a number up to 65535.");
+}
+
 /** Reads a time, or how long ago it was: `15m`. */
 export function moment(text: string): Date {
   const seconds = parseDuration(text);

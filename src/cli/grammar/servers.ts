@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { ConnectOptions } from "../commands/server.ts";
 import type { ServeFlags } from "../commands/running/serve.ts";
-import { wholeNumber, type Json, type Run } from "./options.ts";
+import { portNumber, type Json, type Run } from "./options.ts";
 
 /** Commands that run a server, prepare a folder for one, or tell one what to watch. */
 export function addServerCommands(program: Command, run: Run): void {
@@ -16,7 +16,7 @@ export function addServerCommands(program: Command, run: Run): void {
     .command("gateway")
     .description("run a gateway of its own, beside servers on the same database")
     .option("--data <folder>", "where it keeps its own logs", ".waybill-gateway")
-    .option("-p, --port <number>", "where requests are answered", wholeNumber, 8080)
+    .option("-p, --port <number>", "where requests are answered", portNumber, 8080)
     .option("--config <file>", "the servers' settings (schemas/server.schema.json)")
     .action((options: ServeFlags & Json) =>
       run(async (context) => (await import("../commands/running/gateway.ts")).runGateway(context, options), options),
@@ -48,6 +48,7 @@ export function addServerCommands(program: Command, run: Run): void {
     .description("watch a repository hosted elsewhere")
     .option("--name <name>", "what to call it (default: the last part of the URL)")
     .option("--credentials", "ask for, or read from a pipe, user:password or a token for its host")
+    .option("--new-secret", "make another webhook secret; the one before is valid for another day")
     .action((url: string, options: ConnectOptions & Json) =>
       run(async (context) => (await import("../commands/server.ts")).connectRepository(context, url, options), options),
     );
@@ -62,7 +63,7 @@ export function addServerCommands(program: Command, run: Run): void {
 const serverOptions = (command: Command): Command =>
   command
     .option("--data <folder>", "where everything is kept", ".waybill")
-    .option("-p, --port <number>", "where requests are answered", wholeNumber, 8080)
+    .option("-p, --port <number>", "where requests are answered", portNumber, 8080)
     .option("--config <file>", "settings (schemas/server.schema.json)")
     .option("--stop-workloads", "when the server stops, what it runs stops too");
 

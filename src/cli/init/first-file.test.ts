@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { test } from "node:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test, type TestContext } from "node:test";
 import { packageRoot } from "../../core/package-root.ts";
 import { defaultContext } from "../../spec/context.ts";
 import { checkRepository } from "../../spec/repository.ts";
@@ -48,7 +49,7 @@ const expected: Record<string, Expected | null> = {
     fields: {
       ...python,
       build: "python3 -m pip install . --target .deps",
-      command: 'python3 -m gunicorn --bind 0.0.0.0:$PORT "stock:create_app()"',
+      command: "python3 -m gunicorn --bind 0.0.0.0:$PORT 'stock:create_app()'",
     },
   },
   koa: {
@@ -81,7 +82,7 @@ const expected: Record<string, Expected | null> = {
     fields: {
       ...python,
       command:
-        "python3 -m streamlit run streamlit_app.py --server.address 0.0.0.0 --server.port $PORT --server.headless true --browser.gatherUsageStats false",
+        "python3 -m streamlit run streamlit_app.py --server.address 0.0.0.0 --server.port $PORT --server.headless true --browser.gatherUsageStats false --global.developmentMode false",
       health: "/_stcore/health",
     },
   },
@@ -126,4 +127,59 @@ for (const [fixture, want] of Object.entries(expected)) {
 test("a folder within a repository is named as its source", () => {
   const { text } = firstFile(openFolder(join(fixtures, "node")), "services/node");
   assert.match(text, /^source:\n {2}path: services\/node$/m);
+});
+
+/** What init makes of a folder with these files; one whose name ends in a slash is a folder. */
+function drafted(t: TestContext, files: Readonly<Record<string, string>>): { saw: string; command: unknown } {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-init-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name.endsWith("/") ? name : dirname(name)), { recursive: true });
+    if (!name.endsWith("/")) writeFileSync(join(folder, name), text);
+  }
+  const { saw, fields } = firstFile(openFolder(folder), ".").draft;
+  return { saw, command: fields["command"] };
+}
+
+const express = (fields: object): string => JSON.stringify({ dependencies: { express: "5" }, ...fields });
+const server = "app.listen(process.env.PORT)";
+
+test("a main that is a folder is run by its index, one that is none by what lies there", (t) => {
+  assert.deepEqual(drafted(t, { "package.json": express({ main: "lib" }), "lib/index.js": server }), {
+    saw: "an Express server",
+    command: "node lib/index.js",
+  });
+  assert.deepEqual(drafted(t, { "package.json": express({ main: 5, name: {} }), "app.js": server }), {
+    saw: "an Express server",
+    command: "node app.js",
+  });
+  assert.deepEqual(drafted(t, { "package.json/": "", "server.js": server }), {
+    saw: "a Node server in server.js",
+    command: "node server.js",
+  });
+});
+
+test("a package.json with a mark of its encoding is read", (t) => {
+  assert.deepEqual(drafted(t, { "package.json": "\uFEFF{}", "index.js": server }), {
+    saw: "a Node program",
+    command: "node index.js",
+  });
+});
+
+test("what is no package.json is left to what else lies there", (t) => {
+  for (const text of ["null", "5", "{", '{"scripts": 5, "dependencies": []}']) {
+    assert.match(drafted(t, { "package.json": text, "server.js": server, "index.html": "" }).saw, /./);
+  }
+});
+
+test("a name with a space is one word of the command", (t) => {
+  const commandOf = (files: Record<string, string>) => String(drafted(t, files).command);
+  const flask = "from flask import Flask\napp = Flask(__name__)\n";
+  assert.match(commandOf({ "my board.py": "import panel as pn\npn.Row().servable()" }), / serve 'my board\.py' --/);
+  assert.match(commandOf({ "web app/app.py": flask }), / --app 'web app\.app:app' run /);
+  assert.match(commandOf({ "it's.py": "import streamlit" }), / run 'it'\\''s\.py' --/);
+  assert.match(
+    commandOf({ "package.json": express({ main: "my server.js" }), "my server.js": server }),
+    / 'my server\.js'$/,
+  );
 });

@@ -1,12 +1,13 @@
+import { join } from "node:path/posix";
 import type { Folder } from "./folder.ts";
-import { portHint, type Draft, type Recipe } from "./recipe.ts";
+import { portHint, word, type Draft, type Recipe } from "./recipe.ts";
 
 interface PackageJson {
   readonly name?: string;
   readonly main?: string;
-  readonly scripts?: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
 }
 
 interface Manager {
@@ -34,20 +35,39 @@ export const nodeRecipe: Recipe = (folder) => {
   if ("next" in known) return nextDraft(folder, manifest);
   const server = Object.entries(servers).find(([name]) => name in known);
   if (server) return serverDraft(folder, manifest, server[1]);
-  if ("vite" in known && manifest.scripts?.["build"] !== undefined) return viteDraft(folder, manifest);
-  return manifest.scripts?.["start"] !== undefined || entryOf(folder, manifest) !== null
+  if ("vite" in known && manifest.scripts["build"] !== undefined) return viteDraft(folder, manifest);
+  return manifest.scripts["start"] !== undefined || entryOf(folder, manifest) !== null
     ? serverDraft(folder, manifest, "a Node program")
     : null;
 };
 
 function readManifest(text: string): PackageJson | null {
   try {
-    return JSON.parse(text) as PackageJson;
+    const found: unknown = JSON.parse(text);
+    if (!isRecord(found)) return null;
+    const { name, main } = found;
+    return {
+      ...(typeof name === "string" && { name }),
+      ...(typeof main === "string" && { main }),
+      scripts: textsOf(found["scripts"]),
+      dependencies: textsOf(found["dependencies"]),
+      devDependencies: textsOf(found["devDependencies"]),
+    };
   } catch {
     // Somebody is in the middle of editing it: other recipes may know the folder.
     return null;
   }
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
+
+const textsOf = (value: unknown): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(isRecord(value) ? value : {}).filter(
+      (field): field is [string, string] => typeof field[1] === "string",
+    ),
+  );
 
 function managerOf(folder: Folder): Manager {
   if (folder.has("pnpm-lock.yaml")) return { install: "pnpm install --frozen-lockfile", run: "pnpm run" };
@@ -58,7 +78,7 @@ function managerOf(folder: Folder): Manager {
 function buildOf(folder: Folder, { dependencies, devDependencies, scripts }: PackageJson): { build?: string } {
   const { install, run } = managerOf(folder);
   const hasDependencies = Object.keys({ ...dependencies, ...devDependencies }).length > 0;
-  const steps = [...(hasDependencies ? [install] : []), ...(scripts?.["build"] === undefined ? [] : [`${run} build`])];
+  const steps = [...(hasDependencies ? [install] : []), ...(scripts["build"] === undefined ? [] : [`${run} build`])];
   return steps.length === 0 ? {} : { build: steps.join(" && ") };
 }
 
@@ -83,11 +103,11 @@ function viteDraft(folder: Folder, manifest: PackageJson): Draft {
 
 function serverDraft(folder: Folder, manifest: PackageJson, saw: string): Draft {
   const { run } = managerOf(folder);
-  const start = manifest.scripts?.["start"];
+  const start = manifest.scripts["start"];
   const entry = entryOf(folder, manifest);
   // A program that is started directly hears signals at once, without a package manager between.
   const isDirect = start !== undefined && /^node [^&|;<>$`]+$/.test(start);
-  const command = start === undefined ? `node ${entry ?? "index.js"}` : isDirect ? start : `${run} start`;
+  const command = start === undefined ? `node ${word(entry ?? "index.js")}` : isDirect ? start : `${run} start`;
   return {
     saw,
     ...named(manifest),
@@ -103,14 +123,16 @@ const loneFile = (folder: Folder): Draft | null => {
   return {
     saw: `a Node server in ${entry}`,
     kind: "service",
-    fields: { command: `node ${entry}` },
+    fields: { command: `node ${word(entry)}` },
     hints: hintsOf(folder, entry),
   };
 };
 
 function entryOf(folder: Folder, { main, scripts }: PackageJson): string | null {
-  const started = /^node (?:--\S+ )*(\S+\.[cm]?[jt]s)/.exec(scripts?.["start"] ?? "")?.[1];
-  return [started, main, ...entries].find((name) => name !== undefined && folder.has(name)) ?? null;
+  const started = /^node (?:--\S+ )*(\S+\.[cm]?[jt]s)/.exec(scripts["start"] ?? "")?.[1];
+  // A folder is run by its index.
+  const wanted = main === undefined ? [] : [main, `${main}.js`, join(main, "index.js")];
+  return [started, ...wanted, ...entries].find((name) => name !== undefined && folder.has(name)) ?? null;
 }
 
 function hintsOf(folder: Folder, entry: string | null): readonly string[] {

@@ -1,5 +1,5 @@
 import type { Folder } from "./folder.ts";
-import { portHint, type Draft, type Recipe } from "./recipe.ts";
+import { portHint, word, type Draft, type Recipe } from "./recipe.ts";
 
 interface Found {
   readonly file: string;
@@ -64,8 +64,8 @@ const flask: Framework = (folder, files) => {
   const maker = factory.exec(found.text)?.[1] ?? "create_app";
   const app = `${moduleOf(found.file)}:${made ?? maker}`;
   const command = declared(folder, "gunicorn")
-    ? `python3 -m gunicorn --bind 0.0.0.0:$PORT "${app}${made === undefined ? "()" : ""}"`
-    : `python3 -m flask --app ${app} run --host 0.0.0.0 --port $PORT`;
+    ? `python3 -m gunicorn --bind 0.0.0.0:$PORT ${word(made === undefined ? `${app}()` : app)}`
+    : `python3 -m flask --app ${word(app)} run --host 0.0.0.0 --port $PORT`;
   return { saw: `a Flask application in ${found.file}`, fields: { command }, hints: [] };
 };
 
@@ -75,23 +75,34 @@ const fastApi: Framework = (_folder, files) => {
   );
   if (!found) return null;
   const made = assigned("FastAPI").exec(found.text)?.[1];
-  const app = made ?? `${factory.exec(found.text)?.[1] ?? "create_app"} --factory`;
-  const command = `python3 -m uvicorn ${moduleOf(found.file)}:${app} --host 0.0.0.0 --port $PORT`;
+  const app = word(`${moduleOf(found.file)}:${made ?? factory.exec(found.text)?.[1] ?? "create_app"}`);
+  const command = `python3 -m uvicorn ${app}${made === undefined ? " --factory" : ""} --host 0.0.0.0 --port $PORT`;
   return { saw: `a FastAPI application in ${found.file}`, fields: { command }, hints: [] };
 };
 
 const panel: Framework = (_folder, files) => {
   const found = files.find(({ text }) => imports("panel").test(text) && /\.servable\(|\bserve\(/.test(text));
   if (!found) return null;
-  const command = `python3 -m panel serve ${found.file} --address 0.0.0.0 --port $PORT --allow-websocket-origin "*"`;
+  const command = `python3 -m panel serve ${word(found.file)} --address 0.0.0.0 --port $PORT --allow-websocket-origin "*"`;
   return { saw: `a Panel dashboard in ${found.file}`, fields: { command }, hints: [] };
 };
+
+const streamlitFlags = [
+  "--server.address 0.0.0.0",
+  "--server.port $PORT",
+  "--server.headless true",
+  "--browser.gatherUsageStats false",
+  // Outside of site-packages it takes itself for its own developer's checkout, where server.port is refused.
+  "--global.developmentMode false",
+].join(" ");
 
 const streamlit: Framework = (_folder, files) => {
   const found = files.find(({ text }) => imports("streamlit").test(text));
   if (!found) return null;
-  const flags = "--server.address 0.0.0.0 --server.port $PORT --server.headless true --browser.gatherUsageStats false";
-  const fields = { command: `python3 -m streamlit run ${found.file} ${flags}`, health: "/_stcore/health" };
+  const fields = {
+    command: `python3 -m streamlit run ${word(found.file)} ${streamlitFlags}`,
+    health: "/_stcore/health",
+  };
   return { saw: `a Streamlit application in ${found.file}`, fields, hints: [] };
 };
 
@@ -113,5 +124,5 @@ const loneFile: Framework = (_folder, files) => {
   const found = files.find((one) => likely.includes(one.file));
   if (!found) return null;
   const hints = found.text.includes("PORT") ? [] : [portHint(found.file, 'os.environ["PORT"]')];
-  return { saw: `a Python program in ${found.file}`, fields: { command: `python3 -u ${found.file}` }, hints };
+  return { saw: `a Python program in ${found.file}`, fields: { command: `python3 -u ${word(found.file)}` }, hints };
 };

@@ -16,6 +16,10 @@ export interface Draft {
 /** Null when the folder holds nothing that the recipe knows. */
 export type Recipe = (folder: Folder) => Draft | null;
 
+/** One word of a shell's command line: `my board.py` is two without its quotes. */
+export const word = (text: string): string =>
+  /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
 /** A hint for a program that seems not to listen where it is told to. */
 export const portHint = (file: string, how: string): string =>
   `${file} does not seem to read PORT: a program must listen on the port that it is given, ${how}`;

@@ -13,6 +13,12 @@ test("a secret is taken out in every form that it travels in", () => {
   assert.equal(redaction.clean("kept"), "kept");
 });
 
+test("a secret is known as an error quotes it", () => {
+  const redaction = makeRedaction();
+  redaction.learnText("hunter2-private\0tail");
+  assert.equal(redaction.clean(String.raw`Received 'hunter2-private\x00tail'`), "Received '[redacted]'");
+});
+
 test("of two secrets the longer goes first", () => {
   const redaction = makeRedaction();
   redaction.learn([asSecret("pass"), asSecret("password")]);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Json } from "../provider.ts";
 import { secretTexts } from "./value.ts";
 
@@ -33,12 +34,13 @@ export function makeRedaction(): Redaction {
   };
 }
 
-/** As it is, line by line, and as JSON, a URL, a form or base64 would carry it. */
+/** As it is, line by line, and as JSON, a URL, a form, base64 or an error of Node's would carry it. */
 function formsOf(text: string): readonly string[] {
   const forms = [
     text,
     ...text.split(/\r?\n/),
     ...quotedForms(text),
+    inspect(text, { maxStringLength: null }).slice(1, -1),
     encodeURIComponent(text.toWellFormed()),
     new URLSearchParams({ "": text }).toString().slice(1),
     Buffer.from(text).toString("base64"),

@@ -5,7 +5,6 @@ import type { Identity } from "../../core/identity.ts";
 import { maySee } from "../../access/permission.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { stackKey } from "../../core/stack.ts";
-import { toYaml } from "../../spec/text/yaml-output.ts";
 import { pageOf, pageQuery, readPage } from "../paging.ts";
 import { actorOf, belongsTo, json, type Call, type Route } from "../route.ts";
 import { environmentRef, nameParam } from "./environments.ts";
@@ -93,7 +92,7 @@ const specRoute = (dependencies: HttpDependencies): Route => ({
   path: `${deploymentRoot}/spec`,
   audience: "member",
   voice: "api",
-  summary: "The resolved deployment, without secrets, as JSON or YAML",
+  summary: "The deployment without secrets: resolved as JSON, or its own file as YAML",
   query: { format: { type: "string", description: "json (by default) or yaml." } },
   answer: { status: 200, schema: "Spec" },
   async handle(call) {
@@ -103,8 +102,10 @@ const specRoute = (dependencies: HttpDependencies): Route => ({
       throw new WaybillError("REQUEST_INVALID", `format is ${JSON.stringify(format.slice(0, 40))}, not json or yaml`);
     }
     await visibleDeployment(dependencies, actorOf(call), stack);
-    const spec = await dependencies.release.spec(stack);
-    return new Response(format === "json" ? `${JSON.stringify(spec, null, 2)}\n` : toYaml(spec), {
+    const { release } = dependencies;
+    const body =
+      format === "json" ? `${JSON.stringify(await release.spec(stack), null, 2)}\n` : await release.file(stack);
+    return new Response(body, {
       headers: {
         "content-type": format === "json" ? "application/json" : "application/yaml",
         "content-disposition": `attachment; filename="${stack.deployment}.${format}"`,

@@ -1,14 +1,11 @@
 import type { HttpDependencies } from "../dependencies.ts";
+import type { ConnectRequest } from "../../release/release.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { isName } from "../../core/names.ts";
 import { pageOf, pageQuery, readPage } from "../paging.ts";
 import { actorOf, json, type Route } from "../route.ts";
 
-interface ConnectRequest {
-  readonly name?: string;
-  readonly url: string;
-  readonly credentials?: string | null;
-}
+type ConnectBody = Omit<ConnectRequest, "name" | "actor"> & { readonly name?: string };
 
 export function repositoryRoutes({ release, publicUrl }: HttpDependencies): readonly Route[] {
   return [
@@ -35,11 +32,13 @@ export function repositoryRoutes({ release, publicUrl }: HttpDependencies): read
       body: "ConnectRequest",
       answer: { status: 201, schema: "ConnectAnswer" },
       async handle(call) {
-        const { name, url, credentials } = call.body as ConnectRequest;
-        const request = { name: name ?? nameFromUrl(url), url, credentials: credentials ?? null, actor: actorOf(call) };
-        const { webhook, ...repository } = await release.connect(request);
-        const { href } = new URL(webhook.path, publicUrl);
-        return json({ repository, webhook: { url: href, secret: webhook.secret.reveal() } }, 201);
+        const body = call.body as ConnectBody;
+        const request = { ...body, name: body.name ?? nameFromUrl(body.url), actor: actorOf(call) };
+        const { webhook, wasConnected, ...repository } = await release.connect(request);
+        const { path, secret, formerValidUntil } = webhook;
+        const { href } = new URL(path, publicUrl);
+        const shown = { url: href, secret: secret?.reveal() ?? null, formerValidUntil };
+        return json({ repository, wasConnected, webhook: shown }, 201);
       },
     },
   ];

@@ -27,6 +27,12 @@ test("says what is wrong with values", () => {
   ]);
 });
 
+test("a set without fields has none", () => {
+  assert.deepEqual(shown({ type: "object", additionalProperties: false }, { epochs: 1 }), [
+    'PARAMETER_INVALID epochs: "epochs" is not a field of the set of parameters. It has none.',
+  ]);
+});
+
 test("a choice that nothing fits is one problem", () => {
   const choice = { properties: { size: { anyOf: [{ type: "integer" }, { enum: ["all", "none"] }] } } };
   assert.deepEqual(shown(choice, { size: "some" }), [

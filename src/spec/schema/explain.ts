@@ -93,7 +93,7 @@ function unknownKey(error: ErrorObject, path: Path, subject: Subject): Finding {
   const foreign = subject.foreignKey?.(key, path);
   if (foreign !== undefined) return { ...at, ...foreign };
   const owner = path.length === 0 ? subject.name : formatPath(path);
-  const hint = didYouMean(key, known) || (known.length > 12 ? "" : ` It has ${known.join(", ")}.`);
+  const hint = didYouMean(key, known) || (known.length > 12 ? "" : ` It has ${known.join(", ") || "none"}.`);
   return { ...at, code: "FIELD_UNKNOWN", message: `${show(key)} is not a field of ${owner}.${hint}` };
 }
 

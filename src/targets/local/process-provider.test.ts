@@ -193,6 +193,14 @@ test("a reason does not repeat a secret", async () => {
   await assert.rejects(start(harness, { ...inputs, secrets }), /cannot reach \[redacted\]$/);
 });
 
+test("a secret that no variable can carry is not repeated by what refuses it", async () => {
+  await using harness = makeLocalHarness({ secrets: fakeSecrets({ "db@1": "hunter2\0tail" }) });
+  const inputs = { source: await source(harness, {}), secrets: [{ name: "db", version: 1, env: "DB" }] };
+  await assert.rejects(start(harness, inputs), {
+    message: /^the value of DB holds a NUL byte, which no program can be given$/,
+  });
+});
+
 test("a working folder that is not there, or a missing secret, is told", async () => {
   assert.match(await fails({}, { workingDir: "api" }), /workingDir "api" is not a folder of the source/);
   assert.match(await fails({}, { secrets: [{ name: "db", version: 1, env: "X" }] }), /secret db does not exist/);

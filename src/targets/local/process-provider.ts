@@ -16,6 +16,8 @@ export interface ProcessProviderDependencies {
   readonly log: Log;
   readonly isOwned: IsOwned;
   readonly headStart: Pick<HeadStart, "take">;
+  /** Why nothing of the stack is meant to run; null where something is. */
+  readonly restOf: (stack: StackName) => string | null;
 }
 
 /** Whether the stack's state holds a resource of this id, be it one that is to be removed. */
@@ -69,7 +71,9 @@ export function makeProcessProvider(dependencies: ProcessProviderDependencies): 
       return { outputs: resultOf(await supervisor.start(id, spec, options), newInputs).outputs };
     },
     delete({ id }) {
-      retire(dependencies, id, "a newer revision took its place, or it was removed");
+      const stack = supervisor.find(id)?.spec.stack;
+      const rest = stack ? dependencies.restOf(stack) : null;
+      retire(dependencies, id, rest ?? "a newer revision took its place, or it was removed");
       return Promise.resolve();
     },
   };

@@ -4,7 +4,7 @@ import { WaybillError } from "../../core/errors.ts";
 import type { Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
-import type { StackName } from "../../core/stack.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Provider } from "../../engine/provider.ts";
 import { program as jobProgram } from "../../../templates/local/job.ts";
 import { program as serviceProgram } from "../../../templates/local/service.ts";
@@ -93,16 +93,20 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     spawn,
   });
   const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn, maxOutputBytes });
+  const rests = makeRests();
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
   const byType: Readonly<Record<string, Provider>> = {
     "waybill:local:Source": makeSourceProvider({ trees, clock, onUnused: () => garbage.collect() }),
-    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart }),
+    "waybill:local:Process": makeProcessProvider({ supervisor, traffic, log, isOwned, headStart, restOf: rests.of }),
     "waybill:local:Route": makeRouteProvider({ routes, clock }),
   };
   return {
     providers: { waybill: makePackageProvider(byType) },
-    program: chooseProgram,
+    program(workload) {
+      rests.note(workload);
+      return chooseProgram(workload);
+    },
     notices,
     prepare(workload, ahead) {
       if (refusals(workload).length === 0) headStart.begin(workload, ahead);
@@ -150,6 +154,21 @@ function chooseProgram(workload: Workload): () => Promise<Record<string, unknown
     default:
       return spec satisfies never;
   }
+}
+
+/** Why nothing runs of a stack, as it was applied last: what is ended for it says so. */
+function makeRests() {
+  const reasons = new Map<string, string | null>();
+  return {
+    note: (workload: Workload): void => void reasons.set(stackKey(workload.stack), restOf(workload)),
+    of: (stack: StackName): string | null => reasons.get(stackKey(stack)) ?? null,
+  };
+}
+
+/** In the words of status; null for what is meant to run. */
+function restOf({ spec, pause }: Workload): string | null {
+  if (pause) return pause.reason === "" ? `paused by ${pause.by}` : `paused by ${pause.by}: ${pause.reason}`;
+  return spec.state === "running" ? null : `state: ${spec.state} in its file`;
 }
 
 /** One provider for the package `waybill`: its resources by their type. */

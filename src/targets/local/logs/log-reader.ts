@@ -28,13 +28,12 @@ function linesOf(path: string): readonly LogLine[] {
   if (size === 0) return [];
   const from = Math.max(0, size - maxReadBytes);
   const timeAt = timeline(path);
-  const lines: LogLine[] = [];
   let offset = from;
-  for (const text of splitLines(readSlice(path, from, size))) {
+  const seen = splitLines(readSlice(path, from, size)).map((text) => {
     offset += text.length + 1;
-    lines.push(toLine(text.toString("utf8"), timeAt(offset)));
-  }
-  return lines;
+    return { text: text.toString("utf8"), at: timeAt(offset) };
+  });
+  return toLines(seen);
 }
 
 /** What a line's end offset says about when it was written: the first look that saw it. */
@@ -78,12 +77,39 @@ function splitLines(bytes: Buffer): readonly Buffer[] {
 
 const timedLine = new RegExp(`^${stampMark}(waybill )?(\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z) (.*)$`, "s");
 
-function toLine(text: string, at: string): LogLine {
-  const [, own, time, rest] = timedLine.exec(text) ?? [];
-  if (time !== undefined && rest !== undefined) {
-    return { at: time, stream: own === undefined ? "stdout" : "waybill", text: rest };
-  }
-  return { at, stream: "stdout", text };
+interface SeenLine {
+  readonly text: string;
+  /** When it was seen, which is when it was written or later. */
+  readonly at: string;
+}
+
+function toLines(seen: readonly SeenLine[]): readonly LogLine[] {
+  let next: string | null = null;
+  return seen
+    .toReversed()
+    .map(({ text, at }): LogLine => {
+      const [, own, time, rest] = timedLine.exec(text) ?? [];
+      // A line was written before the one that says when it was.
+      const line: LogLine =
+        time !== undefined && rest !== undefined
+          ? { at: time, stream: own === undefined ? "stdout" : "waybill", text: rest }
+          : { at: next !== null && next < at ? next : at, stream: "stdout", text };
+      next = line.at;
+      return line;
+    })
+    .reverse();
+}
+
+/** Several logs as one: by time, and each in its own order. */
+export function merged(logs: readonly (readonly LogLine[])[]): readonly LogLine[] {
+  const placed = logs.flatMap((lines) => {
+    let at = "";
+    return lines.map((line) => {
+      if (line.at > at) at = line.at;
+      return { at, line };
+    });
+  });
+  return placed.toSorted((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at))).map(({ line }) => line);
 }
 
 /** Hands out what is added to a log after it was made; survives rotation. */
@@ -114,7 +140,7 @@ export class LogCursor {
     const end = bytes.lastIndexOf(newline) + 1;
     this.#rest = Buffer.from(bytes.subarray(end));
     const at = this.#clock.now().toISOString();
-    return splitLines(bytes.subarray(0, end)).map((line) => toLine(line.toString("utf8"), at));
+    return toLines(splitLines(bytes.subarray(0, end)).map((line) => ({ text: line.toString("utf8"), at })));
   }
 }
 

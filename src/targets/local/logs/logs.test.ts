@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { realClock } from "../../../../test/support/local-target.ts";
 import { keptRotations, lastLines, note, noteTime, rotate, rotated } from "./log-file.ts";
-import { LogCursor, tail } from "./log-reader.ts";
+import { LogCursor, merged, tail } from "./log-reader.ts";
 
 function withLog(body: (path: string) => void | Promise<void>): () => Promise<void> {
   return async () => {
@@ -117,3 +117,26 @@ test(
     );
   }),
 );
+
+test(
+  "output is no later than the own line after it",
+  withLog((path) => {
+    writeFileSync(path, "last words\n");
+    note(path, new Date("2026-01-01T00:00:01Z"), "stopped");
+    noteTime(path, new Date("2026-01-01T00:00:05Z"), 0);
+    assert.deepEqual(
+      tail(path, 9).map(({ at, text }) => `${at} ${text}`),
+      ["2026-01-01T00:00:01.000Z last words", "2026-01-01T00:00:01.000Z stopped"],
+    );
+  }),
+);
+
+test("several logs are one by time, each in its own order", () => {
+  const line = (at: string, text: string) => ({ at, stream: "stdout" as const, text });
+  const old = [line("1", "old 1"), line("4", "old 4"), line("3", "old, by a clock that was set"), line("7", "old 7")];
+  const young = [line("2", "new 2"), line("5", "new 5")];
+  assert.deepEqual(
+    merged([old, young]).map(({ text }) => text),
+    ["old 1", "new 2", "old 4", "old, by a clock that was set", "new 5", "old 7"],
+  );
+});

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, normalize, resolve, sep } from "node:path";
 import { WaybillError } from "../../../core/errors.ts";
 import type { Secret } from "../../../core/secret.ts";
+import { makeRedaction } from "../../../engine/value/redaction.ts";
 import type { SecretReader, SecretUse } from "../../workload.ts";
 import { markerName, type InstanceFolder, type InstanceRecord, type InstanceSpec } from "./instance.ts";
 
@@ -47,7 +48,7 @@ export function prepareEnvironment(
   const secretFiles = join(folder.private, "secrets");
   rmSync(secretFiles, { recursive: true, force: true });
   for (const path of [home, temporary, secretFiles]) mkdirSync(path, { recursive: true, mode: 0o700 });
-  return {
+  return withoutNul({
     PATH: searchPath(),
     HOME: home,
     TMPDIR: temporary,
@@ -61,7 +62,14 @@ export function prepareEnvironment(
     WAYBILL_ENVIRONMENT: spec.stack.environment,
     WAYBILL_DEPLOYMENT: spec.stack.deployment,
     [markerName]: record.id,
-  };
+  });
+}
+
+/** Node quotes the value when it refuses one, and it may be a secret's. */
+function withoutNul(environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const [name] = Object.entries(environment).find(([, value]) => value.includes("\0")) ?? [];
+  if (name === undefined) return environment;
+  throw new WaybillError("REQUEST_INVALID", `the value of ${name} holds a NUL byte, which no program can be given`);
 }
 
 /** `PORT` is the main port; a further `port: 9000` of the file is found in `PORT_9000`. */
@@ -95,14 +103,11 @@ function secretEnvironment({ spec }: Subject, folder: string, values: SecretValu
   return environment;
 }
 
-const leastRedactedLength = 4;
-
 /** What a program prints of its secrets is its own affair; what Waybill repeats in a reason is not. */
 export function redact(text: string, values: SecretValues): string {
-  const secrets = [...values.values()].map((secret) => secret.reveal().trim());
-  return secrets
-    .filter((secret) => secret.length >= leastRedactedLength)
-    .reduce((safe, secret) => safe.replaceAll(secret, "[redacted]"), text);
+  const redaction = makeRedaction();
+  for (const secret of values.values()) redaction.learnText(secret.reveal().trim());
+  return redaction.clean(text);
 }
 
 /** `/etc/ranker/ca.pem` becomes `FOLDER/etc/ranker/ca.pem`: the machine's own /etc is not a workload's to write. */
