@@ -12,8 +12,11 @@ export interface SecretVersions {
   versions(scope: { readonly repository: string; readonly environment: string }): Promise<ReadonlyMap<string, number>>;
 }
 
+/** Of a run, all that its order says. */
+export type Ordered = Pick<Run, "id" | "stack" | "parameters" | "attempt" | "name" | "origin">;
+
 /** What a target is told to start. Throws SECRET_MISSING where a parameter's secret is gone, and PARAMETERS_INVALID. */
-export async function orderOf(secrets: SecretVersions, run: Run, { workload }: Revision): Promise<RunOrder> {
+export async function orderOf(secrets: SecretVersions, run: Ordered, { workload }: Revision): Promise<RunOrder> {
   const { spec } = workload;
   refuseUnfit(spec, run.parameters);
   const references = secretParameters(spec, run.parameters);

@@ -11,8 +11,9 @@ import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { makeCallbacks, type CallbackSecrets } from "./callbacks.ts";
 import { makeHistory } from "./history.ts";
 import { makeJobBook } from "./job-book.ts";
-import { orderOf } from "./order.ts";
-import type { Run } from "./run.ts";
+import { orderOf, type Ordered } from "./order.ts";
+import type { RunOrder } from "../targets/run-executor.ts";
+import type { Revision, Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
@@ -59,17 +60,18 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const jobs = makeJobBook(store);
   const closing = new AbortController();
   const newId = (): string => runId(clock.now());
+  const order = (run: Ordered, revision: Revision): Promise<RunOrder> => orderOf(parts.secrets, run, revision);
   const dispatcher = new Dispatcher({
     ...parts,
     store,
-    orderOf: (run, revision) => orderOf(parts.secrets, run, revision),
+    orderOf: order,
     jobOf: (stack) => jobs.find(stack),
     changes,
     random: Math.random,
   });
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const startAhead: Dispatcher["startAhead"] = (batches) => dispatcher.startAhead(batches);
-  const calls = { takeJob, accept, startAhead };
+  const calls = { takeJob, accept, startAhead, orderOf: order };
   const triggers: Triggers = makeTriggers({ ...parts, ...calls, targetSchedules, store, jobs, changes, newId });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);

@@ -1,7 +1,13 @@
 import type { Feed } from "../../core/feed.ts";
+import type { RunOrder } from "../../targets/run-executor.ts";
 import type { Run, RunStatus } from "../run.ts";
 import { acceptedRun, type Candidate } from "./admission.ts";
 import type { AttemptParts } from "./attempt.ts";
+
+/** One that was written down before its time, with what its target is to be told, where that cannot change any more. */
+export interface PreparedCandidate extends Candidate {
+  readonly order: RunOrder | null;
+}
 
 /** Runs that were written down before their time, which has come. */
 export interface DueBatch {
@@ -9,7 +15,7 @@ export interface DueBatch {
   /** Ids of all that was written down. */
   readonly runs: readonly string[];
   /** Those of them that may start now. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly PreparedCandidate[];
 }
 
 /** The ordinals of runs, by their ids. */
@@ -19,15 +25,25 @@ interface Parts extends Omit<AttemptParts, "onStep"> {
   readonly changes: Pick<Feed<Run>, "publish">;
 }
 
+interface Starting {
+  readonly accepted: Accepted;
+  readonly starts: readonly PreparedCandidate[];
+}
+
 /** For what was started before it is accepted: nothing can be written of it before, nor told. */
-export function partsAhead({ changes, ...parts }: Parts, accepted: Accepted): AttemptParts {
+export function partsAhead({ changes, ...parts }: Parts, { accepted, starts }: Starting): AttemptParts {
   const { store } = parts;
+  const orders = new Map(starts.map(({ id, order }) => [id, order]));
   const publish = async (run: Run): Promise<void> => {
     const ordinals = await accepted;
     changes.publish({ ...run, ordinal: ordinals.get(run.id) ?? run.ordinal });
   };
   return {
     ...parts,
+    orderOf: (run, revision) => {
+      const order = run.attempt === 1 ? orders.get(run.id) : null;
+      return order ? Promise.resolve(order) : parts.orderOf(run, revision);
+    },
     store: {
       run: async (id) => {
         await accepted;

@@ -221,7 +221,7 @@ export class Dispatcher {
     const accepted = Promise.all(
       chosen.map(({ id, starts }) => {
         const whenAccepted = this.#acceptReleased(id);
-        const parts = partsAhead(this.#parts, whenAccepted);
+        const parts = partsAhead(this.#parts, { accepted: whenAccepted, starts });
         const runs = starts.map((candidate) => startedRun(candidate, history));
         for (const [index, run] of runs.entries()) {
           const candidate = starts[index];
@@ -238,7 +238,8 @@ export class Dispatcher {
   #takeSlots({ id, job, stack }: Candidate): boolean {
     const limits = limitsOf(job.workload);
     // The verdict "start", for thousands at a time.
-    const isFree = this.#book.full(limits) === null && !this.#queues.has(stackKey(stack));
+    const isQueued = this.#queues.size > 0 && this.#queues.has(stackKey(stack));
+    const isFree = !isQueued && this.#book.full(limits) === null;
     if (isFree) this.#book.take(id, limits);
     return isFree;
   }

@@ -3,7 +3,9 @@ import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { ResolvedSchedule } from "../../spec/resolved.ts";
-import type { Run } from "../run.ts";
+import type { RunOrder } from "../../targets/run-executor.ts";
+import type { Ordered } from "../order.ts";
+import type { Revision, Run } from "../run.ts";
 import type { Schedules } from "./schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
 import { candidateOf, type Candidate } from "../dispatch/admission.ts";
@@ -18,6 +20,7 @@ interface CalendarParts {
   readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know" | "prepare" | "dropPrepared">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
+  readonly orderOf: (run: Ordered, revision: Revision) => Promise<RunOrder>;
   readonly startAhead: (batches: readonly DueBatch[]) => Promise<Started>;
   /** Which of a job's schedules its target fires. */
   readonly firedBy: (job: Job) => ReadonlySet<string>;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ResolvedSchedule } from "../../spec/resolved.ts";
-import type { Candidate } from "../dispatch/admission.ts";
+import type { PreparedCandidate } from "../dispatch/ahead.ts";
 import type { Job, ScheduleMark } from "../store.ts";
 import type { Look } from "./look.ts";
 
@@ -18,7 +18,7 @@ export interface Entry {
 
 export interface Prepared {
   readonly batch: Batch;
-  readonly candidate: Candidate;
+  readonly candidate: PreparedCandidate;
   /** The schedule's time after it; Infinity for none. */
   readonly followingMs: number;
 }

@@ -3,6 +3,9 @@ import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { lateMs, type Candidate } from "../dispatch/admission.ts";
 import type { DueBatch } from "../dispatch/ahead.ts";
+import type { RunOrder } from "../../targets/run-executor.ts";
+import type { Ordered } from "../order.ts";
+import type { Revision } from "../run.ts";
 import type { PreparedRun, RunStore } from "../store.ts";
 import type { Batch, Entry } from "./entry.ts";
 import type { Schedules } from "./schedules.ts";
@@ -11,6 +14,7 @@ interface PreparationParts {
   readonly store: Pick<RunStore, "prepare" | "dropPrepared">;
   readonly schedules: Schedules;
   readonly candidateOf: (entry: Entry, time: Date) => Candidate;
+  readonly orderOf: (run: Ordered, revision: Revision) => Promise<RunOrder>;
   readonly newId: () => string;
   /** From so many on that are due at one moment, they are prepared. */
   readonly many?: number | undefined;
@@ -66,10 +70,13 @@ export class Preparation {
     const batch: Batch = { id: newId(), dueMs, runs: runs.map(({ id }) => id) };
     try {
       const refused = await store.prepare({ id: batch.id, runs });
-      for (const { entry, look, candidate, followingMs } of planned) {
+      const orders = await Promise.all(planned.map(({ candidate }) => this.#orderAhead(candidate)));
+      for (const [index, { entry, look, candidate, followingMs }] of planned.entries()) {
         // Its time may have come meanwhile, or the clock was set.
         const isUnchanged = entry.look === look && entry.nextMs === dueMs;
-        if (isUnchanged && !refused.has(candidate.id)) entry.prepared = { batch, candidate, followingMs };
+        if (isUnchanged && !refused.has(candidate.id)) {
+          entry.prepared = { batch, candidate: { ...candidate, order: orders[index] ?? null }, followingMs };
+        }
       }
     } catch (error) {
       log.warn(
@@ -80,6 +87,12 @@ export class Preparation {
       // Whether it was written is not known of one that failed.
       this.#open.add(batch);
     }
+  }
+
+  /** Null where it is to be asked at its time: a secret may have another version by then, and what is wrong is said then. */
+  async #orderAhead(candidate: Candidate): Promise<RunOrder | null> {
+    const order = await this.#parts.orderOf({ ...candidate, attempt: 1 }, candidate.revision).catch(() => null);
+    return order?.secrets.length === 0 ? order : null;
   }
 
   /** The batches of what is due and may start by them. Nothing of the others can start any more once this has resolved. */

@@ -6,7 +6,9 @@ import type { TargetSchedules } from "../../targets/target.ts";
 import { Calendar } from "../schedules/calendar.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
 import type { JobBook } from "../job-book.ts";
-import type { Run } from "../run.ts";
+import type { RunOrder } from "../../targets/run-executor.ts";
+import type { Ordered } from "../order.ts";
+import type { Revision, Run } from "../run.ts";
 import type { Schedules } from "../schedules/schedules.ts";
 import type { Job, RunStore } from "../store.ts";
 import { makeChains } from "./chains.ts";
@@ -24,6 +26,7 @@ interface TriggersParts {
   readonly takeJob: (stack: StackName) => Promise<void>;
   readonly accept: Dispatcher["accept"];
   readonly startAhead: Dispatcher["startAhead"];
+  readonly orderOf: (run: Ordered, revision: Revision) => Promise<RunOrder>;
   readonly changes: Pick<Feed<Run>, "listen">;
   readonly targetSchedules: TargetSchedules;
   readonly newId: () => string;
