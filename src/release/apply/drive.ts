@@ -58,6 +58,8 @@ interface Worker {
   isDirty: boolean;
   /** Until the next pass has begun. */
   isRestoring: boolean;
+  /** Between a pass that failed and the next try. */
+  isResting: boolean;
   done: Promise<void>;
 }
 
@@ -68,6 +70,7 @@ const newWorker = (): Worker => ({
   abort: new AbortController(),
   isDirty: false,
   isRestoring: false,
+  isResting: false,
   done: Promise.resolve(),
 });
 
@@ -104,9 +107,11 @@ export function makeDriver(given: DriverParts): Driver {
       const pass = await slots.run(() => applyOnce(parts, { stack, row: known(), signal, attempt, restore, refusal }));
       worker.isRestoring ||= restore && typeof pass === "object";
       if (typeof pass === "object" && !worker.isDirty) {
+        worker.isResting = true;
         idle.resume(key);
         attempt += 1;
         await worthRetrying(parts, { stack, signal, pass });
+        worker.isResting = false;
       } else {
         attempt = 0;
       }
@@ -117,8 +122,11 @@ export function makeDriver(given: DriverParts): Driver {
     idle.resume(key);
   }
 
-  const settled = (stack: StackName): Promise<void> =>
-    workers.has(stackKey(stack)) ? idle.wait(stackKey(stack)) : Promise.resolve();
+  // Whoever asks after a try has failed would wait for the next one, hours perhaps.
+  const settled = (stack: StackName): Promise<void> => {
+    const worker = workers.get(stackKey(stack));
+    return !worker || (worker.isResting && !worker.isDirty) ? Promise.resolve() : idle.wait(stackKey(stack));
+  };
 
   function start(stack: StackName, given: Partial<Worker>): void {
     if (closing.signal.aborted) return;
