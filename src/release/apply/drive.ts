@@ -63,16 +63,19 @@ interface Worker {
   done: Promise<void>;
 }
 
-const newWorker = (): Worker => ({
-  // Any that comes meanwhile is newer.
-  digest: "",
-  row: null,
-  abort: new AbortController(),
+const nextPass = () => ({
   isDirty: false,
   isRestoring: false,
   isResting: false,
-  done: Promise.resolve(),
+  row: null,
+  abort: new AbortController(),
 });
+
+// Any digest that comes meanwhile is newer.
+const newWorker = (): Worker => ({ ...nextPass(), digest: "", done: Promise.resolve() });
+
+// Whoever asks after a try has failed would wait for the next one, hours perhaps.
+const isAtRest = (worker: Worker | undefined): boolean => !worker || (worker.isResting && !worker.isDirty);
 
 const retryDelayMs = (attempt: number): number => backoffMs({ failures: attempt + 1, firstMs: 1_000, maxMs: 60_000 });
 
@@ -95,7 +98,7 @@ export function makeDriver(given: DriverParts): Driver {
     let attempt = 0;
     do {
       const { isRestoring: restore, row: given } = worker;
-      Object.assign(worker, { isDirty: false, isRestoring: false, row: null, abort: new AbortController() });
+      Object.assign(worker, nextPass());
       const signal = AbortSignal.any([worker.abort.signal, closing.signal]);
       // What cannot be read is found out by the pass that follows.
       const row = given ?? (await parts.store.deployment(stack).catch(() => null));
@@ -111,10 +114,7 @@ export function makeDriver(given: DriverParts): Driver {
         idle.resume(key);
         attempt += 1;
         await worthRetrying(parts, { stack, signal, pass });
-        worker.isResting = false;
-      } else {
-        attempt = 0;
-      }
+      } else attempt = 0;
       worker.isDirty ||= pass !== "settled";
     } while (worker.isDirty && !closing.signal.aborted);
     // No await between the check above and here: a wake-up in between would be lost.
@@ -122,11 +122,8 @@ export function makeDriver(given: DriverParts): Driver {
     idle.resume(key);
   }
 
-  // Whoever asks after a try has failed would wait for the next one, hours perhaps.
-  const settled = (stack: StackName): Promise<void> => {
-    const worker = workers.get(stackKey(stack));
-    return !worker || (worker.isResting && !worker.isDirty) ? Promise.resolve() : idle.wait(stackKey(stack));
-  };
+  const settled = (stack: StackName): Promise<void> =>
+    isAtRest(workers.get(stackKey(stack))) ? Promise.resolve() : idle.wait(stackKey(stack));
 
   function start(stack: StackName, given: Partial<Worker>): void {
     if (closing.signal.aborted) return;
