@@ -25,6 +25,8 @@ const headersTimeoutMs = 30_000;
 // Longer than the minute after which load balancers drop an idle connection, so that they drop it and not we.
 const keepAliveTimeoutMs = 75_000;
 const maxHeaderBytes = 32 * 1024;
+// Of a thousand that come at once Node would leave half to try again after a second; the system may allow fewer.
+const backlog = 4_096;
 const drainCheckMs = 50;
 
 /** The public socket. What it hears goes to the entrance; parsing is Node's own, in its strict mode. */
@@ -64,7 +66,7 @@ export function makeListener({ entrance, clock }: { entrance: Entrance; clock: C
           resolve();
         });
         if (from instanceof NetServer) server.listen(from);
-        else server.listen(from.host === null ? { port: from.port } : { port: from.port, host: from.host });
+        else server.listen({ port: from.port, backlog, ...(from.host !== null && { host: from.host }) });
       }),
     async drain(timeoutMs) {
       isDraining = true;

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
@@ -77,14 +76,4 @@ test("an archive that cannot be made leaves nothing", async () => {
   await using harness = await makeHarness();
   await assert.rejects(harness.archives.ensure(tree, { repository: "broken", tree, signal }), { code: "TREE_UNSAFE" });
   assert.deepEqual(harness.left(), []);
-});
-
-test("the scripts of the containers are programs", async () => {
-  const { fetchCommand, uploadCommand } = await import("./scripts.ts");
-  for (const { node, python } of [fetchCommand, uploadCommand]) {
-    execFileSync(process.execPath, ["--check", "-"], { input: node[2] ?? "" });
-    execFileSync("python3", ["-c", "import sys; compile(sys.stdin.read(), 'script', 'exec')"], {
-      input: python[2] ?? "",
-    });
-  }
 });

@@ -4,7 +4,7 @@ import { environmentLabels } from "../names.ts";
 import { serviceAccount, sourceFolder } from "../place.ts";
 import { literal } from "../shell.ts";
 import { keyOf, type BuildStep, type MadeSource } from "./made-source.ts";
-import { fetchCommand, uploadCommand } from "./scripts.ts";
+import { fetchCommand, handOverCommand } from "./scripts.ts";
 
 /** How a build reaches the server. */
 export interface BuildAddresses {
@@ -103,7 +103,7 @@ function podOf(source: MadeSource, step: BuildStep, { name, host }: { name: stri
     containers: [
       container({
         name: "upload",
-        command: uploadCommand[step.runtime].map(literal),
+        command: handOverCommand(step.runtime).map(literal),
         env: address("UPLOAD_URL", "upload"),
       }),
     ],

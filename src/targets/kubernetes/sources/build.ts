@@ -120,7 +120,9 @@ async function explainFailure(
   const failure = containers.find(({ state }) => (state?.terminated?.exitCode ?? 0) !== 0);
   const end = failure?.state?.terminated;
   if (!pod || !failure || !end) return failed(run, `did not end: ${message}`, []);
-  if (failure.name !== buildContainer) return failed(run, `could not be done: ${end.message?.trim() ?? message}`, []);
+  // It says of each attempt why it failed.
+  const why = end.message?.trim().split("\n").at(-1) ?? message;
+  if (failure.name !== buildContainer) return failed(run, `could not be done: ${why}`, []);
   if (end.reason === "OOMKilled") return failed(run, "was killed for memory: give the deployment a larger size", []);
   return failed(run, `failed with status ${end.exitCode}`, await lastLines(run, pod));
 }

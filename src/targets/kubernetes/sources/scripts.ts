@@ -15,10 +15,10 @@ const client = require(url.protocol === "https:" ? "node:https" : "node:http");
 const { createGunzip } = require("node:zlib");
 const { pipeline } = require("node:stream");
 const fail = (why) => { console.error("waybill: the source cannot be fetched: " + why); process.exit(1); };
-// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time.
+// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time, and so may a starved node.
 const impatient = (request) =>
   request.once("socket", (socket) => {
-    socket.setTimeout(5_000, () => request.destroy(new Error("no answer from " + url.host)));
+    socket.setTimeout(15_000, () => request.destroy(new Error("no answer from " + url.host)));
     socket.once("connect", () => socket.setTimeout(300_000));
   });
 const attempt = (left) => {
@@ -80,10 +80,10 @@ const client = require(url.protocol === "https:" ? "node:https" : "node:http");
 const { createGzip } = require("node:zlib");
 const { pipeline } = require("node:stream");
 const fail = (why, status = 1) => { console.error("waybill: it cannot be handed over: " + why); process.exit(status); };
-// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time.
+// A packet that is lost on the way costs seconds, not minutes; what has begun may take its time, and so may a starved node.
 const impatient = (request) =>
   request.once("socket", (socket) => {
-    socket.setTimeout(5_000, () => request.destroy(new Error("no answer from " + url.host)));
+    socket.setTimeout(15_000, () => request.destroy(new Error("no answer from " + url.host)));
     socket.once("connect", () => socket.setTimeout(300_000));
   });
 const headers = { host: SOURCE_HOST, connection: "close", "content-type": "application/gzip" };
@@ -126,3 +126,19 @@ except OSError as error:
 `.trim(),
   ],
 };
+
+// A server that restarts is waited for here, too.
+const handOverText = `left=30
+until "$@"; do
+  [ $? = 1 ] && left=$((left - 1)) && [ $left -gt 0 ] || exit 1
+  sleep 2
+done`;
+
+/** `uploadCommand`, again and again while another attempt may do it, for some minutes. */
+export const handOverCommand = (runtime: Runtime): readonly string[] => [
+  "/bin/sh",
+  "-c",
+  handOverText,
+  "upload",
+  ...uploadCommand[runtime],
+];
