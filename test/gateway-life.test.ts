@@ -75,7 +75,7 @@ test("the old gateway finishes what it has under way, and is asked whether an ad
   await until(() => finish !== undefined, "the request is under way");
   const upgraded = await ensureGateway({ ...gateway.options, version: "2" });
   await gateway.route({ port: 1 });
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(30_000);
   const upstream = { hostname: "127.0.0.1", port };
   assert.equal(await upgraded.traffic.drained(upstream, { timeoutMs: 100, signal }), 1);
   setTimeout(() => finish?.(), 50);
@@ -104,7 +104,7 @@ test("an address is idle only once its route has moved, and the move is in force
   const [old, fresh] = [await answering("old"), await answering("new")];
   await gateway.route({ port: old.port });
   const upstream = { hostname: "127.0.0.1", port: old.port };
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(30_000);
   const tooEarly = Date.now();
   await gateway.handle.traffic.drained(upstream, { timeoutMs: 150, signal });
   assert.ok(Date.now() - tooEarly >= 150, "still routed there");

@@ -136,13 +136,16 @@ test("nobody listening, no answer, and an answer before the upload's end are tol
 });
 
 test("a client that leaves frees the upstream", async () => {
-  let closed = false;
-  const { port } = await gateway.upstream((incoming) => incoming.socket.once("close", () => (closed = true)));
+  let [arrived, closed] = [false, false];
+  const { port } = await gateway.upstream((incoming) => {
+    arrived = true;
+    incoming.socket.once("close", () => (closed = true));
+  });
   await gateway.route({ port });
   const outgoing = request({ port: gateway.port, host: "127.0.0.1", headers: { host: hostOf() } });
   outgoing.on("error", () => undefined);
   outgoing.end();
-  await sleep(100);
+  await until(() => arrived, "the upstream has it");
   outgoing.destroy();
   await until(() => closed, "the upstream's connection is closed");
 });
@@ -218,7 +221,7 @@ test("a WebSocket passes bytes both ways, counts as under way, and ends on both 
   assert.match(heard, /^HTTP\/1.1 101 [^]*x-request-id: [0-9a-f]{24}/i);
   socket.write("ping");
   await until(() => heard.endsWith("ping"), "the echo");
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(30_000);
   await gateway.route({ port: 1 });
   assert.equal(await gateway.handle.traffic.drained({ hostname: "127.0.0.1", port }, { timeoutMs: 200, signal }), 1);
   await until(() => socket.destroyed || socket.readableEnded, "it is ended with the upstream");

@@ -160,7 +160,7 @@ test("a pause ends the program and says who and why; resuming starts it again", 
   });
   assert.equal(deployments.target.status(workload.stack), null);
   const log: string[] = [];
-  const request = { lines: 1, follow: false, signal: AbortSignal.timeout(5_000) };
+  const request = { lines: 1, follow: false, signal: AbortSignal.timeout(30_000) };
   for await (const line of deployments.target.logs(workload.stack, request)) log.push(line.text);
   assert.deepEqual(log, ["stopped: paused by ada: index is rebuilt"]);
   await deployments.up(workload);

@@ -98,7 +98,7 @@ async function statusOf(route: Route, column: Column): Promise<{ status: number;
       ...(route.body && { "content-type": "application/json" }),
     },
     ...(route.body && { body: "{}" }),
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(30_000),
   });
   await response.body?.cancel();
   return { status: response.status, location: response.headers.get("location") ?? "" };

@@ -142,7 +142,7 @@ export function listen(server: Server): Promise<number> {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 5_000,
+  timeoutMs = 30_000,
 ): Promise<void> {
   const endsAtMs = Date.now() + timeoutMs;
   while (!(await condition())) {
