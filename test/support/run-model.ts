@@ -153,7 +153,8 @@ export class RunModel {
       const atMs = (Math.floor(this.nowMs / job.everyMs) + 1) * job.everyMs;
       return [{ atMs, act: () => this.accept(`${job.name}@${new Date(atMs).toISOString()}`, job, atMs) }];
     });
-    return [...due, ...over, ...ticks];
+    // First of what comes at one moment: once that is now, the next tick is a later one.
+    return [...ticks, ...due, ...over];
   }
 
   #jobOf({ job }: Pick<ModelRun, "job">): ModelJob {
