@@ -10,6 +10,7 @@ import { makeEngineDeployer } from "../src/targets/deployer/engine-deployer.ts";
 import type { Workload } from "../src/targets/workload.ts";
 import { makeLocalHarness, realClock, removeTree, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";
+import { until } from "./support/until.ts";
 import { workloadOf } from "./support/workloads.ts";
 
 /** Notes each start, then answers. */
@@ -66,14 +67,6 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
-
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    if (isTrue()) return;
-    await realClock.sleep(20);
-  }
-  assert.fail(`not within 10 s: ${what}`);
-}
 
 test("an apply takes the process that was begun for it, and starts no other", async () => {
   await using scene = makeScene();
