@@ -11,7 +11,7 @@ import type { RunsRoom } from "../src/runs/room.ts";
 import type { Database } from "../src/store/database.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { makeLocalRuns } from "../src/targets/local/runs/executor.ts";
-import { Trees } from "../src/targets/local/trees.ts";
+import { Trees } from "../src/targets/local/trees/trees.ts";
 import { fakeSecrets, makeFakeTrees, removeTree } from "../test/support/local-target.ts";
 import { startTestPostgres } from "../test/support/postgres-server.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "../test/support/runs-world.ts";

@@ -11,7 +11,7 @@ import { spawnHere } from "../src/core/spawn.ts";
 import type { Database } from "../src/store/database.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { makeLocalRuns } from "../src/targets/local/runs/executor.ts";
-import { Trees } from "../src/targets/local/trees.ts";
+import { Trees } from "../src/targets/local/trees/trees.ts";
 import type { RunEnd, RunExecutor } from "../src/targets/run-executor.ts";
 import { fakeSecrets, makeFakeTrees, removeTree } from "../test/support/local-target.ts";
 import { startTestPostgres } from "../test/support/postgres-server.ts";

@@ -12,7 +12,7 @@ import type { RunStore } from "../../src/runs/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
-import { Trees } from "../../src/targets/local/trees.ts";
+import { Trees } from "../../src/targets/local/trees/trees.ts";
 import { fakeSecrets, makeFakeTrees } from "./local-target.ts";
 import { deployJob, makeTestRoom } from "./runs-world.ts";
 

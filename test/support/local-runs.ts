@@ -3,7 +3,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import type { Log } from "../../src/core/log.ts";
 import { spawnHere } from "../../src/core/spawn.ts";
 import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
-import { Trees } from "../../src/targets/local/trees.ts";
+import { Trees } from "../../src/targets/local/trees/trees.ts";
 import { fakeSecrets, makeFakeTrees } from "./local-target.ts";
 
 /** Runs of programs as processes of this machine, each in a tree with one small file. */

@@ -33,7 +33,7 @@ import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
 import { makeLocalSleeper } from "./sleeper.ts";
 import { makeSourceProvider } from "./source-provider.ts";
-import { Trees } from "./trees.ts";
+import { Trees } from "./trees/trees.ts";
 
 export interface LocalTargetDependencies {
   /** Holds source trees, and a folder per instance with its log. */

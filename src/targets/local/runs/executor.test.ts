@@ -12,7 +12,7 @@ import { spawnHere } from "../../../core/spawn.ts";
 import type { LogLine } from "../../workload.ts";
 import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
 import { processesMarked } from "../processes/process-table.ts";
-import { Trees } from "../trees.ts";
+import { Trees } from "../trees/trees.ts";
 import { makeLocalRuns, type LocalRuns } from "./executor.ts";
 
 const signal = AbortSignal.timeout(60_000);

@@ -10,13 +10,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
-import { WaybillError } from "../../core/errors.ts";
-import type { TreeSha } from "../../core/names.ts";
-import type { Ahead } from "../../release/deployer.ts";
-import { stackKey, type StackName } from "../../core/stack.ts";
-import type { TreeSource } from "../workload.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import type { TreeSha } from "../../../core/names.ts";
+import type { Ahead } from "../../../release/deployer.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
+import type { TreeSource } from "../../workload.ts";
 import { runBuild } from "./build.ts";
-import { killMarked } from "./processes/process-table.ts";
+import { killMarked } from "../processes/process-table.ts";
 import { makeReadOnly, removeFolder } from "./tree-folder.ts";
 
 /** What makes a source tree: the same request is the same files, kept once. */
