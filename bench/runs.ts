@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../src/core/clock.ts";
 import { spawnHere } from "../src/core/spawn.ts";
 import { silentLog } from "../src/core/log.ts";
 import type { StackName } from "../src/core/stack.ts";
@@ -10,8 +11,8 @@ import type { RunsRoom } from "../src/runs/room.ts";
 import type { Database } from "../src/store/database.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { makeLocalRuns } from "../src/targets/local/runs/executor.ts";
-import { Trees } from "../src/targets/local/trees.ts";
-import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../test/support/local-target.ts";
+import { Trees } from "../src/targets/local/trees/trees.ts";
+import { fakeSecrets, makeFakeTrees, removeTree } from "../test/support/local-target.ts";
 import { startTestPostgres } from "../test/support/postgres-server.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "../test/support/runs-world.ts";
 import { median, ratioLine } from "./support.ts";
@@ -47,7 +48,7 @@ async function benchRate(database: Database): Promise<void> {
     folder: join(folder, "runs"),
     trees,
     secrets: fakeSecrets({}),
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
     spawn: spawnHere,
     maxOutputBytes: 2 ** 30,
@@ -105,7 +106,7 @@ async function allEnded(room: RunsRoom, job: string): Promise<void> {
       { limit: 1 },
     );
     if (live.length === 0) return;
-    await realClock.sleep(5);
+    await systemClock.sleep(5);
   }
 }
 
@@ -123,7 +124,7 @@ async function benchQueue(database: Database): Promise<void> {
     await fill(database, name, length);
     const ended: number[] = [];
     for (let round = 0; round < 50; round += 1) {
-      while (executor.running().length === 0) await realClock.sleep(1);
+      while (executor.running().length === 0) await systemClock.sleep(1);
       const [running = ""] = executor.running();
       const started = executor.starts.length;
       const from = performance.now();

@@ -5,14 +5,15 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "kysely";
+import { systemClock } from "../src/core/clock.ts";
 import { silentLog } from "../src/core/log.ts";
 import { spawnHere } from "../src/core/spawn.ts";
 import type { Database } from "../src/store/database.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { makeLocalRuns } from "../src/targets/local/runs/executor.ts";
-import { Trees } from "../src/targets/local/trees.ts";
+import { Trees } from "../src/targets/local/trees/trees.ts";
 import type { RunEnd, RunExecutor } from "../src/targets/run-executor.ts";
-import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../test/support/local-target.ts";
+import { fakeSecrets, makeFakeTrees, removeTree } from "../test/support/local-target.ts";
 import { startTestPostgres } from "../test/support/postgres-server.ts";
 import { jobStack, makeTestRoom } from "../test/support/runs-world.ts";
 import { workloadOf } from "../test/support/workloads.ts";
@@ -116,8 +117,8 @@ async function benchMany(db: Database): Promise<void> {
   if (Date.now() > at.getTime())
     throw new Error("this machine needs longer: the schedules were due before they were known");
   const wait = at.getTime() - Date.now();
-  await realClock.sleep(wait + 500);
-  for (let ended = 0; ended < many; await realClock.sleep(200)) {
+  await systemClock.sleep(wait + 500);
+  for (let ended = 0; ended < many; await systemClock.sleep(200)) {
     const { rows } = await sql<{ count: string }>`select count(*) from runs where state = 'Completed'`.execute(db);
     ended = Number(rows[0]?.count);
     if (Date.now() - at.getTime() > 120_000) break;
@@ -173,8 +174,8 @@ async function benchFew(db: Database): Promise<void> {
 
 /** In milliseconds, of each of them. */
 async function lateness(marks: string, due: Date): Promise<readonly number[]> {
-  await realClock.sleep(due.getTime() - Date.now());
-  while (readdirSync(marks).length < few && Date.now() < due.getTime() + 60_000) await realClock.sleep(100);
+  await systemClock.sleep(due.getTime() - Date.now());
+  while (readdirSync(marks).length < few && Date.now() < due.getTime() + 60_000) await systemClock.sleep(100);
   const names = readdirSync(marks);
   if (names.length < few) throw new Error(`${few - names.length} of ${few} were missed`);
   return names.map((name) => statSync(join(marks, name)).mtimeMs - due.getTime());
@@ -187,7 +188,7 @@ async function fewByWaybill(db: Database, marks: string): Promise<readonly numbe
     folder: join(folder, "runs"),
     trees: new Trees({ folder: join(folder, "trees"), source, buildEnvironment: {} }),
     secrets: fakeSecrets({}),
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
     spawn: spawnHere,
     maxOutputBytes: 2 ** 20,

@@ -9,6 +9,7 @@ import { ask } from "./support/ask.ts";
 import { workingCopy, type WorkingCopy } from "./support/repository.ts";
 import { programsBelow } from "./support/served.ts";
 import { freePort, newToken, startServerProcess, type ServerProcess } from "./support/server-process.ts";
+import { until } from "./support/until.ts";
 
 // Kill -9 of the server after each durable effect of a deploy: a start brings the same end state, nothing is doubled,
 // and the deployment answers all the while.
@@ -57,14 +58,6 @@ async function commit(version: number): Promise<string> {
 }
 
 const get = () => ask({ port, host: `app.localhost:${port}` });
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = Date.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadlineMs, `not within 20 s: ${what}`);
-    await sleep(25);
-  }
-}
 
 /** Programs that run from the data folder. */
 const programs = async (): Promise<number> =>

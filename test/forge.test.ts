@@ -16,6 +16,7 @@ import { makeDeliveryStore } from "../src/store/deliveries.ts";
 import { serveFetch } from "./support/git-server.ts";
 import { testDatabase } from "./support/postgres.ts";
 import { temporaryFolder, workingCopy, type WorkingCopy } from "./support/repository.ts";
+import { until } from "./support/until.ts";
 
 const { FORGE_URL: forgeUrl = "", FORGE_USER: user = "", FORGE_TOKEN: token = "" } = process.env;
 const skip = forgeUrl === "" ? "FORGE_URL is not set: no Git forge to test with" : false;
@@ -102,14 +103,6 @@ async function pushed({ clone }: World, message: string): Promise<string> {
   const sha = await clone.commit(message);
   await clone.git("push", "--quiet", "origin", "main");
   return sha;
-}
-
-async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await isTrue())) {
-    if (Date.now() > deadline) assert.fail(`waited 20 s: ${what}`);
-    await systemClock.sleep(20);
-  }
 }
 
 const headOf = async ({ mirror }: World): Promise<string | undefined> => (await mirror.refs()).branches.get("main");

@@ -3,13 +3,14 @@ import { after, before, describe, test } from "node:test";
 import { secret } from "@pulumi/pulumi";
 import { ConfigMap } from "@pulumi/kubernetes/core/v1/configMap.js";
 import { Secret } from "@pulumi/kubernetes/core/v1/secret.js";
+import { systemClock } from "../src/core/clock.ts";
 import { silentLog } from "../src/core/log.ts";
 import type { Program } from "../src/engine/engine.ts";
 import type { StateStore } from "../src/engine/state.ts";
 import type { Cluster } from "../src/targets/kubernetes/cluster/cluster.ts";
 import { makeKubernetesProvider } from "../src/targets/kubernetes/provider/provider.ts";
 import { clusterSkip, freshNamespace, openTestCluster, patience } from "./support/cluster.ts";
-import { makeMemoryStore, makeTestEngine, realClock, shop } from "./support/stacks.ts";
+import { makeMemoryStore, makeTestEngine, shop } from "./support/stacks.ts";
 
 // An apply on a cluster that stops for good between any two steps, as a killed server does: before and after each
 // change of the cluster, and each note of it in the state. The next apply reaches the end that it would have reached.
@@ -60,7 +61,7 @@ describe("an apply that is killed between two steps", { skip: clusterSkip(), tim
         options.dryRun === true ? cluster.apply(object, options) : around(() => cluster.apply(object, options)),
       delete: (...given) => around(() => cluster.delete(...given)),
     };
-    const provider = makeKubernetesProvider({ connect: async () => watched, clock: realClock, log: silentLog });
+    const provider = makeKubernetesProvider({ connect: async () => watched, clock: systemClock, log: silentLog });
     using harness = makeTestEngine({ providers: { kubernetes: provider }, memory, store });
     world.closers.push(() => provider.close());
     const config = { "kubernetes:namespace": place.name };

@@ -3,13 +3,14 @@ import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { Clock } from "../src/core/clock.ts";
+import { systemClock, type Clock } from "../src/core/clock.ts";
 import type { TreeSha } from "../src/core/names.ts";
 import type { Ahead } from "../src/release/deployer.ts";
 import { makeEngineDeployer } from "../src/targets/deployer/engine-deployer.ts";
 import type { Workload } from "../src/targets/workload.ts";
-import { makeLocalHarness, realClock, removeTree, type LocalHarness } from "./support/local-target.ts";
+import { makeLocalHarness, removeTree, type LocalHarness } from "./support/local-target.ts";
 import { makeTestEngine } from "./support/stacks.ts";
+import { until } from "./support/until.ts";
 import { workloadOf } from "./support/workloads.ts";
 
 /** Notes each start, then answers. */
@@ -27,7 +28,7 @@ interface Scene extends AsyncDisposable {
   starts(): readonly number[];
 }
 
-function makeScene({ yaml = "", clock = realClock, main = server } = {}): Scene {
+function makeScene({ yaml = "", clock = systemClock, main = server } = {}): Scene {
   const folder = mkdtempSync(join(tmpdir(), "waybill-head-start-"));
   const harness = makeLocalHarness({ clock });
   const file = join(folder, "starts");
@@ -67,14 +68,6 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    if (isTrue()) return;
-    await realClock.sleep(20);
-  }
-  assert.fail(`not within 10 s: ${what}`);
-}
-
 test("an apply takes the process that was begun for it, and starts no other", async () => {
   await using scene = makeScene();
   scene.harness.target.prepare(scene.workload, scene.ahead);
@@ -88,16 +81,16 @@ test("an apply takes the process that was begun for it, and starts no other", as
   assert.ok(upstream?.kind === "http");
   assert.equal(await (await fetch(`http://127.0.0.1:${upstream.port}/`)).text(), "hello");
   scene.harness.target.prepare(scene.workload, scene.ahead);
-  await realClock.sleep(300);
+  await systemClock.sleep(300);
   assert.equal(scene.starts().length, 1, "what runs already is not begun again");
 });
 
 test("a process that no apply asks for is ended", async () => {
   const patience = Promise.withResolvers<void>();
   const clock: Clock = {
-    now: () => realClock.now(),
+    now: () => systemClock.now(),
     // Ten seconds is how long a head start waits to be asked for.
-    sleep: (delayMs, signal) => (delayMs === 10_000 ? patience.promise : realClock.sleep(delayMs, signal)),
+    sleep: (delayMs, signal) => (delayMs === 10_000 ? patience.promise : systemClock.sleep(delayMs, signal)),
   };
   await using scene = makeScene({ clock });
   scene.harness.target.prepare(scene.workload, scene.ahead);
@@ -128,7 +121,7 @@ test("files that cannot be had ahead are had by the apply", async () => {
 test("a start script waits until the push is stored", async () => {
   await using scene = makeScene({ yaml: "startScript: echo made ready\n" });
   scene.harness.target.prepare(scene.workload, { ...scene.ahead, isStored: false });
-  await realClock.sleep(300);
+  await systemClock.sleep(300);
   assert.deepEqual(scene.starts(), []);
   scene.harness.target.prepare(scene.workload, scene.ahead);
   await until("it runs", () => scene.starts().length === 1);
@@ -146,9 +139,9 @@ test("a failure ahead is the apply's failure, with its reason, and is not tried 
 test("what a killed server had begun is ended by the next, which starts its own", async () => {
   let isDead = false;
   const clock: Clock = {
-    now: () => realClock.now(),
+    now: () => systemClock.now(),
     // A killed server starts nothing again.
-    sleep: (delayMs, signal) => realClock.sleep(isDead ? 60_000 : delayMs, signal),
+    sleep: (delayMs, signal) => systemClock.sleep(isDead ? 60_000 : delayMs, signal),
   };
   await using first = makeScene({ clock });
   first.harness.target.prepare(first.workload, first.ahead);

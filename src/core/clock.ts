@@ -10,5 +10,8 @@ export interface Clock {
 /** The machine's own. */
 export const systemClock: Clock = {
   now: () => new Date(),
-  sleep: (delayMs, signal) => wait(delayMs, undefined, signal ? { signal } : {}),
+  sleep: (delayMs, signal) =>
+    wait(delayMs, undefined, signal && { signal }).catch((error: unknown) => {
+      throw signal?.aborted ? signal.reason : error;
+    }),
 };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeTestApp, publicUrl } from "../../test/support/http-app.ts";
+import { problemOf } from "../../test/support/problem.ts";
 import { WaybillError } from "../core/errors.ts";
 import { compileDefinitions } from "../spec/schema/schema-check.ts";
 import { apiSchema } from "./body.ts";
@@ -9,23 +10,6 @@ import { routeTable } from "./routes.ts";
 const definition = compileDefinitions(apiSchema);
 const ranker = "/api/v1/repositories/shop/environments/production/deployments/ranker";
 const production = "/api/v1/repositories/shop/environments/production";
-
-interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: string;
-  readonly requestId: string;
-}
-
-const problemOf = async (response: Response): Promise<Problem> => {
-  assert.equal(response.headers.get("content-type"), "application/problem+json");
-  const problem = (await response.json()) as Problem;
-  assert.deepEqual(definition("Problem")(problem), []);
-  assert.equal(problem.status, response.status);
-  return problem;
-};
 
 const answers: readonly (readonly [method: string, path: string, body?: unknown])[] = [
   ["GET", "/healthz"],
@@ -106,26 +90,6 @@ test("the description names every route of the API, and every schema that it spe
   }
 });
 
-test("text that no database keeps is refused with its place, and a secret may hold anything", async () => {
-  const { call } = makeTestApp();
-  const refusals = [
-    ["POST", `${ranker}/runs`, { name: "a\0" }, "body/name: holds the character U+0000: leave it out"],
-    ["POST", `${ranker}/runs`, { parameters: { a: ["\ud800"] } }, /^body\/parameters: holds half of a surrogate pair/],
-    ["POST", `${ranker}/pause`, { reason: "\udc00" }, /^body\/reason: holds half/],
-    ["POST", `${production}/hold`, { reason: "a\0" }, /^body\/reason: holds the character U\+0000/],
-    ["GET", "/api/v1/runs?job=a%00", undefined, "the query holds %00: leave it out"],
-  ] as const;
-  for (const [method, path, body, wanted] of refusals) {
-    const { code, detail } = await problemOf(await call("anna", method, path, body));
-    assert.equal(code, "REQUEST_INVALID", path);
-    if (typeof wanted === "string") assert.equal(detail, wanted);
-    else assert.match(detail, wanted);
-  }
-  assert.equal((await call("anna", "GET", "/api/v1/runs/a%00")).status, 404);
-  const secret = await call("anna", "PUT", "/api/v1/repositories/shop/secrets/db", { value: "a\0b" });
-  assert.equal(secret.status, 200);
-});
-
 test("lists come in pages, in one order", async () => {
   const { call } = makeTestApp();
   const names: string[] = [];
@@ -186,65 +150,6 @@ test("a viewer's list holds what access rules admit; the rest does not exist", a
   const absent = await problemOf(await call("vera", "GET", ranker.replace("ranker", "nope")));
   assert.equal(hidden.code, "NOT_FOUND");
   assert.equal(hidden.detail.replace("web", "nope"), absent.detail, "what is hidden and what is absent look the same");
-});
-
-const wrongQueries = [
-  ["limit=0", /^limit is "0", not a whole number from 1 to 500$/],
-  ["limit=1e3", /^limit is "1e3"/],
-  ["cursor=%25", /^cursor is not the `next` of an earlier page$/],
-  ["cursor=", /^cursor is not/],
-] as const;
-
-for (const [query, message] of wrongQueries) {
-  test(`?${query} is refused in words`, async () => {
-    const problem = await problemOf(await makeTestApp().call("anna", "GET", `/api/v1/deployments?${query}`));
-    assert.equal(problem.code, "REQUEST_INVALID");
-    assert.match(problem.detail, message);
-  });
-}
-
-const wrongBodies = [
-  ["an unknown key", '{"to": 6, "tow": 7}', /^body: must NOT have additional properties: tow$/],
-  ["a wrong type", '{"to": "6"}', /^body\/to: /],
-  ["__proto__", '{"__proto__": {"to": 6}}', /^body: must NOT have additional properties: __proto__$/],
-  ["an array", "[]", /^body: must be object$/],
-  ["no JSON", "{to: 6}", /^the body is not JSON$/],
-  ["invalid UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), /^the body is not UTF-8$/],
-] as const;
-
-for (const [what, body, message] of wrongBodies) {
-  test(`a body with ${what} is refused in words`, async () => {
-    const headers = { authorization: "Bearer jon", "content-type": "application/json" };
-    const { app, release } = makeTestApp();
-    const problem = await problemOf(await app.request(`${production}/rollback`, { method: "POST", headers, body }));
-    assert.equal(problem.status, 400);
-    assert.match(problem.detail, message);
-    assert.deepEqual(release.acts, []);
-  });
-}
-
-test("JSON in a form's clothes is refused: a form needs no permission to cross origins", async () => {
-  for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]) {
-    const headers = { authorization: "Bearer jon", "content-type": type };
-    const response = await makeTestApp().app.request(`${production}/hold`, { method: "POST", headers, body: "{}" });
-    assert.match((await problemOf(response)).detail, /content-type is ".*", not application\/json/);
-  }
-});
-
-test("a body over its bound is refused while it still comes in", async () => {
-  let sent = 0;
-  const endless = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      sent += 65_536;
-      controller.enqueue(new Uint8Array(65_536).fill(0x20));
-    },
-  });
-  const headers = { authorization: "Bearer jon", "content-type": "application/json" };
-  const init = { method: "POST", headers, body: endless, duplex: "half" } as const;
-  const problem = await problemOf(await makeTestApp().app.request(`${production}/hold`, init));
-  assert.equal(problem.code, "BODY_TOO_LARGE");
-  assert.equal(problem.status, 413);
-  assert.ok(sent <= 4 * 65_536, `${sent} bytes were read`);
 });
 
 test("a secret has any name that a file may give it", async () => {
@@ -344,54 +249,4 @@ test("a defect is logged with its request's id, and its message stays here", asy
   const away = await app.request("/api/v1/environments", { headers });
   assert.equal(away.headers.get("retry-after"), "3");
   assert.equal((await problemOf(away)).code, "DATABASE_UNAVAILABLE");
-});
-
-test("what a page shows is escaped", async () => {
-  const { browse, release } = makeTestApp();
-  const evil = `<script>alert(1)</script>"'`;
-  release.world.deployments = release.world.deployments.map((one) => ({
-    ...one,
-    reason: evil,
-    description: evil,
-    tags: { team: evil },
-  }));
-  for (const path of [
-    "/",
-    "/deployments/shop/production/ranker",
-    `/?environment=${encodeURIComponent(evil)}`,
-    `/${encodeURIComponent(evil)}`,
-  ]) {
-    const text = await (await browse("anna", path)).text();
-    assert.doesNotMatch(text, /<script>alert/, path);
-  }
-  assert.doesNotMatch(
-    await (await browse(null, `/sign-in?return=${encodeURIComponent(evil)}&state="><script>alert`)).text(),
-    /<script>alert/,
-  );
-});
-
-test("a form leads back to our own pages only", async () => {
-  const { browse } = makeTestApp();
-  const act = async (back: string): Promise<string | null> =>
-    (await browse("jon", "/deployments/shop/production/web/restart", { return: back })).headers.get("location");
-  assert.equal(await act("/?show=paused"), "/?show=paused");
-  for (const evil of [
-    "//evil.example",
-    "https://evil.example",
-    "/\\evil.example",
-    "/\t/evil.example",
-    "javascript:alert(1)",
-    "",
-  ]) {
-    assert.equal(await act(evil), "/deployments/shop/production/web", evil);
-  }
-});
-
-test("a deployment's page tells its own history, an environment's page everybody's", async () => {
-  const { browse } = makeTestApp();
-  const own = await (await browse("jon", "/deployments/shop/production/mailer")).text();
-  assert.match(own, /create <strong>mailer<\/strong>/);
-  assert.doesNotMatch(own, /<strong>ranker<\/strong>/);
-  const all = await (await browse("jon", "/environments/shop/production")).text();
-  assert.match(all, /create <strong>mailer<\/strong>[^]*replace <strong>ranker<\/strong>/);
 });

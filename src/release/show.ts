@@ -3,6 +3,7 @@ import type { EnvironmentRef } from "./release.ts";
 import type { DeployJobRow, DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
 import { fold } from "./snapshots/fold.ts";
 import { presentOf } from "./snapshots/history.ts";
+import { pauseWords } from "./workload.ts";
 import type { DeploymentView, DriftView, EnvironmentView, PauseView, SnapshotView } from "./views.ts";
 
 /** Rows as the outside sees them. */
@@ -52,8 +53,7 @@ function driftOf(drifts: readonly DriftRow[], of: EnvironmentRef & { readonly de
 
 /** From the moment on that somebody asks for it, not only once it is so. */
 function pauseReason({ state }: DeploymentRow, pause: PauseView | null): string {
-  if (state !== "paused" || !pause) return "";
-  return pause.reason === "" ? `paused by ${pause.by}` : `paused by ${pause.by}: ${pause.reason}`;
+  return state === "paused" && pause ? pauseWords(pause) : "";
 }
 
 /** Newest first. Active is what some deployment follows; held, what put the environment on hold. */

@@ -35,6 +35,16 @@ export interface SecretUse {
   readonly file?: string;
 }
 
+/** Who paused it and why, as people read it everywhere; the reason may be empty. */
+export const pauseWords = ({ by, reason }: NonNullable<Workload["pause"]>): string =>
+  reason === "" ? `paused by ${by}` : `paused by ${by}: ${reason}`;
+
+/** Why nothing of it runs, in the words of status; null where it is meant to run. */
+export function restWords({ spec, pause }: Pick<Workload, "spec" | "pause">): string | null {
+  if (pause) return pauseWords(pause);
+  return spec.state === "running" ? null : `state: ${spec.state} in its file`;
+}
+
 /** How a running workload is, as its target sees it. `reason` is in the user's words and never empty for trouble. */
 export interface WorkloadStatus {
   readonly state: "starting" | "ready" | "sleeping" | "paused" | "stopped" | "degraded" | "failed";

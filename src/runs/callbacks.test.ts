@@ -3,9 +3,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { testDatabase } from "../../test/support/postgres.ts";
-import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "../../test/support/runs-world.ts";
+import { anna, deployJob, makeFakeExecutor, makeTestRoom, type FakeExecutor } from "../../test/support/runs-world.ts";
+import { until } from "../../test/support/until.ts";
 import { Secret } from "../core/secret.ts";
 import { requireCallbackUrl, signatureOf } from "./callbacks.ts";
+import type { RunsRoom } from "./room.ts";
 import type { RunView } from "./view.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -40,64 +42,81 @@ async function withReceiver(
   }
 }
 
-async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise(setImmediate);
+interface World {
+  readonly room: RunsRoom;
+  readonly executor: FakeExecutor;
+  readonly heard: readonly Heard[];
+  /** A run whose end the receiver is told; answers its id. */
+  start(): Promise<string>;
+  isSettled(id: string): Promise<boolean>;
+  isRunning(): boolean;
+}
+
+/** A job whose runs' ends are told to a receiver, which answers with `statusOf` how often it was asked. */
+async function withReceivedJob(
+  name: string,
+  statusOf: (count: number) => number,
+  act: (world: World) => Promise<void>,
+): Promise<void> {
+  const stack = await deployJob(database.db, name, "");
+  const executor = makeFakeExecutor();
+  const room = makeTestRoom({ db: database.db, executor });
+  await room.begin();
+  try {
+    await withReceiver(statusOf, ({ url, heard }) =>
+      act({
+        room,
+        executor,
+        heard,
+        async start() {
+          const asked = { stack, parameters: {}, name: "", at: null, callback: url, actor: anna };
+          return (await room.runs.start(asked)).id;
+        },
+        isSettled: async (id) => (await room.runs.run(id)).run.callback?.settled === "delivered",
+        isRunning: () => executor.running().length > 0,
+      }),
+    );
+  } finally {
+    await room.close();
+  }
 }
 
 const bodyOf = (heard: Heard | undefined): RunView => (JSON.parse(heard?.body ?? "") as { run: RunView }).run;
 
 test("whoever asked for it is told of the end, signed, and again when it was not taken", async () => {
-  const stack = await deployJob(database.db, "told", "");
-  const executor = makeFakeExecutor();
-  const room = makeTestRoom({ db: database.db, executor });
-  await room.begin();
-  try {
-    await withReceiver(
-      (count) => (count === 1 ? 503 : 204),
-      async ({ url, heard }) => {
-        const { id } = await room.runs.start({ stack, parameters: {}, name: "", at: null, callback: url, actor: anna });
-        await eventually(() => executor.running().length > 0);
-        executor.end(id, 0);
-        await eventually(async () => (await room.runs.run(id)).run.callback?.settled === "delivered");
-        const [first, second] = heard;
-        assert.equal(first?.body, second?.body);
-        assert.deepEqual([bodyOf(first).id, bodyOf(first).state], [id, "Completed"]);
-        assert.equal(first?.signature, `sha256=${signatureOf(new Secret("value of callback-key"), first?.body ?? "")}`);
-      },
-    );
-  } finally {
-    await room.close();
-  }
+  const once = (count: number): number => (count === 1 ? 503 : 204);
+  await withReceivedJob("told", once, async ({ executor, heard, start, isRunning, isSettled }) => {
+    const id = await start();
+    await until("it runs", isRunning);
+    executor.end(id, 0);
+    await until("the end is told", () => isSettled(id));
+    const [first, second] = heard;
+    assert.equal(first?.body, second?.body);
+    assert.deepEqual([bodyOf(first).id, bodyOf(first).state], [id, "Completed"]);
+    assert.equal(first?.signature, `sha256=${signatureOf(new Secret("value of callback-key"), first?.body ?? "")}`);
+  });
 });
 
 test("a run that a person retries tells its next end, too", async () => {
-  const stack = await deployJob(database.db, "again", "");
-  const executor = makeFakeExecutor();
-  const room = makeTestRoom({ db: database.db, executor });
-  await room.begin();
-  try {
-    await withReceiver(
-      () => 204,
-      async ({ url, heard }) => {
-        const { id } = await room.runs.start({ stack, parameters: {}, name: "", at: null, callback: url, actor: anna });
-        const isSettled = async () => (await room.runs.run(id)).run.callback?.settled === "delivered";
-        await eventually(() => executor.running().length > 0);
-        executor.end(id, 1);
-        await eventually(isSettled);
-        await room.runs.retry(id, anna);
-        await eventually(() => executor.running().length > 0);
-        assert.equal(await isSettled(), false);
-        executor.end(id, 0);
-        await eventually(isSettled);
-        assert.deepEqual(
-          heard.map((each) => bodyOf(each).state),
-          ["Failed", "Completed"],
-        );
-      },
-    );
-  } finally {
-    await room.close();
-  }
+  await withReceivedJob(
+    "again",
+    () => 204,
+    async ({ room, executor, heard, start, isRunning, isSettled }) => {
+      const id = await start();
+      await until("it runs", isRunning);
+      executor.end(id, 1);
+      await until("the failure is told", () => isSettled(id));
+      await room.runs.retry(id, anna);
+      await until("it runs again", isRunning);
+      assert.equal(await isSettled(id), false);
+      executor.end(id, 0);
+      await until("the end is told", () => isSettled(id));
+      assert.deepEqual(
+        heard.map((each) => bodyOf(each).state),
+        ["Failed", "Completed"],
+      );
+    },
+  );
 });
 
 test("an address that nothing can be sent to is refused, and no password is repeated", () => {

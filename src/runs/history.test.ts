@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { testDatabase } from "../../test/support/postgres.ts";
 import { anna, deployJob, makeFakeExecutor, makeTestRoom } from "../../test/support/runs-world.ts";
+import { until } from "../../test/support/until.ts";
 import { makeSetClock } from "../../test/support/set-clock.ts";
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -39,7 +39,7 @@ async function makeWorld(name: string, history: string) {
 type World = Awaited<ReturnType<typeof makeWorld>>;
 
 async function comesTo(world: World, kept: readonly string[]): Promise<void> {
-  for (let tries = 0; tries < 500 && (await world.kept()).length > kept.length; tries += 1) await sleep(10);
+  await until("the others are removed", async () => (await world.kept()).length <= kept.length);
   assert.deepEqual(await world.kept(), kept);
 }
 

@@ -72,14 +72,7 @@ export function makeRouteStore(db: Database): RouteStore {
       await db
         .insertInto("routes")
         .values(inserted(route))
-        .onConflict((conflict) =>
-          conflict
-            .column("host")
-            .doUpdateSet(updated(route))
-            .where("routes.repository", "=", stack.repository)
-            .where("routes.environment", "=", stack.environment)
-            .where("routes.deployment", "=", stack.deployment),
-        )
+        .onConflict((conflict) => conflict.column("host").doUpdateSet(updated(route)).where(matching(stack, "routes")))
         .execute();
     },
     isAwaited: (host, stack) => isAwaited(db, host, stack),
@@ -113,9 +106,7 @@ async function isAwaited(db: Database, host: string, stack: StackName): Promise<
     )
     .select("heir.name")
     .where("route.host", "=", host)
-    .where("route.repository", "=", stack.repository)
-    .where("route.environment", "=", stack.environment)
-    .where("route.deployment", "=", stack.deployment)
+    .where(matching(stack, "route"))
     .where("heir.name", "<>", stack.deployment)
     .where("heir.workload", "is not", null)
     .where("heir.blocked", "is", null)
@@ -144,8 +135,7 @@ const inserted = ({ host, stack, upstream, access, idle }: Route) => ({
   access,
   idle: idle ?? null,
   sleep: sql<Sleep | null>`(select sleep from routes as other
-    where other.repository = ${stack.repository} and other.environment = ${stack.environment}
-      and other.deployment = ${stack.deployment} and other.upstream = ${JSON.stringify(upstream)}::jsonb
+    where ${matching(stack, "other")} and other.upstream = ${JSON.stringify(upstream)}::jsonb
       and other.sleep is not null limit 1)`,
 });
 
@@ -161,24 +151,11 @@ const updated = ({ stack, upstream, access, idle }: Route) => ({
 });
 
 /** Nothing is left to remember of a deployment without addresses. */
-const forgetActivity = (db: Database, { repository, environment, deployment }: StackName) =>
+const forgetActivity = (db: Database, stack: StackName) =>
   db
     .deleteFrom("activity")
-    .where("repository", "=", repository)
-    .where("environment", "=", environment)
-    .where("deployment", "=", deployment)
-    .where((by) =>
-      by.not(
-        by.exists(
-          by
-            .selectFrom("routes")
-            .select("host")
-            .where("repository", "=", repository)
-            .where("environment", "=", environment)
-            .where("deployment", "=", deployment),
-        ),
-      ),
-    )
+    .where(matching(stack, "activity"))
+    .where((by) => by.not(by.exists(by.selectFrom("routes").select("host").where(matching(stack, "routes")))))
     .execute();
 
 /** What the gateway reads. It opens a database that its server has brought up to date, and adds only what was used. */

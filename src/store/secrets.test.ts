@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { realClock } from "../../test/support/local-target.ts";
+import { systemClock } from "../core/clock.ts";
 import { testDatabase } from "../../test/support/postgres.ts";
 import { makeCipher } from "../core/cipher.ts";
 import type { Identity } from "../core/identity.ts";
@@ -18,7 +18,7 @@ async function withSecrets(body: (secrets: Secrets, stored: () => Promise<string
   const stored = async (): Promise<string> =>
     JSON.stringify(await database.db.selectFrom("secrets").selectAll().execute());
   try {
-    await body(makeSecrets({ store: makeSecretStore(database.db), cipher, clock: realClock }), stored);
+    await body(makeSecrets({ store: makeSecretStore(database.db), cipher, clock: systemClock }), stored);
   } finally {
     await database.close();
   }
@@ -98,7 +98,7 @@ test("older values are erased, those set at once get different versions, another
   try {
     const store = makeSecretStore(database.db);
     const cipher = makeCipher(randomBytes(32));
-    const secrets = makeSecrets({ store, cipher, clock: realClock });
+    const secrets = makeSecrets({ store, cipher, clock: systemClock });
     const set = setter(secrets);
     const versions = await Promise.all(
       Array.from({ length: 7 }, async (_, at) => (await set("db", `value ${at}`)).version),
@@ -109,7 +109,7 @@ test("older values are erased, those set at once get different versions, another
     );
     await assert.rejects(secrets.reveal(production, "db", 2), { code: "SECRET_MISSING" });
     await secrets.reveal(production, "db", 3);
-    const others = makeSecrets({ store, cipher: makeCipher(randomBytes(32)), clock: realClock });
+    const others = makeSecrets({ store, cipher: makeCipher(randomBytes(32)), clock: systemClock });
     await assert.rejects(others.reveal(production, "db", 7), { message: /encrypted with another key/ });
     assert.equal((await setter(others)("db", "new")).version, 8);
     await assert.rejects(set("DB one", "x"), { code: "REQUEST_INVALID", message: /"DB one" cannot name a secret/ });

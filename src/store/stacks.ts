@@ -49,9 +49,12 @@ export function makeStackStore(db: Database): StateStore {
   };
 }
 
-/** Rows of one stack, of any table that names it so. */
-export function matching({ repository, environment, deployment }: StackName) {
-  return sql<boolean>`(repository, environment, deployment) = (${repository}, ${environment}, ${deployment})`;
+/** Rows of one stack, of any table that names it so; of which one is to be said where there are several. */
+export function matching({ repository, environment, deployment }: StackName, table?: string) {
+  const columns = ["repository", "environment", "deployment"].map((name) =>
+    sql.ref(table === undefined ? name : `${table}.${name}`),
+  );
+  return sql<boolean>`(${sql.join(columns)}) = (${repository}, ${environment}, ${deployment})`;
 }
 
 const conflict = (stack: StackName, serial: number): WaybillError =>

@@ -4,6 +4,7 @@ import { WaybillError } from "../core/errors.ts";
 import type { Identity } from "../core/identity.ts";
 import { isSecretName } from "../core/names.ts";
 import { Secret } from "../core/secret.ts";
+import { isKeepable } from "../core/text.ts";
 import type { SecretReader } from "./workload.ts";
 
 export interface SecretScope {
@@ -115,7 +116,7 @@ function requireName(name: string): void {
 /** What an environment variable cannot carry, or would arrive as something else. */
 function requireText(name: string, value: Secret): void {
   const text = value.reveal();
-  if (!text.includes("\0") && text.isWellFormed()) return;
+  if (isKeepable(text)) return;
   const found = text.includes("\0") ? "a NUL byte" : "half a surrogate pair";
   throw new WaybillError(
     "REQUEST_INVALID",

@@ -1,7 +1,7 @@
 import type { TreeSha } from "../core/names.ts";
 import type { Secret } from "../core/secret.ts";
 
-export type { SecretUse, Workload, WorkloadStatus } from "../release/workload.ts";
+export { pauseWords, restWords, type SecretUse, type Workload, type WorkloadStatus } from "../release/workload.ts";
 
 /** Reads a secret's value at the moment of use. */
 export interface SecretReader {

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { CustomResourceOptions } from "@pulumi/pulumi";
-import type { Workload } from "../../src/targets/workload.ts";
+import { pauseWords, type Workload } from "../../src/targets/workload.ts";
 import { Process, Route, Source, type ProcessArgs, type RouteArgs, type SourceArgs } from "./resources.ts";
 
 type Spec = Workload["spec"];
@@ -12,7 +12,7 @@ export type Outputs = Record<string, unknown>;
 
 /** Why nothing runs, in words for whoever opens the URL; null while it should run. */
 export function restingReason({ spec, pause }: Workload): string | null {
-  if (pause) return `${spec.name} was paused by ${pause.by}${pause.reason ? `: ${pause.reason}` : ""}`;
+  if (pause) return `${spec.name} was ${pauseWords(pause)}`;
   if (spec.state === "running") return null;
   return `${spec.name} is ${spec.state} by its file`;
 }

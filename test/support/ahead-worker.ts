@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../src/core/clock.ts";
 import { spawnHere } from "../../src/core/spawn.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { treeSha } from "../../src/core/names.ts";
@@ -11,8 +12,8 @@ import type { RunStore } from "../../src/runs/store.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makeRunStore } from "../../src/store/runs/run-store.ts";
 import { makeLocalRuns } from "../../src/targets/local/runs/executor.ts";
-import { Trees } from "../../src/targets/local/trees.ts";
-import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
+import { Trees } from "../../src/targets/local/trees/trees.ts";
+import { fakeSecrets, makeFakeTrees } from "./local-target.ts";
 import { deployJob, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", killAfter = ""] = process.argv.slice(2);
@@ -64,7 +65,7 @@ const executor = makeLocalRuns({
   folder: join(folder, "runs"),
   trees,
   secrets: fakeSecrets({}),
-  clock: realClock,
+  clock: systemClock,
   log,
   spawn: spawnHere,
   maxOutputBytes: 2 ** 30,

@@ -1,13 +1,14 @@
 import { accessSync, constants, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeCliEngine, type CliEngineDependencies } from "../../src/engine/cli/engine.ts";
 import type { Provider } from "../../src/engine/provider.ts";
 import { makeCipher } from "../../src/core/cipher.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { Secret } from "../../src/core/secret.ts";
 import { makeRecordingProvider } from "./recording-provider.ts";
-import { realClock, testKey } from "./stacks.ts";
+import { testKey } from "./stacks.ts";
 
 const cliPath = (process.env["PATH"] ?? "")
   .split(delimiter)
@@ -46,7 +47,7 @@ export function makeCliTestEngine({
     folder: join(folder, "work"),
     providers: { test: provider.provider, ...providers },
     secrets: makeCipher(testKey),
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
     ...rest.dependencies,
   });

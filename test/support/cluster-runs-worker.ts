@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serve } from "@hono/node-server";
+import { systemClock } from "../../src/core/clock.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import { isEnded } from "../../src/runs/state.ts";
 import type { RunStore } from "../../src/runs/store.ts";
@@ -16,7 +17,7 @@ import { makeSourceEndpoint } from "../../src/targets/kubernetes/sources/endpoin
 import { makeSourceUrls } from "../../src/targets/kubernetes/sources/signature.ts";
 import { hostAddress, nodeImage, openTestCluster } from "./cluster.ts";
 import { makeKillCounter } from "./kill-counter.ts";
-import { fakeSecrets, realClock } from "./local-target.ts";
+import { fakeSecrets } from "./local-target.ts";
 import { anna, jobStack, makeTestRoom } from "./runs-world.ts";
 
 const [url = "", folder = "", repository = "", port = "", killAfter = "0"] = process.argv.slice(2);
@@ -45,12 +46,12 @@ const watchedCluster = (cluster: Cluster): Cluster => ({
 const log: Log = { ...silentLog, debug: (_fields, message) => void (message === "run end kept" && effect(message)) };
 const database = await openDatabase(url);
 const { db } = database;
-const urls = makeSourceUrls({ masterKey: Buffer.alloc(32, 7), clock: realClock });
+const urls = makeSourceUrls({ masterKey: Buffer.alloc(32, 7), clock: systemClock });
 const handOvers = makeHandOvers(join(folder, "runs"));
 const archives = makeArchives({
   folder: join(folder, "sources"),
   source: { archive: (_, write) => write(Buffer.alloc(1_024)) },
-  clock: realClock,
+  clock: systemClock,
 });
 const endpoint = makeSourceEndpoint({
   archives,
@@ -80,7 +81,7 @@ const executor = makeClusterRuns({
   urls,
   host: "waybill.test",
   scheme: "http",
-  clock: realClock,
+  clock: systemClock,
   cluster: watchedCluster(cluster),
   folder: join(folder, "runs"),
   handOvers,

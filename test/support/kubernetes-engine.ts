@@ -1,9 +1,10 @@
+import { systemClock } from "../../src/core/clock.ts";
 import type { Cluster } from "../../src/targets/kubernetes/cluster/cluster.ts";
 import { openCluster } from "../../src/targets/kubernetes/cluster/cluster.ts";
 import { makeKubernetesProvider } from "../../src/targets/kubernetes/provider/provider.ts";
 import { silentLog } from "../../src/core/log.ts";
 import { kubeconfigPath, freshNamespace } from "./cluster.ts";
-import { makeTestEngine, realClock } from "./stacks.ts";
+import { makeTestEngine } from "./stacks.ts";
 
 /** Any image whose program does nothing and stays; already on the node, or to be had by it. */
 export const idleImage = process.env["WAYBILL_TEST_IMAGE"] ?? "local/pause:1";
@@ -13,7 +14,7 @@ export async function makeKubernetesEngine({ prefix = "k1", kubeconfig = kubecon
   const place = await freshNamespace(prefix);
   let cluster: Promise<Cluster> | null = null;
   const connect = (): Promise<Cluster> => (cluster ??= openCluster({ kubeconfig }));
-  const provider = makeKubernetesProvider({ connect, clock: realClock, log: silentLog });
+  const provider = makeKubernetesProvider({ connect, clock: systemClock, log: silentLog });
   const harness = makeTestEngine({ providers: { kubernetes: provider } });
   return {
     ...harness,

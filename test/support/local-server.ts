@@ -2,6 +2,7 @@
 // Arguments: folder, the number of durable effects after which to die (0: never), revision, and whether to end what runs.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeEngine } from "../../src/engine/engine.ts";
 import type { StackState, StateStore } from "../../src/engine/state.ts";
 import { makeCipher } from "../../src/core/cipher.ts";
@@ -9,7 +10,7 @@ import { silentLog, type Log } from "../../src/core/log.ts";
 import { makeLocalTarget } from "../../src/targets/local/target.ts";
 import type { Route, Traffic } from "../../src/targets/route.ts";
 import { makeKillCounter } from "./kill-counter.ts";
-import { fakeSecrets, makeFakeTrees, realClock } from "./local-target.ts";
+import { fakeSecrets, makeFakeTrees } from "./local-target.ts";
 import { workloadOf } from "./workloads.ts";
 
 const [folder = "", killAfter = "0", revision = "one", end = "leave"] = process.argv.slice(2);
@@ -51,7 +52,7 @@ const target = makeLocalTarget({
   secrets: fakeSecrets({}),
   isOwned: () => Promise.resolve(true),
   traffic,
-  clock: realClock,
+  clock: systemClock,
   log,
   routes: {
     put: putRoute,
@@ -64,7 +65,7 @@ const engine = makeEngine({
   providers: target.providers,
   state,
   secrets: makeCipher(Buffer.alloc(32, 7)),
-  clock: realClock,
+  clock: systemClock,
   log: silentLog,
 });
 await target.adopt();

@@ -2,8 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import type { Clock } from "../../src/core/clock.ts";
+import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { WaybillError } from "../../src/core/errors.ts";
 import type { Lease } from "../../src/core/lease.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
@@ -15,14 +14,6 @@ import type { Route, RouteTable, Traffic } from "../../src/targets/route.ts";
 import type { IsOwned } from "../../src/targets/local/process-provider.ts";
 import { makeLocalTarget, type LocalTarget } from "../../src/targets/local/target.ts";
 import type { SecretReader, TreeSource } from "../../src/targets/workload.ts";
-
-export const realClock: Clock = {
-  now: () => new Date(),
-  sleep: (delayMs, signal) =>
-    delay(delayMs, undefined, signal && { signal }).catch((error: unknown) => {
-      throw signal?.aborted ? signal.reason : error;
-    }),
-};
 
 /** Routes in memory, keeping the contract of RouteTable. */
 export function makeFakeRoutes(): RouteTable & { readonly rows: Map<string, Route> } {
@@ -116,7 +107,7 @@ export function makeLocalHarness(options: HarnessOptions = {}): LocalHarness {
     secrets: options.secrets ?? fakeSecrets({}),
     isOwned: options.isOwned ?? (() => Promise.resolve(true)),
     traffic: options.traffic ?? noTraffic,
-    clock: options.clock ?? realClock,
+    clock: options.clock ?? systemClock,
     log: options.log ?? silentLog,
     ...(options.lease && { lease: options.lease }),
   });

@@ -1,6 +1,6 @@
 import { makeCipher } from "../../src/core/cipher.ts";
 import { makeEventStore } from "../../src/store/runs/events.ts";
-import type { Clock } from "../../src/core/clock.ts";
+import { systemClock, type Clock } from "../../src/core/clock.ts";
 import { silentLog, type Log } from "../../src/core/log.ts";
 import type { TreeSha } from "../../src/core/names.ts";
 import { Secret } from "../../src/core/secret.ts";
@@ -15,7 +15,6 @@ import type { RunEnd, RunExecutor, RunOrder, StartedRun } from "../../src/target
 import type { TargetSchedules } from "../../src/targets/target.ts";
 import type { Workload } from "../../src/targets/workload.ts";
 import { orAborted } from "../../src/targets/local/processes/launch.ts";
-import { realClock } from "./local-target.ts";
 import type { SetClock } from "./set-clock.ts";
 import { workloadOf } from "./workloads.ts";
 
@@ -88,7 +87,7 @@ export interface FakeExecutor extends RunExecutor {
 }
 
 /** Programs that run until a test ends them. They outlive whoever started them, as real ones do. */
-export function makeFakeExecutor(clock: Pick<Clock, "now"> = realClock): FakeExecutor {
+export function makeFakeExecutor(clock: Pick<Clock, "now"> = systemClock): FakeExecutor {
   const programs = new Map<string, { readonly startedAt: Date; readonly ended: PromiseWithResolvers<RunEnd> }>();
   const ended = new Set<string>();
   const starts: string[] = [];
@@ -162,7 +161,7 @@ interface RoomOptions {
 export function makeTestRoom({
   db,
   executor,
-  clock = realClock,
+  clock = systemClock,
   store = "watch" in clock ? clock.watch(makeRunStore(db)) : makeRunStore(db),
   log = silentLog,
   many,

@@ -4,13 +4,14 @@ import { chmod, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { runCommandLine } from "../../src/cli/program.ts";
 import { stopGateways } from "../../src/gateway/launch.ts";
 import { ask, type Asked } from "./ask.ts";
 import { endLeftOvers } from "./left-overs.ts";
 import { workingCopy, type CommandResult, type WorkingCopy } from "./repository.ts";
 import { freePort, newToken, startServerProcess, type ServerProcess } from "./server-process.ts";
+
+export { until } from "./until.ts";
 
 /** The whole product on a folder and a port of its own, with what its users have: Git, the command line, a browser. */
 export interface Served {
@@ -175,14 +176,6 @@ export async function runCli(args: readonly string[], { url, token, cwd, input =
     signal: AbortSignal.timeout(60_000),
   });
   return { status, out: out.join("\n"), err: err.join("\n") };
-}
-
-export async function until(what: string, holds: () => Promise<boolean> | boolean, limitMs = 30_000): Promise<void> {
-  const deadlineMs = Date.now() + limitMs;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadlineMs, `not within ${limitMs} ms: ${what}`);
-    await sleep(50);
-  }
 }
 
 /** Programs whose working folder lies below `folder`: process ids and command lines. */

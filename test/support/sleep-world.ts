@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../src/core/clock.ts";
 import { silentLog } from "../../src/core/log.ts";
 import type { Json } from "../../src/engine/provider.ts";
 import { statusOf } from "../../src/gateway/control/client.ts";
@@ -7,7 +8,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import { makeSleepBook } from "../../src/store/sleep/book.ts";
 import { makeSleepKeeper } from "../../src/targets/sleep/keeper.ts";
 import { open, stack, startGateway } from "./gateway.ts";
-import { callOf, makeLocalHarness, processInputs, providerOf, realClock } from "./local-target.ts";
+import { callOf, makeLocalHarness, processInputs, providerOf } from "./local-target.ts";
 
 /** Answers its process id; says so when it was asked to end, or when it could not start because a file says so. */
 export const pidProgram = `
@@ -36,7 +37,7 @@ export async function startSleepWorld(idleSeconds: number, { breaks = "/nonexist
     quiet: gateway.handle.traffic,
     sleeperOf: () => harness.target.sleeper,
     isBusy: () => false,
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
     signal: ending.signal,
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { setTimeout } from "node:timers/promises";
 import { CustomResource, type CustomResourceOptions, type Input, type Inputs, type Output } from "@pulumi/pulumi";
+import { systemClock } from "../../src/core/clock.ts";
 import { makeEngine, type Engine } from "../../src/engine/engine.ts";
 import type { Provider } from "../../src/engine/provider.ts";
 import type { StackState, StateStore } from "../../src/engine/state.ts";
@@ -14,11 +14,6 @@ export const shop: StackName = { repository: "shop", environment: "production", 
 export const stackOf = (deployment: string): StackName => ({ ...shop, deployment });
 
 export const testKey = Buffer.alloc(32, 7);
-
-export const realClock = {
-  now: () => new Date(),
-  sleep: (delayMs: number, signal?: AbortSignal) => setTimeout(delayMs, undefined, signal ? { signal } : {}),
-};
 
 /** A state store in memory that counts, and checks what it is given. */
 export function makeMemoryStore() {
@@ -62,7 +57,7 @@ export function makeTestEngine({
     providers: { test: provider.provider, ...providers },
     state: store,
     secrets: makeCipher(key),
-    clock: realClock,
+    clock: systemClock,
     log: silentLog,
   });
   return { ...provider, ...memory, engine, [Symbol.dispose]: () => engine.close() };

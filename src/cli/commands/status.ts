@@ -6,6 +6,7 @@ import type {
   EnvironmentView,
   RepositoryView,
 } from "../../release/views.ts";
+import { pauseWords } from "../../release/workload.ts";
 import { answer, type CommandContext } from "../command.ts";
 import { apiPath, type Client } from "../client.ts";
 import { WaybillError } from "../../core/errors.ts";
@@ -161,7 +162,7 @@ function jobLines(deployment: DeploymentView | undefined): readonly string[] {
 function reasonLines(deployment: DeploymentView | undefined): readonly string[] {
   if (!deployment) return [];
   const { reason, pause } = deployment;
-  const why = pause ? `paused by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}` : reason;
+  const why = pause ? pauseWords(pause) : reason;
   return why === ""
     ? []
     : printable(why)

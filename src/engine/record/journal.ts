@@ -31,7 +31,10 @@ export interface Journal {
   rename(resource: ResourceState, urn: string): ResourceState;
   /** Notes what is about to be done. Stored before this returns. */
   begin(operation: PendingOperation): Promise<void>;
-  /** The same for an effect that is repeated after any crash: stored before this returns unless what is stored says already that something is unfinished. */
+  /**
+   * The same for an effect that is repeated after any crash: stored before this returns, unless what is stored says
+   * already that something is unfinished.
+   */
   join(operation: PendingOperation): Promise<void>;
   /** The effect is over: `change` says with what. Stored before the next effect begins, and soon. */
   end(operation: PendingOperation, change: () => void): void;

@@ -15,7 +15,10 @@ export interface News extends Ahead {
   readonly facts: Promise<Facts>;
 }
 
-/** Tells the target of what is about to be tagged, so that it may begin with it. Never throws, and nobody waits. */
+/**
+ * Tells the target of what is about to be tagged, so that it may begin with it; of nothing where that is too much.
+ * Never throws, and nobody waits.
+ */
 export type Announce = (environment: EnvironmentRef, news: News) => void;
 
 interface AnnouncerParts {
@@ -27,13 +30,10 @@ interface AnnouncerParts {
 // Many at once would only stand in each other's way: applies are bounded, too.
 const maxAnnounced = 4;
 
-export const isWorthAnnouncing = (changed: readonly Definition[]): boolean =>
-  changed.length > 0 && changed.length <= maxAnnounced;
-
 export function makeAnnouncer({ driver, deployer, log }: AnnouncerParts): Announce {
   return ({ repository, environment }, { changed, facts, ...ahead }) => {
     const ref = { repository, environment };
-    if (!isWorthAnnouncing(changed)) return;
+    if (changed.length === 0 || changed.length > maxAnnounced) return;
     const tell = (known: Facts): void => {
       for (const workload of newWorkloads(ref, changed, known)) {
         if (!driver.isBusy(workload.stack)) deployer.prepare?.(workload, ahead);

@@ -2,7 +2,7 @@ import { commitSha, type CommitSha } from "../../core/names.ts";
 import type { Push, RefUpdate } from "../../intake/push-gate.ts";
 import type { RefView } from "../../git/refs.ts";
 import { parseTagName } from "../../git/snapshot-tag.ts";
-import { isWorthAnnouncing, type Announce } from "../apply/announce.ts";
+import type { Announce } from "../apply/announce.ts";
 import { changedDefinitions } from "../define/definition.ts";
 import { formatProblem } from "../../spec/problem.ts";
 import type { Definitions } from "../define/definitions.ts";
@@ -150,34 +150,29 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const ref = { repository: push.repository, environment };
   const after = await parts.definitions.at(push.objects, head, environment, defaultBranch);
   const place = { ...ref, objects: push.objects, defaultBranch };
-  // Both are wanted by all pushes but those that change nothing. A failure of the facts is the announcer's to report.
-  const read = after.problems.length === 0 ? parts.settler.readFacts(ref) : null;
-  read?.catch(() => undefined);
+  // Wanted by every push but one that is refused or changes nothing. A failure is the announcer's to report.
+  const facts = parts.settler.readFacts(ref);
+  facts.catch(() => undefined);
   const folded = fold(presentOf(await parts.store.snapshots(ref)));
   const before = await parts.settler.defined(place, folded);
   const waitsFor = folded.hold
     ? `${environment} is on hold (${folded.hold.reason}): waybill release ${environment}`
     : reasonToWait(before.definitions, after.definitions);
-  const news = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
-  const changed = isWorthAnnouncing(news) && after.problems.length === 0 ? news : [];
-  const facts = changed.length > 0 ? read : null;
+  const changed = waitsFor === null ? changedDefinitions(before.definitions, after.definitions) : [];
   const hosts = await hostProblems(parts.store, ref, after.definitions, before.definitions);
   const problems = [...after.problems, ...hosts];
   if (problems.length > 0) return refused(...problems.map(formatProblem));
   const changes = planChanges(before.definitions, after.definitions);
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   const { definitions } = after;
-  const surroundings = () => read ?? parts.settler.readFacts(ref);
-  const asked = await parts.previews(ref, { definitions, changes, surroundings });
+  const asked = await parts.previews(ref, { definitions, changes, surroundings: () => facts });
   if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
   const notices = [...parts.notices(ref, after, changes), ...asked.notices];
   const plan: Plan = { ...ref, changes: asked.changes, notices, waitsFor };
   return {
     accept: true,
     lines: [`plan for ${environment}:`, ...planLines(plan).map((line) => `  ${line}`)],
-    onAccept: () => {
-      if (facts) parts.announce(ref, { changed, facts, files: push.objects, isStored: false });
-    },
+    onAccept: () => parts.announce(ref, { changed, facts, files: push.objects, isStored: false }),
   };
 }
 

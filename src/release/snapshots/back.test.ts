@@ -1,31 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commitSha } from "../../core/names.ts";
+import { forward, snapshotOf, tagOf } from "../../../test/support/snapshots.ts";
 import { liveState, rollbackTarget, type LiveState } from "./back.ts";
 import { takesBack } from "./look.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-const tagOf = (number: number): string => `waybill/production/${number}`;
-
-function snapshot(number: number, letter: string, extra: Partial<Snapshot> = {}): Snapshot {
-  return {
-    tag: tagOf(number),
-    number,
-    sha: `${number}`,
-    commit: commitSha(letter.repeat(40)),
-    at: new Date(number * 1000),
-    actor: "ada",
-    reason: "",
-    reverts: null,
-    only: null,
-    keeps: [],
-    kind: "deploy",
-    ...extra,
-  };
-}
-
 const back = (number: number, letter: string, reverts: number, extra: Partial<Snapshot> = {}): Snapshot =>
-  snapshot(number, letter, { kind: "revert", reverts: tagOf(reverts), ...extra });
+  snapshotOf(number, letter, { kind: "revert", reverts: tagOf(reverts), ...extra });
 
 /** `c web=b`: the commit of all, then what single deployments follow instead. */
 function words(state: LiveState | null | undefined): string {
@@ -42,11 +23,10 @@ function deleted(tags: readonly Snapshot[], failures: ReadonlyMap<number, readon
   return words(takesBack(rows, rows.slice(-1), failures)?.to);
 }
 
-const forward = [snapshot(1, "a"), snapshot(2, "b"), snapshot(3, "c")];
 const webBack = [...forward, back(4, "b", 3, { only: "web" })];
 
 test("going back brings back what single deployments followed", () => {
-  const tags = [...webBack, snapshot(5, "d")];
+  const tags = [...webBack, snapshotOf(5, "d")];
   assert.deepEqual([rolledBack(tags), deleted(tags)], ["c web=b", "c web=b"]);
   const there = back(6, "c", 5, { keeps: [tagOf(4)] });
   assert.equal(words(liveState([...tags, there])), "c web=b");
@@ -55,25 +35,25 @@ test("going back brings back what single deployments followed", () => {
 });
 
 test("a tag that returns without saying what it keeps returns for all", () => {
-  assert.equal(words(liveState([...webBack, snapshot(5, "d"), back(6, "c", 5)])), "c");
+  assert.equal(words(liveState([...webBack, snapshotOf(5, "d"), back(6, "c", 5)])), "c");
 });
 
 test("a tag keeps only earlier ones for one deployment, and newer ones count more", () => {
   const keeps = [tagOf(2), tagOf(4), tagOf(99)];
-  const there = [...webBack, snapshot(5, "d"), back(6, "c", 5, { keeps })];
+  const there = [...webBack, snapshotOf(5, "d"), back(6, "c", 5, { keeps })];
   assert.equal(words(liveState(there)), "c web=b");
   assert.equal(words(liveState([...there, back(7, "a", 4, { only: "web" })])), "c web=a");
 });
 
 test("what one deployment took back is taken back for no other", () => {
-  const tags = [...webBack, snapshot(5, "d")];
+  const tags = [...webBack, snapshotOf(5, "d")];
   assert.equal(words(rollbackTarget(tags, "web", new Map()).target), "b");
   assert.equal(words(rollbackTarget(tags, "api", new Map()).target), "c");
   assert.equal(words(rollbackTarget(webBack, "web", new Map()).target), "a");
 });
 
 test("a deployment counts as failed where it followed", () => {
-  const tags = [...webBack, snapshot(5, "d")];
+  const tags = [...webBack, snapshotOf(5, "d")];
   assert.equal(rolledBack(tags, new Map([[3, ["web"]]])), "c web=b", "it was taken back there");
   assert.equal(rolledBack(tags, new Map([[3, ["api"]]])), "b");
   assert.equal(rolledBack(tags, new Map([[4, ["web"]]])), "b");
@@ -97,6 +77,6 @@ test("where everything before failed, a deletion goes one step back all the same
 });
 
 test("after going back to a number, what was live there is one step back", () => {
-  assert.equal(rolledBack([...forward, back(4, "a", 3), snapshot(5, "d")]), "a");
+  assert.equal(rolledBack([...forward, back(4, "a", 3), snapshotOf(5, "d")]), "a");
   assert.equal(rolledBack([...forward, back(4, "a", 3), back(5, "b", 4)]), "a");
 });

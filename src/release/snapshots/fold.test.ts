@@ -1,30 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { forward, snapshotOf } from "../../../test/support/snapshots.ts";
 import { commitSha } from "../../core/names.ts";
 import { rollbackTarget } from "./back.ts";
 import { fold } from "./fold.ts";
 import { readSnapshot, type Snapshot } from "./snapshot.ts";
-
-const commit = (letter: string) => commitSha(letter.repeat(40));
-
-function snapshot(number: number, letter: string, extra: Partial<Snapshot> = {}): Snapshot {
-  return {
-    tag: `waybill/production/${number}`,
-    number,
-    sha: `${number}`,
-    commit: commit(letter),
-    at: new Date(number * 1000),
-    actor: "ada",
-    reason: "",
-    reverts: null,
-    only: null,
-    keeps: [],
-    kind: "deploy",
-    ...extra,
-  };
-}
-
-const forward = [snapshot(1, "a"), snapshot(2, "b"), snapshot(3, "c")];
 
 test("without tags nothing is desired", () => {
   assert.deepEqual(fold([]), { base: null, exceptions: new Map(), hold: null, highest: 0 });
@@ -35,35 +15,35 @@ test("the highest number wins, in whatever order tags come", () => {
 });
 
 test("a revert is live and holds the environment; a later deploy lets go", () => {
-  const reverted = [...forward, snapshot(4, "b", { kind: "revert", reverts: "waybill/production/3" })];
+  const reverted = [...forward, snapshotOf(4, "b", { kind: "revert", reverts: "waybill/production/3" })];
   assert.equal(fold(reverted).base?.number, 4);
   assert.deepEqual(fold(reverted).hold, {
     by: "ada",
     reason: "rolled back by waybill/production/4",
     since: new Date(4000),
   });
-  assert.equal(fold([...reverted, snapshot(5, "d")]).hold, null);
+  assert.equal(fold([...reverted, snapshotOf(5, "d")]).hold, null);
 });
 
 test("hold and release leave the content alone", () => {
-  const held = [...forward, snapshot(4, "c", { kind: "hold", reason: "demo at noon" })];
+  const held = [...forward, snapshotOf(4, "c", { kind: "hold", reason: "demo at noon" })];
   assert.equal(fold(held).base?.number, 3);
   assert.equal(fold(held).hold?.reason, "demo at noon");
-  const released = [...held, snapshot(5, "c", { kind: "release" })];
+  const released = [...held, snapshotOf(5, "c", { kind: "release" })];
   assert.equal(fold(released).base?.number, 3);
   assert.equal(fold(released).hold, null);
 });
 
 test("a tag for one deployment is an exception until the next full one", () => {
-  const one = [...forward, snapshot(4, "a", { kind: "revert", only: "web" })];
+  const one = [...forward, snapshotOf(4, "a", { kind: "revert", only: "web" })];
   assert.equal(fold(one).base?.number, 3);
   assert.equal(fold(one).exceptions.get("web")?.number, 4);
   assert.notEqual(fold(one).hold, null);
-  assert.equal(fold([...one, snapshot(5, "d")]).exceptions.size, 0);
+  assert.equal(fold([...one, snapshotOf(5, "d")]).exceptions.size, 0);
 });
 
 test("holding after a rollback of one deployment keeps that rollback", () => {
-  const tags = [...forward, snapshot(4, "a", { kind: "revert", only: "web" }), snapshot(5, "c", { kind: "hold" })];
+  const tags = [...forward, snapshotOf(4, "a", { kind: "revert", only: "web" }), snapshotOf(5, "c", { kind: "hold" })];
   assert.equal(fold(tags).exceptions.get("web")?.number, 4);
 });
 
@@ -72,19 +52,23 @@ const goesBackTo = (snapshots: readonly Snapshot[]) =>
 
 test("rolling back twice goes two steps back", () => {
   assert.equal(goesBackTo(forward), 2);
-  const once = [...forward, snapshot(4, "b", { kind: "revert" })];
+  const once = [...forward, snapshotOf(4, "b", { kind: "revert" })];
   assert.equal(goesBackTo(once), 1);
-  const twice = [...once, snapshot(5, "a", { kind: "revert" })];
+  const twice = [...once, snapshotOf(5, "a", { kind: "revert" })];
   assert.equal(goesBackTo(twice), undefined);
 });
 
 test("what was taken back is no step back later", () => {
-  const after = [...forward, snapshot(4, "b", { kind: "revert", reverts: "waybill/production/3" }), snapshot(5, "d")];
+  const after = [
+    ...forward,
+    snapshotOf(4, "b", { kind: "revert", reverts: "waybill/production/3" }),
+    snapshotOf(5, "d"),
+  ];
   assert.equal(goesBackTo(after), 2);
 });
 
 test("a snapshot of the same commit again is no step back", () => {
-  assert.equal(goesBackTo([...forward, snapshot(4, "c")]), 2);
+  assert.equal(goesBackTo([...forward, snapshotOf(4, "c")]), 2);
 });
 
 test("a tag made by hand on an older commit is a revert", () => {
@@ -92,7 +76,7 @@ test("a tag made by hand on an older commit is a revert", () => {
     tag: "waybill/production/4",
     number: 4,
     sha: "4",
-    commit: commit("a"),
+    commit: commitSha("a".repeat(40)),
     at: new Date(0),
     tagger: null,
   };

@@ -138,7 +138,9 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
     if (known) await store.saveRepository({ ...known, problem });
     throw thrown;
   }
-  const ahead = knownRefs && (await factsAhead(parts, { name, repo, refs: knownRefs }));
+  // After a push it is known before anything is read which environments there are: what they need is asked for at once.
+  const knownBranches = knownRefs && (await branchesByEnvironment(parts, repo, knownRefs));
+  const ahead = knownBranches && factsAhead(parts, name, [...knownBranches.keys()]);
   const [known, refs, rows, historyOf] = await Promise.all([
     knownBefore,
     knownRefs ?? repo.refs(),
@@ -148,7 +150,7 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
   const saved = { name, url: repo.remoteUrl, defaultBranch: refs.head };
   if (!known) await store.saveRepository({ ...saved, problem: null });
   const recorded = new Map(rows.map((row) => [row.environment, row]));
-  const branches = await branchesByEnvironment(parts, repo, refs);
+  const branches = knownBranches ?? (await branchesByEnvironment(parts, repo, refs));
   const names = new Set([...branches.keys(), ...recorded.keys(), ...refs.snapshots.map((tag) => tag.environment)]);
   const environments: EnvironmentOutcome[] = [];
   for (const environment of [...names].toSorted()) {
@@ -174,25 +176,21 @@ async function lookNow(parts: WatcherParts, { name, actor, known: knownRefs }: L
 // A push changes one environment, as a rule.
 const maxReadAhead = 3;
 
-interface KnownRefs {
-  readonly name: string;
-  readonly repo: Repository;
-  readonly refs: RefView;
-}
-
-/** After a push it is known before anything is read which environments there are: what they need to know is asked for at once. */
-async function factsAhead(
-  parts: WatcherParts,
-  { name, repo, refs }: KnownRefs,
-): Promise<ReadonlyMap<string, Promise<Facts>>> {
-  const branches = [...(await branchesByEnvironment(parts, repo, refs)).keys()].toSorted().slice(0, maxReadAhead);
+function factsAhead(
+  { settler }: WatcherParts,
+  repository: string,
+  environments: readonly string[],
+): ReadonlyMap<string, Promise<Facts>> {
   return new Map(
-    branches.map((environment) => {
-      const facts = parts.settler.readFacts({ repository: name, environment });
-      // Whoever needs it sees the failure.
-      facts.catch(() => undefined);
-      return [environment, facts];
-    }),
+    environments
+      .toSorted()
+      .slice(0, maxReadAhead)
+      .map((environment) => {
+        const facts = settler.readFacts({ repository, environment });
+        // Whoever needs it sees the failure.
+        facts.catch(() => undefined);
+        return [environment, facts];
+      }),
   );
 }
 

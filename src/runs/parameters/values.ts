@@ -2,10 +2,10 @@ import { WaybillError } from "../../core/errors.ts";
 import { unkeepable } from "../../core/text.ts";
 import { placeholdersOf, withParameters } from "../../spec/parameters/command.ts";
 import { parameterProblems } from "../../spec/parameters/parameters.ts";
+import { isReference } from "../../spec/parameters/references.ts";
 import { sharedVariables } from "../../spec/parameters/variable.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
 import type { ParameterValues } from "../run.ts";
-import { isReference } from "./environment.ts";
 
 // A variable of the environment is 128 KiB at most (MAX_ARG_STRLEN, execve(2)).
 const maxBytes = 100 * 1024;

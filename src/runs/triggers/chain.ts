@@ -1,5 +1,6 @@
 import type { Ending } from "../../spec/deployment.ts";
 import type { ResolvedFollow } from "../../spec/resolved.ts";
+import { pauseWords } from "../../release/workload.ts";
 import type { Run } from "../run.ts";
 import type { RunState } from "../state.ts";
 import type { Job } from "../store.ts";
@@ -44,6 +45,6 @@ export function followed(run: Run, jobs: readonly Job[]): Followed {
 
 /** Why a job does not start by itself, in the user's words; null when it does. */
 export function whyAtRest({ pause, workload: { spec } }: Job): string | null {
-  if (pause !== null) return `paused by ${pause.by}${pause.reason === "" ? "" : `: ${pause.reason}`}`;
+  if (pause !== null) return pauseWords(pause);
   return spec.state === "running" ? null : `its file says state: ${spec.state}`;
 }

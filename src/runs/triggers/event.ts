@@ -1,7 +1,7 @@
 import { messageOf, WaybillError } from "../../core/errors.ts";
 import { keepableText } from "../../core/text.ts";
+import { isReference } from "../../spec/parameters/references.ts";
 import type { ResolvedEvent } from "../../spec/resolved.ts";
-import { isReference } from "../parameters/environment.ts";
 import { runParameters } from "../parameters/values.ts";
 import type { ParameterValues } from "../run.ts";
 import type { Job } from "../store.ts";

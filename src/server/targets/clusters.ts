@@ -129,6 +129,7 @@ function openGateway({ gatewayUrl, closers }: Pick<ClustersParts, "gatewayUrl" |
 
 // A gateway that hands over, or ends, waits for the connections that it has.
 const questionsApartMs = 2_000;
+
 const watchedOf = ({ drift = "show", schedules }: KubernetesTargetSettings) => ({
   drift,
   further: schedules === "cronJobs" ? [{ apiVersion: "batch/v1", kind: "CronJob" }] : [],

@@ -22,6 +22,12 @@ export function withoutSecrets(schema: object, secrets: readonly string[]): obje
   return { ...schema, properties };
 }
 
+/** What is given for a parameter that is a secret: the secret's name. */
+export function isReference(value: unknown): value is { readonly secret: string } {
+  if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) return false;
+  return "secret" in value && typeof value.secret === "string";
+}
+
 /** A secret's value must be a reference, `{secret: NAME}`. What stands there instead is not repeated. */
 export function referenceProblems(secrets: readonly string[], values: unknown): readonly Finding[] {
   if (typeof values !== "object" || values === null) return [];
@@ -34,9 +40,4 @@ export function referenceProblems(secrets: readonly string[], values: unknown): 
       code: "PARAMETER_INVALID",
       message: `${name} is a secret, and its value must not be written down: give {secret: NAME} instead, and set it by "waybill secret set NAME"`,
     }));
-}
-
-function isReference(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || Object.keys(value).length !== 1) return false;
-  return "secret" in value && typeof value.secret === "string";
 }

@@ -1,5 +1,6 @@
 import type { Alias, Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
 import { isAlias, isMap, isPair, isScalar, isSeq } from "yaml";
+import { isKeepable } from "../../core/text.ts";
 import type { Path } from "../problem.ts";
 import type { TextFault } from "./decode.ts";
 import { maxDepth } from "./limits.ts";
@@ -107,7 +108,7 @@ function readAlias(reader: Reader, alias: Alias): unknown {
 function readScalar(reader: Reader, scalar: Scalar): unknown {
   const { value } = scalar;
   if (typeof value === "string") {
-    if (value.includes("\0") || !value.isWellFormed()) {
+    if (!isKeepable(value)) {
       const message = "the text holds NUL or half a surrogate pair, which no program can be given: remove the escape";
       return fault(reader, scalar, "TEXT_CONTROL_CHARACTER", message);
     }
@@ -172,7 +173,7 @@ function readKey(reader: Reader, { key }: Pair): string | undefined {
     return fault(reader, key, "YAML_MERGE_KEY", message);
   }
   if (text === "__proto__") return fault(reader, key, "KEY_FORBIDDEN", 'key "__proto__" is not allowed');
-  if (text.includes("\0") || !text.isWellFormed()) {
+  if (!isKeepable(text)) {
     return fault(
       reader,
       key,

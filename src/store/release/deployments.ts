@@ -6,6 +6,7 @@ import type { DeploymentProgress, DeploymentRow, DesiredRow, Following, ReleaseS
 import type { DeploymentState } from "../../release/views.ts";
 import type { Workload } from "../../release/workload.ts";
 import type { Database } from "../database.ts";
+import { matching } from "../stacks.ts";
 import type { DeploymentsTable, ReleaseSchema, SnapshotFailuresTable } from "./tables.ts";
 
 export function deploymentQueries(db: Database) {
@@ -90,12 +91,7 @@ export function applyQueries(db: Database) {
         .executeTakeFirst();
       if (gone.numDeletedRows === 0n) return;
       await db.deleteFrom("overrides").where(sameStack(stack)).execute();
-      await db
-        .deleteFrom("deploy_steps")
-        .where("repository", "=", stack.repository)
-        .where("environment", "=", stack.environment)
-        .where("deployment", "=", stack.deployment)
-        .execute();
+      await db.deleteFrom("deploy_steps").where(matching(stack)).execute();
     },
   } satisfies Partial<ReleaseStore>;
 }

@@ -3,6 +3,7 @@ import { stackKey, type StackName } from "../../core/stack.ts";
 import type { IdleRule, Sleep, Upstream } from "../../targets/route.ts";
 import type { SleepBook, Sleepy } from "../../targets/sleep/keeper.ts";
 import type { Database } from "../database.ts";
+import { matching } from "../stacks.ts";
 
 export interface ActivitySchema {
   activity: ActivityRow;
@@ -35,14 +36,8 @@ export function makeSleepBook(db: Database): SleepBook {
       return [...stacks.values()].map(sleepyOf);
     },
     fall: (stack) => fall(db, stack),
-    async isAsked({ repository, environment, deployment }) {
-      const row = await db
-        .selectFrom("activity")
-        .select("wake_asked_at")
-        .where("repository", "=", repository)
-        .where("environment", "=", environment)
-        .where("deployment", "=", deployment)
-        .executeTakeFirst();
+    async isAsked(stack) {
+      const row = await db.selectFrom("activity").select("wake_asked_at").where(matching(stack)).executeTakeFirst();
       return (row?.wake_asked_at ?? null) !== null;
     },
     async settle(stack) {
@@ -120,13 +115,10 @@ function fall(db: Database, stack: StackName): Promise<boolean> {
   return db.transaction().execute(async (transaction) => {
     await clearAsk(transaction, stack);
     const sleep: Sleep = { stage: "falling", since: new Date().toISOString() };
-    const { repository, environment, deployment } = stack;
     const fallen = await ofStack(transaction, stack)
       .from("activity")
       .set({ sleep: sql<Sleep>`${JSON.stringify(sleep)}::jsonb` })
-      .where("activity.repository", "=", repository)
-      .where("activity.environment", "=", environment)
-      .where("activity.deployment", "=", deployment)
+      .where(matching(stack, "activity"))
       .where("routes.sleep", "is", null)
       .where("routes.idle", "is not", null)
       .where(idleSince)
@@ -134,9 +126,7 @@ function fall(db: Database, stack: StackName): Promise<boolean> {
     const { count } = await transaction
       .selectFrom("routes")
       .select(({ fn }) => fn.countAll<number>().as("count"))
-      .where("repository", "=", repository)
-      .where("environment", "=", environment)
-      .where("deployment", "=", deployment)
+      .where(matching(stack))
       .executeTakeFirstOrThrow();
     const isWhole = count > 0 && fallen.numUpdatedRows === BigInt(count);
     if (!isWhole) await ofStack(transaction, stack).set({ sleep: null }).execute();
@@ -144,12 +134,7 @@ function fall(db: Database, stack: StackName): Promise<boolean> {
   });
 }
 
-const ofStack = (db: Database, { repository, environment, deployment }: StackName) =>
-  db
-    .updateTable("routes")
-    .where("routes.repository", "=", repository)
-    .where("routes.environment", "=", environment)
-    .where("routes.deployment", "=", deployment);
+const ofStack = (db: Database, stack: StackName) => db.updateTable("routes").where(matching(stack, "routes"));
 
 /** The row is there afterwards: who was never used has none. */
 async function clearAsk(db: Database, stack: StackName): Promise<void> {

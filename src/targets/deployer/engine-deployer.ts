@@ -3,7 +3,7 @@ import type { StackName } from "../../core/stack.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { EngineEvent } from "../../engine/step.ts";
 import type { Deployer, DeployOptions, Progress } from "../../release/deployer.ts";
-import type { Workload, WorkloadStatus } from "../../release/workload.ts";
+import { restWords, type Workload, type WorkloadStatus } from "../../release/workload.ts";
 import { previewProgram } from "./engine-preview.ts";
 import type { Foundations } from "./foundations.ts";
 import type { Target } from "../target.ts";
@@ -126,8 +126,7 @@ function settledStatus(workload: Workload, target: Pick<Target, "notices" | "exe
     return { state: "stopped", reason: target.notices(workload).join("; ") };
   }
   if (spec.state === "running") return { state: "ready", reason: "" };
-  if (!pause) return { state: spec.state, reason: `state: ${spec.state} in its file` };
-  return { state: "paused", reason: pause.reason ? `paused by ${pause.by}: ${pause.reason}` : `paused by ${pause.by}` };
+  return { state: pause ? "paused" : spec.state, reason: restWords(workload) ?? "" };
 }
 
 const engineOptions = ({ signal, onProgress }: DeployOptions) => ({

@@ -8,6 +8,10 @@ type Running = WorkloadOf<"service" | "worker">;
 export const hasComponents = (spec: Workload["spec"]): spec is ResolvedService & { readonly main: string } =>
   spec.kind === "service" && spec.main !== null;
 
+/** A reason with the component that it is about; null where the deployment is of a single part. */
+export const ofComponent = (component: string | null, reason: string): string =>
+  component === null || reason === "" ? reason : `component ${component}: ${reason}`;
+
 /** The components of a deployment, each as a workload of its own whose name is the component's. */
 export function componentsOf(workload: Workload & { readonly spec: ResolvedService }): ReadonlyMap<string, Running> {
   const { spec } = workload;

@@ -3,7 +3,7 @@ import type { KubernetesTargetSettings } from "../../spec/server-settings.ts";
 import { refusals as siteRefusals } from "../local/notices.ts";
 import type { WorkloadOf } from "../../../templates/local/parts.ts";
 import type { Workload } from "../workload.ts";
-import { componentsOf, hasComponents } from "./components.ts";
+import { componentsOf, hasComponents, ofComponent } from "./components.ts";
 import { pullSecretName } from "./place.ts";
 import { imageOf } from "./runtimes.ts";
 import { cronJobNotices } from "./schedules/cron-job.ts";
@@ -63,7 +63,7 @@ function sourceRefusals({ source }: Workload, spec: Running, { runtimes, sourceU
 
 function componentRefusals(workload: WorkloadOf<"service">, settings: Settings): readonly string[] {
   return [...componentsOf(workload)].flatMap(([name, part]) =>
-    refusals(part, settings).map((reason) => `component ${name}: ${reason}`),
+    refusals(part, settings).map((reason) => ofComponent(name, reason)),
   );
 }
 

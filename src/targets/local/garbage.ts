@@ -3,7 +3,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { LocalRuns } from "./runs/executor.ts";
 import type { Supervisor } from "./processes/supervisor.ts";
-import type { Trees } from "./trees.ts";
+import type { Trees } from "./trees/trees.ts";
 
 // As many revisions of a deployment as can be returned to at once, and whose logs can be read.
 const keptRevisions = 5;

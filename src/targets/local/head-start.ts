@@ -13,7 +13,7 @@ import type { Workload } from "../workload.ts";
 import type { InstanceRecord, InstanceSpec } from "./processes/instance.ts";
 import type { StartOptions, Supervisor } from "./processes/supervisor.ts";
 import { requestOf } from "./source-provider.ts";
-import { treeKey, type TreeRequest, type Trees } from "./trees.ts";
+import { treeKey, type TreeRequest, type Trees } from "./trees/trees.ts";
 
 /**
  * Starts a new revision's process while its snapshot is still being tagged and recorded: the apply that then asks for

@@ -7,7 +7,7 @@ import { WaybillError } from "../../core/errors.ts";
 import { treeSha } from "../../core/names.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { Provider, Properties } from "../../engine/provider.ts";
-import { treeKey, type TreeRequest, type Trees } from "./trees.ts";
+import { treeKey, type TreeRequest, type Trees } from "./trees/trees.ts";
 import { replacedBy, textOf } from "./properties.ts";
 
 export interface SourceProviderDependencies {

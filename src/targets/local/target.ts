@@ -14,7 +14,14 @@ import type { Ahead } from "../../release/deployer.ts";
 import type { RouteTable, Traffic } from "../route.ts";
 import { usualOutputBytes, type RunExecutor } from "../run-executor.ts";
 import type { Sleeper } from "../sleep/keeper.ts";
-import type { LogLine, SecretReader, TreeSource, Workload, WorkloadStatus } from "../workload.ts";
+import {
+  restWords,
+  type LogLine,
+  type SecretReader,
+  type TreeSource,
+  type Workload,
+  type WorkloadStatus,
+} from "../workload.ts";
 import { readLogs, type StackLogRequest } from "./logs/stack-logs.ts";
 import { makeGarbageCollector } from "./garbage.ts";
 import { makeHeadStart } from "./head-start.ts";
@@ -26,7 +33,7 @@ import { makeProcessProvider, type IsOwned } from "./process-provider.ts";
 import { makeRouteProvider } from "./route-provider.ts";
 import { makeLocalSleeper } from "./sleeper.ts";
 import { makeSourceProvider } from "./source-provider.ts";
-import { Trees } from "./trees.ts";
+import { Trees } from "./trees/trees.ts";
 
 export interface LocalTargetDependencies {
   /** Holds source trees, and a folder per instance with its log. */
@@ -160,15 +167,9 @@ function chooseProgram(workload: Workload): () => Promise<Record<string, unknown
 function makeRests() {
   const reasons = new Map<string, string | null>();
   return {
-    note: (workload: Workload): void => void reasons.set(stackKey(workload.stack), restOf(workload)),
+    note: (workload: Workload): void => void reasons.set(stackKey(workload.stack), restWords(workload)),
     of: (stack: StackName): string | null => reasons.get(stackKey(stack)) ?? null,
   };
-}
-
-/** In the words of status; null for what is meant to run. */
-function restOf({ spec, pause }: Workload): string | null {
-  if (pause) return pause.reason === "" ? `paused by ${pause.by}` : `paused by ${pause.by}: ${pause.reason}`;
-  return spec.state === "running" ? null : `state: ${spec.state} in its file`;
 }
 
 /** One provider for the package `waybill`: its resources by their type. */

@@ -1,4 +1,4 @@
-import { isReference } from "../../../runs/parameters/environment.ts";
+import { isReference } from "../../../spec/parameters/references.ts";
 import type { ParameterValues } from "../../../runs/run.ts";
 import type { ResolvedJob } from "../../../spec/resolved.ts";
 

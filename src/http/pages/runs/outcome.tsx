@@ -1,5 +1,5 @@
 import type { JSX } from "hono/jsx/jsx-runtime";
-import { isReference } from "../../../runs/parameters/environment.ts";
+import { isReference } from "../../../spec/parameters/references.ts";
 import type { ParameterValues } from "../../../runs/run.ts";
 import type { RunView } from "../../../runs/view.ts";
 import { bytesText } from "./figures.ts";

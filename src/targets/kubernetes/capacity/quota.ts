@@ -1,3 +1,4 @@
+import { ofComponent } from "../components.ts";
 import type { Amounts, Capacity, PodShape, Quota } from "./capacity.ts";
 import { quantityText } from "./amounts.ts";
 
@@ -8,9 +9,9 @@ export function quotaShortage({ quotas, limitRanges }: Capacity, shapes: readonl
       if (shape.namespace !== namespace) continue;
       const [resource] = Object.keys(max).filter((each) => largest(shape, each) > (max[each] ?? 0));
       if (resource === undefined) continue;
-      const asked = quantityText(resource, largest(shape, resource));
-      const of = shape.component === undefined ? "" : `component ${shape.component}: `;
-      return `${of}limit range ${namespace}/${name} allows ${quantityText(resource, max[resource] ?? 0)} ${resource} for one container, wanted ${asked}`;
+      const allowed = `allows ${quantityText(resource, max[resource] ?? 0)} ${resource} for one container`;
+      const wanted = `wanted ${quantityText(resource, largest(shape, resource))}`;
+      return ofComponent(shape.component ?? null, `limit range ${namespace}/${name} ${allowed}, ${wanted}`);
     }
   }
   for (const { namespace, name, hard, used } of quotas) {

@@ -1,3 +1,4 @@
+import { ofComponent } from "../components.ts";
 import type { Capacity, NodeCapacity, PodShape } from "./capacity.ts";
 import { quantityText } from "./amounts.ts";
 import { isMeant, makeRoom, placeEach, refusingTaints, type Resident, type Slot } from "./placement.ts";
@@ -15,8 +16,7 @@ export function shortageOf(capacity: Capacity, shapes: readonly PodShape[]): str
   const left = placeEach(room, shapes, "its other pods");
   const [first] = left;
   if (!first) return null;
-  const of = first.component === undefined ? "" : `component ${first.component}: `;
-  const reason = of + (nodeShortage(nodes, first) ?? resourceShortage(room, first));
+  const reason = ofComponent(first.component ?? null, nodeShortage(nodes, first) ?? resourceShortage(room, first));
   const placed = shapes.length - left.length;
   return placed === 0 ? reason : `room for ${placed} of ${shapes.length} pods: ${reason}`;
 }

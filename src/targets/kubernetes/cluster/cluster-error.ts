@@ -42,7 +42,20 @@ export const isStatus = (error: unknown, status: number): boolean =>
   error instanceof ClusterError && error.status === status;
 
 /** The API server's own name for what is wrong; null for any other error. */
-export const reasonOf = (error: unknown): string | null => (error instanceof ClusterError ? error.reason : null);
+const reasonOf = (error: unknown): string | null => (error instanceof ClusterError ? error.reason : null);
+
+/** The answer to a call; null where it is refused with this status, for this reason if one is given. */
+export async function orNullAt(status: number, answer: Promise<string>, reason?: string): Promise<string | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isStatus(error, status) && (reason === undefined || reasonOf(error) === reason)) return null;
+    throw error;
+  }
+}
+
+/** Null: it is not there. */
+export const orNull = (answer: Promise<string>): Promise<string | null> => orNullAt(404, answer);
 
 interface Verdictive {
   readonly status: number;
@@ -50,6 +63,7 @@ interface Verdictive {
   readonly reason: string | null;
   readonly causes: readonly FieldCause[];
 }
+
 interface Answer extends Verdictive {
   readonly message: string;
 }

@@ -2,11 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import { WaybillError } from "../../../core/errors.ts";
 import { answerOf } from "./answer.ts";
-import { isStatus, reasonOf } from "./cluster-error.ts";
+import { orNull, orNullAt } from "./cluster-error.ts";
 import { openConnection, type ConnectionOptions } from "./connection.ts";
 import { groupPath, makeDiscovery, type Resource, type ResourceList } from "./discovery.ts";
 import {
-  referenceOf,
   titleOf,
   type KindName,
   type KubeList,
@@ -16,6 +15,7 @@ import {
 } from "./object.ts";
 import { makeTransport, type Transport } from "./transport.ts";
 import { eventsOf } from "./watch.ts";
+import { writesOver, type PathOf } from "./writes.ts";
 
 /** Objects of one kind: of a namespace, or of the whole cluster without one. */
 export interface Selection extends KindName {
@@ -144,8 +144,6 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
     async list<Kind extends KubeObject>(selection: Selection, signal: AbortSignal) {
       return listAll<Kind>(transport, { selection, path: await pathOf(selection, signal), signal });
     },
-    delete: async (reference, options) =>
-      deleteObject(transport, { reference, path: await pathOf(reference, options.signal) }, options),
     async *watch<Kind extends KubeObject>(selection: Selection, { resourceVersion, signal }: WatchFrom) {
       const query = new URLSearchParams({
         ...selectors(selection),
@@ -159,59 +157,6 @@ function clusterOver(transport: Transport, { server, namespace, close }: Ends): 
     },
     stream: (path, signal) => transport.stream({ method: "GET", path, doing: `read ${path.split("?")[0]}`, signal }),
   };
-}
-
-type PathOf = (selection: Selection & { readonly name?: string }, signal: AbortSignal) => Promise<string>;
-
-function writesOver(transport: Transport, pathOf: PathOf): Pick<Cluster, "apply" | "patch" | "create"> {
-  return {
-    async apply(object, { signal, ...options }) {
-      const reference = referenceOf(object);
-      const path = `${await pathOf(reference, signal)}?${applyQuery(options)}`;
-      const doing = `apply ${titleOf(reference)}`;
-      // The API server reads YAML here, of which JSON is a part.
-      const contentType = "application/apply-patch+yaml";
-      return answerOf(
-        await transport.call({ method: "PATCH", path, body: JSON.stringify(object), contentType, doing, signal }),
-      ) as KubeObject;
-    },
-    async patch(reference, changes, { signal, fieldManager, subresource }) {
-      const query = new URLSearchParams({ fieldManager, fieldValidation: "Strict" });
-      const part = subresource === undefined ? "" : `/${subresource}`;
-      const path = `${await pathOf(reference, signal)}${part}?${query.toString()}`;
-      const doing = `patch ${titleOf(reference)}`;
-      const contentType = "application/json-patch+json";
-      const body = await orNull(
-        transport.call({ method: "PATCH", path, body: JSON.stringify(changes), contentType, doing, signal }),
-      );
-      return body === null ? null : (answerOf(body) as KubeObject);
-    },
-    async create(object, signal) {
-      const { name: _, ...selection } = referenceOf(object);
-      const path = `${await pathOf(selection, signal)}?fieldManager=waybill&fieldValidation=Strict`;
-      const doing = `create ${titleOf(referenceOf(object))}`;
-      const body = JSON.stringify(object);
-      const answer = await orNullAt(
-        409,
-        transport.call({ method: "POST", path, body, doing, signal }),
-        "AlreadyExists",
-      );
-      return answer === null ? null : (answerOf(answer) as KubeObject);
-    },
-  };
-}
-
-/** An answer of 404 as null. */
-const orNull = (answer: Promise<string>): Promise<string | null> => orNullAt(404, answer);
-const orExpired = (answer: Promise<string>): Promise<string | null> => orNullAt(410, answer);
-
-async function orNullAt(status: number, answer: Promise<string>, reason?: string): Promise<string | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isStatus(error, status) && (reason === undefined || reasonOf(error) === reason)) return null;
-    throw error;
-  }
 }
 
 function unknownKind({ apiVersion, kind }: KindName): WaybillError {
@@ -228,12 +173,6 @@ function objectPath(
   const { namespace, name } = at;
   const inNamespace = isNamespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : "";
   return `${groupPath(apiVersion)}${inNamespace}/${plural}${name === undefined ? "" : `/${encodeURIComponent(name)}`}`;
-}
-
-function applyQuery({ dryRun = false, fieldManager = "waybill", force = true }: Omit<ApplyOptions, "signal">): string {
-  const query = new URLSearchParams({ fieldManager, force: String(force), fieldValidation: "Strict" });
-  if (dryRun) query.set("dryRun", "All");
-  return query.toString();
 }
 
 const selectors = ({ labelSelector, fieldSelector }: Selection): Record<string, string> => ({
@@ -255,7 +194,7 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
     const query = new URLSearchParams({ ...selectors(selection), limit: String(pageSize) });
     if (next !== "") query.set("continue", next);
     const wanted = `${path}?${query.toString()}`;
-    const body = await orExpired(transport.call({ method: "GET", path: wanted, doing: `list ${kind}`, signal }));
+    const body = await orNullAt(410, transport.call({ method: "GET", path: wanted, doing: `list ${kind}`, signal }));
     if (body === null) {
       // The pages were read too slowly: from the start again.
       items.length = 0;
@@ -270,33 +209,5 @@ async function listAll<Kind extends KubeObject>(transport: Transport, listing: L
     for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind } as Kind);
     next = page.metadata.continue ?? "";
     if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
-  }
-}
-
-interface Deletion {
-  readonly reference: ObjectReference;
-  readonly path: string;
-}
-
-async function deleteObject(transport: Transport, deletion: Deletion, options: DeleteOptions): Promise<DeleteOutcome> {
-  const { signal, uid, propagation = "Background", graceSeconds } = options;
-  const body = JSON.stringify({
-    kind: "DeleteOptions",
-    apiVersion: "v1",
-    propagationPolicy: propagation,
-    ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }),
-    ...(uid !== undefined && { preconditions: { uid } }),
-  });
-  const doing = `delete ${titleOf(deletion.reference)}`;
-  try {
-    const { path } = deletion;
-    const answer = await orNull(transport.call({ method: "DELETE", path, body, doing, signal }));
-    if (answer === null) return "absent";
-    // The object itself is answered while there is still one.
-    return (JSON.parse(answer) as { readonly kind?: string }).kind === "Status" ? "gone" : "going";
-  } catch (error) {
-    // With a precondition the only conflict there is: another object has taken the name.
-    if (uid !== undefined && isStatus(error, 409)) return "absent";
-    throw error;
   }
 }

@@ -2,17 +2,11 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
+import { webDoor } from "../../../../test/support/doors.ts";
 import { makeKnock } from "./knock.ts";
 import { probeDoors } from "./probe.ts";
-import type { ClosedDoor, Reply } from "./verdict.ts";
+import type { Reply } from "./verdict.ts";
 
-const door: ClosedDoor = {
-  host: "web",
-  url: "https://web.apps.example.org",
-  path: "/",
-  signIn: "https://apps.example.org/sign-in",
-  by: "controller",
-};
 const doorkeeper = { name: "the entrance", ifOpen: "Look at A", ifSilent: "Look at B" };
 const refused: Reply = { status: 401, location: null, refusal: "web" };
 const other = (status: number): Reply => ({ status, location: null, refusal: null });
@@ -40,7 +34,7 @@ function makeWorld(replies: readonly (Reply | Error)[], timeoutMs = 10_000) {
       },
     },
   };
-  const probe = (signal = new AbortController().signal) => probeDoors(parts, [door], signal);
+  const probe = (signal = new AbortController().signal) => probeDoors(parts, [webDoor], signal);
   return { probe, pauses, asked: () => asked };
 }
 
@@ -83,7 +77,7 @@ test("it asks as a browser with no credential, at the entrance's address, for th
   after(() => server.close());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const reply = await makeKnock()(door, `http://127.0.0.1:${port}`, new AbortController().signal);
+  const reply = await makeKnock()(webDoor, `http://127.0.0.1:${port}`, new AbortController().signal);
   assert.deepEqual(reply, { status: 302, location: "/.waybill/sign-in", refusal: "web" });
   assert.deepEqual(seen, [["GET", "/", "web.apps.example.org", undefined, undefined, "text/html"]]);
 });

@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findingOf, type ClosedDoor, type Finding, type Reply } from "./verdict.ts";
+import { webDoor } from "../../../../test/support/doors.ts";
+import { findingOf, type Finding, type Reply } from "./verdict.ts";
 
-const door: ClosedDoor = {
-  host: "web",
-  url: "https://web.apps.example.org",
-  path: "/",
-  signIn: "https://apps.example.org/sign-in",
-  by: "controller",
-};
 const reply = (status: number, more: Partial<Reply> = {}): Reply => ({
   status,
   location: null,
@@ -46,8 +40,8 @@ test("only a refusal that comes by the door itself counts", () => {
     [reply(503), "elsewhere", "elsewhere", "elsewhere"],
   ];
   for (const [answer, own, waybill, gateway] of table) {
-    assert.equal(findingOf(door, answer), own, JSON.stringify(answer));
-    assert.equal(findingOf({ ...door, by: "controller-to-waybill" }, answer), waybill, JSON.stringify(answer));
-    assert.equal(findingOf({ ...door, by: "gateway" }, answer), gateway, JSON.stringify(answer));
+    assert.equal(findingOf(webDoor, answer), own, JSON.stringify(answer));
+    assert.equal(findingOf({ ...webDoor, by: "controller-to-waybill" }, answer), waybill, JSON.stringify(answer));
+    assert.equal(findingOf({ ...webDoor, by: "gateway" }, answer), gateway, JSON.stringify(answer));
   }
 });

@@ -1,4 +1,5 @@
 import type { WorkloadStatus } from "../../workload.ts";
+import { ofComponent } from "../components.ts";
 import type { Trouble } from "./diagnosis.ts";
 
 /** How one component is; null where the deployment is of a single part. */
@@ -18,15 +19,14 @@ const worstFirst = [
   "ready",
 ] as const satisfies readonly WorkloadStatus["state"][];
 
-const named = (component: string | null, reason: string): string =>
-  component === null || reason === "" ? reason : `component ${component}: ${reason}`;
-
 /** Null: there are no parts. */
 export function statusOfParts(parts: readonly Part<WorkloadStatus>[]): WorkloadStatus | null {
   for (const state of worstFirst) {
     const found = parts.filter(({ is }) => is.state === state);
     if (found.length === 0) continue;
-    const reasons = found.map(({ component, is }) => named(component, is.reason)).filter((reason) => reason !== "");
+    const reasons = found
+      .map(({ component, is }) => ofComponent(component, is.reason))
+      .filter((reason) => reason !== "");
     return { state, reason: reasons.join("\n") };
   }
   return null;
@@ -34,6 +34,8 @@ export function statusOfParts(parts: readonly Part<WorkloadStatus>[]): WorkloadS
 
 /** What is final says most. */
 export function troubleOfParts(parts: readonly Part<Trouble | null>[]): Trouble | null {
-  const found = parts.flatMap(({ component, is }) => (is ? [{ ...is, reason: named(component, is.reason) }] : []));
+  const found = parts.flatMap(({ component, is }) =>
+    is ? [{ ...is, reason: ofComponent(component, is.reason) }] : [],
+  );
   return found.find(({ isFinal }) => isFinal) ?? found[0] ?? null;
 }

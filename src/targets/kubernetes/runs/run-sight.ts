@@ -15,17 +15,16 @@ export interface JobObject extends KubeObject {
   };
 }
 
+const endOf = (job: JobObject): Condition | undefined =>
+  job.status?.conditions?.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
+
 /** Nothing of it runs any more, and nothing of it will. */
-export const hasJobEnded = ({ status }: JobObject): boolean => jobEnd(status?.conditions ?? []) !== undefined;
+export const hasJobEnded = (job: JobObject): boolean => endOf(job) !== undefined;
 
-const jobEnd = (conditions: readonly Condition[]): Condition | undefined =>
-  conditions.find(({ type, status }) => (type === "Complete" || type === "Failed") && status === "True");
-
-export const isJobComplete = ({ status }: JobObject): boolean => jobEnd(status?.conditions ?? [])?.type === "Complete";
+export const isJobComplete = (job: JobObject): boolean => endOf(job)?.type === "Complete";
 
 /** It took longer than its timeout. */
-export const isOverdueJob = ({ status }: JobObject): boolean =>
-  jobEnd(status?.conditions ?? [])?.reason === "DeadlineExceeded";
+export const isOverdueJob = (job: JobObject): boolean => endOf(job)?.reason === "DeadlineExceeded";
 
 /** What the cluster told last of a start. */
 export interface RunView {

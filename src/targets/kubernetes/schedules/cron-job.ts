@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { StackName } from "../../../core/stack.ts";
+import { isReference } from "../../../spec/parameters/references.ts";
 import type { ResolvedJob, ResolvedSchedule } from "../../../spec/resolved.ts";
 import type { Workload } from "../../workload.ts";
 import { cronJobSchedule } from "./cron-expression.ts";
@@ -87,9 +88,6 @@ function scheduleFault({ startAt, endAt, jitterSeconds, catchUp, timezone, param
   const secret = Object.entries(parameters).find(([, value]) => isReference(value));
   return secret ? `its parameter ${secret[0]} is a secret, which the server reads for each run` : null;
 }
-
-const isReference = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && Object.keys(value).length === 1 && "secret" in value;
 
 // A Job's name has eleven characters after it, a further attempt's some more, in a label's 63.
 const maxNameLength = 40;

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { realClock } from "../../../../test/support/local-target.ts";
+import { systemClock } from "../../../core/clock.ts";
 import { keptRotations, lastLines, note, noteTime, rotate, rotated } from "./log-file.ts";
 import { LogCursor, merged, tail } from "./log-reader.ts";
 
@@ -77,7 +77,7 @@ test(
     );
     closeSync(output);
     const ended = once(program, "exit");
-    const cursor = new LogCursor(path, { from: 0, clock: realClock });
+    const cursor = new LogCursor(path, { from: 0, clock: systemClock });
     const seen: string[] = [];
     let rotations = 0;
     while (program.exitCode === null) {

@@ -7,7 +7,7 @@ import type { LogRequest } from "../../target.ts";
 import type { LogLine } from "../../workload.ts";
 import type { InstanceRecord } from "../processes/instance.ts";
 import type { Supervisor } from "../processes/supervisor.ts";
-import type { Trees } from "../trees.ts";
+import type { Trees } from "../trees/trees.ts";
 import { sizeOf } from "./log-file.ts";
 import { LogCursor, merged, tail } from "./log-reader.ts";
 

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { systemClock } from "../../../core/clock.ts";
 import { spawnHere } from "../../../core/spawn.ts";
-import { realClock } from "../../../../test/support/local-target.ts";
 import { inPlaceOfShell, installWrapper, launch, settleClaim } from "./launch.ts";
 import { startTimeOf } from "./process-table.ts";
 
@@ -20,7 +20,7 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-const launcherIn = (folder: string) => ({ wrapper: installWrapper(folder), spawn: spawnHere, clock: realClock });
+const launcherIn = (folder: string) => ({ wrapper: installWrapper(folder), spawn: spawnHere, clock: systemClock });
 
 const filesIn = (folder: string) => ({
   claim: join(folder, "claim"),
@@ -65,10 +65,10 @@ test("a start claimed by another runs nothing", async () => {
 test("a start that a later server has voided runs nothing", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
-    assert.deepEqual(await settleClaim(files, realClock), { kind: "never started" });
+    assert.deepEqual(await settleClaim(files, systemClock), { kind: "never started" });
     await (await launch(launcherIn(folder), { ...files, command: "echo ran > ran" })).ended(never);
     assert.throws(() => readFileSync(join(folder, "ran")), { code: "ENOENT" });
-    assert.deepEqual(await settleClaim(files, realClock), {
+    assert.deepEqual(await settleClaim(files, systemClock), {
       kind: "ended",
       exit: { stage: null, status: null, signal: null },
       pid: 0,
@@ -80,7 +80,7 @@ test("a claim that stayed empty is voided", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
     writeFileSync(files.claim, "");
-    assert.deepEqual(await settleClaim(files, realClock), { kind: "never started" });
+    assert.deepEqual(await settleClaim(files, systemClock), { kind: "never started" });
     assert.equal(readFileSync(files.claim, "utf8"), "0 void\n");
   });
 });
@@ -89,14 +89,14 @@ test("what ran is known by pid and start time, and how it ended", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
     const started = await launch(launcherIn(folder), { ...files, command: "sleep 0.5; exit 5" });
-    while (!existsSync(files.claim)) await realClock.sleep(5);
-    let claim = await settleClaim(files, realClock);
+    while (!existsSync(files.claim)) await systemClock.sleep(5);
+    let claim = await settleClaim(files, systemClock);
     assert.deepEqual(claim, {
       kind: "running",
       process: { pid: started.pid, startedAt: startTimeOf(started.pid) },
     });
     await started.ended(never);
-    claim = await settleClaim(files, realClock);
+    claim = await settleClaim(files, systemClock);
     assert.deepEqual(claim, { kind: "ended", exit: { stage: "command", status: 5, signal: null }, pid: started.pid });
   });
 });
@@ -107,7 +107,7 @@ test("a pid that another process has now is not taken for ours", async () => {
     try {
       const files = filesIn(folder);
       writeFileSync(files.claim, `${other.pid} 1\n`);
-      assert.equal((await settleClaim(files, realClock)).kind, "ended");
+      assert.equal((await settleClaim(files, systemClock)).kind, "ended");
     } finally {
       other.kill("SIGKILL");
     }

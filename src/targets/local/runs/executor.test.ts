@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fakeSecrets, makeFakeTrees, realClock, removeTree } from "../../../../test/support/local-target.ts";
+import { systemClock } from "../../../core/clock.ts";
+import { fakeSecrets, makeFakeTrees, removeTree } from "../../../../test/support/local-target.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
 import { silentLog } from "../../../core/log.ts";
 import { spawnHere } from "../../../core/spawn.ts";
 import type { LogLine } from "../../workload.ts";
 import type { RunEnd, RunOrder, StartedRun } from "../../run-executor.ts";
 import { processesMarked } from "../processes/process-table.ts";
-import { Trees } from "../trees.ts";
+import { Trees } from "../trees/trees.ts";
 import { makeLocalRuns, type LocalRuns } from "./executor.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -23,7 +24,7 @@ interface World extends AsyncDisposable {
   start(order: RunOrder): Promise<StartedRun>;
 }
 
-function makeWorld(clock = realClock): World {
+function makeWorld(clock = systemClock): World {
   const folder = mkdtempSync(join(tmpdir(), "waybill-run-"));
   const source = makeFakeTrees();
   const tree = source.add({ README: "x" });
@@ -142,7 +143,7 @@ test("stopping ends what ignores the polite signal, and what left the group", as
   await using world = makeWorld();
   const order = world.order(`trap '' TERM; setsid sh -c 'sleep 60' & while :; do sleep 0.1; done`);
   const started = await world.start(order);
-  await realClock.sleep(200);
+  await systemClock.sleep(200);
   await started.stop("cancelled by anna");
   const end = await started.ended(signal);
   assert.equal(end.exitStatus, null);
@@ -154,7 +155,7 @@ test("stopping ends what ignores the polite signal, and what left the group", as
 test("what is adopted began as long ago as it runs, though the clock was set meanwhile", async (context) => {
   if (process.platform !== "linux") return context.skip("only Linux tells the age of a process");
   let aheadMs = 0;
-  const clock = { ...realClock, now: () => new Date(Date.now() + aheadMs) };
+  const clock = { ...systemClock, now: () => new Date(Date.now() + aheadMs) };
   await using world = makeWorld(clock);
   const order = world.order("echo up; sleep 60");
   const begun = await world.start(order);

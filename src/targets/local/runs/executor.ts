@@ -14,7 +14,7 @@ import { prepareEnvironment, revealSecrets, workingFolder, type SecretValues } f
 import { installWrapper, launch, settleClaim, watch, type Claim, type StartedProcess } from "../processes/launch.ts";
 import { ageMs } from "../processes/process-table.ts";
 import { requestOf } from "../source-provider.ts";
-import type { KeptTree, Trees } from "../trees.ts";
+import type { KeptTree, Trees } from "../trees/trees.ts";
 import { LocalRun } from "./local-run.ts";
 import { makeRunKeeper, type RunKeeper } from "./keeper.ts";
 import { openOutput, runFolder, type RunFolder } from "./run-folder.ts";

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WaybillError } from "../../core/errors.ts";
-import { killMarked, signalGroup } from "./processes/process-table.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import { killMarked, signalGroup } from "../processes/process-table.ts";
 
 export interface BuildRequest {
   readonly command: string;

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { makeFakeTrees, removeTree } from "../../../test/support/local-target.ts";
-import { searchPath } from "./processes/environment.ts";
+import { makeFakeTrees, removeTree } from "../../../../test/support/local-target.ts";
+import { searchPath } from "../processes/environment.ts";
 import { Trees, type TreeRequest } from "./trees.ts";
 
 const stack = { repository: "shop", environment: "production", deployment: "web" };

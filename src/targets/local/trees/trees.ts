@@ -1,22 +1,14 @@
 import { createHash, randomUUID } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
-import { WaybillError } from "../../core/errors.ts";
-import type { TreeSha } from "../../core/names.ts";
-import type { Ahead } from "../../release/deployer.ts";
-import { stackKey, type StackName } from "../../core/stack.ts";
-import type { TreeSource } from "../workload.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import type { TreeSha } from "../../../core/names.ts";
+import type { Ahead } from "../../../release/deployer.ts";
+import { stackKey, type StackName } from "../../../core/stack.ts";
+import type { TreeSource } from "../../workload.ts";
 import { runBuild } from "./build.ts";
-import { killMarked } from "./processes/process-table.ts";
+import { killMarked } from "../processes/process-table.ts";
+import { makePointers, type Pointers } from "./pointers.ts";
 import { makeReadOnly, removeFolder } from "./tree-folder.ts";
 
 /** What makes a source tree: the same request is the same files, kept once. */
@@ -52,16 +44,6 @@ interface Work {
   waiting: number;
 }
 
-/** Points to the folder of a complete tree, and says who uses it. */
-interface Pointer {
-  readonly folder: string;
-  readonly usedAt: string;
-  /** Ids of the resources that use it. */
-  readonly users: readonly string[];
-  /** Keys of the stacks that have used it. */
-  readonly stacks: readonly string[];
-}
-
 interface Unneeded {
   readonly kept: number;
   readonly before: Date;
@@ -86,10 +68,12 @@ export interface TreesDependencies {
 /** Source trees on disk, each made once and then never changed. */
 export class Trees {
   readonly #dependencies: TreesDependencies;
+  readonly #pointers: Pointers;
   readonly #work = new Map<string, Work>();
 
   constructor(dependencies: TreesDependencies) {
     this.#dependencies = dependencies;
+    this.#pointers = makePointers(dependencies.folder);
     mkdirSync(dependencies.folder, { recursive: true, mode: 0o700 });
   }
 
@@ -112,31 +96,32 @@ export class Trees {
 
   /** Null when no complete tree of this key is kept. */
   folderOf(key: string): string | null {
-    const pointer = this.#pointer(key);
+    const pointer = this.#pointers.read(key);
     return pointer && join(this.#dependencies.folder, pointer.folder, "tree");
   }
 
   /** While a tree has a user it is not removed. */
   use(key: string, { user, stack, now }: { user: string; stack: StackName; now: Date }): void {
-    const pointer = this.#pointer(key);
+    const pointer = this.#pointers.read(key);
     if (!pointer) return;
     const users = [...new Set([...pointer.users, user])];
     const stacks = [...new Set([...pointer.stacks, stackKey(stack)])];
-    this.#point(key, { ...pointer, usedAt: now.toISOString(), users, stacks });
+    this.#pointers.write(key, { ...pointer, usedAt: now.toISOString(), users, stacks });
   }
 
   unuse(key: string, user: string, now: Date): void {
-    const pointer = this.#pointer(key);
+    const pointer = this.#pointers.read(key);
     if (!pointer) return;
     const users = pointer.users.filter((name) => name !== user);
-    this.#point(key, { ...pointer, usedAt: now.toISOString(), users });
+    this.#pointers.write(key, { ...pointer, usedAt: now.toISOString(), users });
   }
 
   /** Removes trees without a user, but for each stack's newest: going back to those takes no build. */
   async removeUnused({ kept, before, inUse = new Set() }: Unneeded): Promise<void> {
-    const unused = this.#keys()
+    const unused = this.#pointers
+      .keys()
       .flatMap((key) => {
-        const pointer = this.#pointer(key);
+        const pointer = this.#pointers.read(key);
         const isFree = pointer?.users.length === 0 && !inUse.has(key) && !this.#work.has(key);
         return isFree ? [{ key, ...pointer }] : [];
       })
@@ -147,14 +132,14 @@ export class Trees {
       const isKept = isYoung && stacks.some((stack) => (counts.get(stack) ?? 0) < kept);
       for (const stack of stacks) counts.set(stack, (counts.get(stack) ?? 0) + 1);
       if (isKept) continue;
-      rmSync(this.#pointerPath(key), { force: true });
+      this.#pointers.remove(key);
       await removeFolder(join(this.#dependencies.folder, folder));
     }
   }
 
   /** Removes what an interrupted server left: folders to which nothing points. To be called before any `ensure`. */
   async cleanUp(): Promise<void> {
-    const complete = new Set(this.#keys().flatMap((key) => [`${key}.json`, this.#pointer(key)?.folder ?? ""]));
+    const complete = this.#pointers.entries();
     const left = readdirSync(this.#dependencies.folder).filter((name) => !complete.has(name));
     for (const name of left) {
       const path = join(this.#dependencies.folder, name);
@@ -166,8 +151,8 @@ export class Trees {
 
   /** The tree that a stack has used last, of those that are kept. */
   newestOf(stack: StackName): string | null {
-    const used = this.#keys().flatMap((key) => {
-      const pointer = this.#pointer(key);
+    const used = this.#pointers.keys().flatMap((key) => {
+      const pointer = this.#pointers.read(key);
       return pointer?.stacks.includes(stackKey(stack)) === true ? [{ key, usedAt: pointer.usedAt }] : [];
     });
     return used.toSorted((a, b) => b.usedAt.localeCompare(a.usedAt))[0]?.key ?? null;
@@ -175,7 +160,7 @@ export class Trees {
 
   /** What its build has said, in a file that is not there without a build. */
   buildLog(key: string): string | null {
-    const pointer = this.#pointer(key);
+    const pointer = this.#pointers.read(key);
     return pointer && join(this.#dependencies.folder, pointer.folder, "build.log");
   }
 
@@ -208,7 +193,7 @@ export class Trees {
       if (request.build !== null) await this.#build(place, folder, request, options);
       options.signal.throwIfAborted();
       await makeReadOnly(folder);
-      this.#point(key, { folder: name, usedAt: new Date(0).toISOString(), users: [], stacks: [] });
+      this.#pointers.write(key, { folder: name, usedAt: new Date(0).toISOString(), users: [], stacks: [] });
       return { key, folder };
     } catch (error) {
       await removeFolder(place);
@@ -239,32 +224,6 @@ export class Trees {
       ...options,
     });
     await Promise.all([temporary, home].map(removeFolder));
-  }
-
-  #pointerPath(key: string): string {
-    return join(this.#dependencies.folder, `${key}.json`);
-  }
-
-  #pointer(key: string): Pointer | null {
-    if (!/^[0-9a-f]+$/.test(key)) return null;
-    try {
-      return JSON.parse(readFileSync(this.#pointerPath(key), "utf8")) as Pointer;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw error;
-    }
-  }
-
-  #point(key: string, pointer: Pointer): void {
-    const path = this.#pointerPath(key);
-    writeFileSync(`${path}.new`, JSON.stringify(pointer), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  }
-
-  #keys(): readonly string[] {
-    return readdirSync(this.#dependencies.folder)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => name.slice(0, -".json".length));
   }
 }
 
