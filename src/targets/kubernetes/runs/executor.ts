@@ -28,6 +28,7 @@ import { ClusterRun, keptRun } from "./cluster-run.ts";
 import type { HandOvers } from "./hand-over.ts";
 import { startedAtOf } from "./run-end.ts";
 import { ownedBy, referenceTo, runObjects, type Keeper, type RunObjects } from "./run-objects.ts";
+import { replacement } from "./replacement.ts";
 import { makeRunSight, type RunSight, type RunView } from "./run-sight.ts";
 
 export interface ClusterRunsDependencies extends PlaceDependencies {
@@ -113,7 +114,11 @@ async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): P
   // Whether it is wanted no more is asked when it is known what it is.
   const patient = { ...options, signal: options.closing };
   const found = await insist(parts, patient, () => cluster.get(reference, options.closing));
-  if (!found && isFiredByTarget(order)) return { kind: "never started" };
+  if (!found && isFiredByTarget(order)) {
+    const replaced = await insist(parts, patient, () => replacement(parts, order, options.closing));
+    if (replaced) throw replaced;
+    return { kind: "never started" };
+  }
   if (!found) {
     // Should a start that was broken off be carried out yet, its pod cannot begin without these.
     await takeBack(parts, order, options.closing);
@@ -212,17 +217,19 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
   // With its pods, which have their time to end in.
   const end = async (signal: AbortSignal): Promise<void> =>
     void (await cluster.delete(reference, { signal, propagation: "Foreground" }));
+  const replacedBy = (signal: AbortSignal): Promise<WaybillError | null> => replacement(parts, order, signal);
   const followed = await sight.follow(reference, options.closing);
   try {
     await awaitProgram(parts, followed, { reference, options });
   } catch (error) {
+    const replaced = options.signal.aborted ? null : await replacedBy(options.closing).catch(() => null);
     // What was begun goes on: the next server finds it.
     if (!options.closing.aborted) {
       await undo(followed, { end, clock, closing: options.closing, stopSeconds });
       await takeBack(parts, order, options.closing);
     }
     followed.release();
-    throw error;
+    throw replaced ?? error;
   }
   options.onWaiting(null);
   const run = new ClusterRun({
@@ -235,6 +242,7 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
     isFired: isFiredByTarget(order),
     isKept: keepsOutput(settings) && !isFiredByTarget(order),
     end,
+    replaced: (signal) => insist(parts, { ...options, signal }, () => replacedBy(signal)),
     clear: () => clear(parts, order),
   });
   live.add(run);
