@@ -168,9 +168,12 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   const { definitions } = after;
   const surroundings = () => read ?? parts.settler.readFacts(ref);
-  const asked = await parts.previews(ref, { definitions, changes, surroundings });
+  const [asked, noticed] = await Promise.all([
+    parts.previews(ref, { definitions, changes, surroundings }),
+    parts.notices(ref, after, changes),
+  ]);
   if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
-  const notices = [...parts.notices(ref, after, changes), ...asked.notices];
+  const notices = [...noticed, ...asked.notices];
   const plan: Plan = { ...ref, changes: asked.changes, notices, waitsFor };
   return {
     accept: true,
