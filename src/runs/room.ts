@@ -91,7 +91,18 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({ ...parts, targetSchedules, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    runs: makeService({
+      ...parts,
+      targetSchedules,
+      store,
+      jobs,
+      dispatcher,
+      triggers,
+      takeJob,
+      changes,
+      callbacks,
+      newId,
+    }),
     deployRuns: triggers.deployRuns,
     events: triggers.events,
     async begin() {
