@@ -85,14 +85,16 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   options.signal.throwIfAborted();
   const own = runFolder(folder, order.run);
   mkdirSync(own.path, { recursive: true, mode: 0o700 });
-  rmSync(own.result, { force: true });
-  rmSync(own.output, { recursive: true, force: true });
+  const forgetLast = (): void => {
+    rmSync(own.result, { force: true });
+    rmSync(own.output, { recursive: true, force: true });
+  };
   if (order.attempt > 1) note(own.log, clock.now(), `attempt ${order.attempt}`);
   const logStart = sizeOf(own.log);
   const objects = runObjects({ order, job, place, values, keeper: keeperOf(parts, order) });
   log.debug({ run: order.run, attempt: order.attempt }, "run prepared");
   try {
-    await insist(parts, options, () => create(parts, objects, options.signal));
+    await insist(parts, options, () => create(parts, objects, { signal: options.signal, beforeJob: forgetLast }));
   } catch (error) {
     await takeBack(parts, order, options.closing);
     throw error;
@@ -170,11 +172,22 @@ function keeperOf({ settings, urls, host, clock }: Parts, order: RunOrder): Keep
   return { image: node ?? python ?? "", runtime: node === undefined ? "python" : "node", url, host };
 }
 
+interface Creating {
+  readonly signal: AbortSignal;
+  /** Whoever has come so far acts for this database. */
+  readonly beforeJob: () => void;
+}
+
 /** The Secret first: a pod cannot begin without. A Job that is there already is left as it is. */
-async function create({ cluster, log }: Parts, { secret, files, job }: RunObjects, signal: AbortSignal): Promise<void> {
+async function create(
+  { cluster, log }: Parts,
+  { secret, files, job }: RunObjects,
+  { signal, beforeJob }: Creating,
+): Promise<void> {
   const inputs = files ? [secret, files] : [secret];
   for (const object of inputs) await cluster.apply(object, { signal });
   log.debug({ name: job.metadata.name }, "run inputs made");
+  beforeJob();
   const made = (await cluster.create(job, signal)) ?? (await cluster.get(referenceOf(job), signal));
   log.debug({ name: job.metadata.name }, "run job made");
   // Should nobody come to remove them, they go with the Job.
