@@ -83,25 +83,10 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     source: dependencies.trees,
     buildEnvironment: buildEnvironment(),
   });
-  const supervisor = new Supervisor({
-    folder: join(folder, "instances"),
-    sourceFolder: (key) => trees.folderOf(key),
-    secrets,
-    clock,
-    lease,
-    log,
-    spawn,
-  });
-  const runs = makeLocalRuns({
-    folder: join(folder, "runs"),
-    trees,
-    secrets,
-    clock,
-    log,
-    spawn,
-    lease,
-    maxOutputBytes,
-  });
+  const common = { secrets, clock, lease, log, spawn };
+  const sourceFolder = (key: string): string | null => trees.folderOf(key);
+  const supervisor = new Supervisor({ ...common, folder: join(folder, "instances"), sourceFolder });
+  const runs = makeLocalRuns({ ...common, folder: join(folder, "runs"), trees, maxOutputBytes });
   const rests = makeRests();
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
