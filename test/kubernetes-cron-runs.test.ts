@@ -86,8 +86,10 @@ ${more}`;
 
     await until("the next one has taken its place", async () => (await runsOf(world, "replaced")).length >= 2, limitMs);
     const replaced = await ended("replaced");
-    assert.equal(replaced.state, "Crashed");
-    assert.match(replaced.reason, /^its Job was removed from the cluster/);
+    const next = (await runsOf(world, "replaced")).at(-2)?.id;
+    const reason = `cancelled to make room for run ${next}, the next one of its schedule`;
+    assert.deepEqual([replaced.state, replaced.reason], ["Cancelled", reason]);
+    assert.match((await cli("run-log", replaced.id)).out, /ended: cancelled to make room/);
   });
 
   test("what has ended while no server was there is told as it was", async () => {
@@ -95,7 +97,9 @@ ${more}`;
     await deployJobs(world, {
       "deployments/away.yaml": fired("sleep 300", "timeout: 3s\n"),
       "deployments/fine.yaml": fired("echo all is well"),
+      "deployments/swapped.yaml": fired("sleep 300", "concurrency: {limit: 1, whenFull: cancel-running}\n"),
     });
+    await until("one runs", async () => (await oldest("swapped"))?.state === "Running", limitMs);
     const before = await times("fine");
     await world.served.stop();
     const labelSelector = "waybill.dev/schedule=minute";
@@ -114,5 +118,7 @@ ${more}`;
     const [away, fine] = [await ended("away"), await ended("fine")];
     assert.deepEqual([away.state, fine.state], ["TimedOut", "Completed"], away.reason);
     assert.match((await cli("run-log", fine.id)).out, /all is well/);
+    const swapped = await ended("swapped");
+    assert.deepEqual([swapped.state, swapped.reason.slice(0, 26)], ["Cancelled", "cancelled to make room for"]);
   });
 });

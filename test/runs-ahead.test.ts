@@ -79,15 +79,41 @@ test("what is prepared is neither a run nor started before its time, and then is
   });
 });
 
-test("a program that ends before its run is accepted waits with its end", async () => {
-  const { promise: mayAccept, resolve } = Promise.withResolvers<void>();
-  const wrap = (store: RunStore): RunStore => ({
+const acceptingAfter =
+  (mayAccept: Promise<void>) =>
+  (store: RunStore): RunStore => ({
     ...store,
     acceptReleased: async (batch) => {
       await mayAccept;
       return store.acceptReleased(batch);
     },
   });
+
+test("what was started is to come until it is accepted; whoever asks for it by its id waits for that", async () => {
+  const { promise: mayAccept, resolve } = Promise.withResolvers<void>();
+  await atFiveToTen(
+    { one: hourly },
+    async ({ room, clock, executor, runs }) => {
+      const next = (): string | undefined => room.runs.upcoming(jobStack("one"))[0]?.at.toISOString().slice(11, 16);
+      const passing = clock.pass(6 * second);
+      while (executor.running().length === 0) await new Promise(setImmediate);
+      const before = [await runs(), next()];
+      const [id = ""] = executor.running();
+      const asked = Promise.all([room.runs.run(id), room.runs.cancel(id, anna)]);
+      asked.catch(() => undefined);
+      resolve();
+      await passing;
+      assert.deepEqual(before, [[], "10:00"]);
+      const [{ run }, cancelled] = await asked;
+      assert.deepEqual([run.id, cancelled.status.state], [id, "Cancelling"]);
+      assert.equal(next(), "11:00");
+    },
+    acceptingAfter(mayAccept),
+  );
+});
+
+test("a program that ends before its run is accepted waits with its end", async () => {
+  const { promise: mayAccept, resolve } = Promise.withResolvers<void>();
   await atFiveToTen(
     { one: hourly },
     async (world) => {
@@ -99,7 +125,7 @@ test("a program that ends before its run is accepted waits with its end", async 
       await passing;
       assert.deepEqual(await world.runs(), ["one tick 10:00 Completed"]);
     },
-    wrap,
+    acceptingAfter(mayAccept),
   );
 });
 

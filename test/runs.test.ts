@@ -61,7 +61,10 @@ test("schedules fire, and are paused by a person through deploys", async () => {
   await until("it fires", async () => (await runsOf("tick")).filter(({ state }) => state === "Completed").length >= 2);
   const paused = await served.cli(["schedules", "tick", "--pause", "pulse", "--note", "enough"]);
   assert.match(paused.out, /pulse\s+paused.*enough/);
-  await deploy({ "deployments/tick.yaml": job("echo tock", "schedules: [{name: pulse, interval: PT1S}]\n") });
+  const pushed = await clone.push({
+    "deployments/tick.yaml": job("echo tock", "schedules: [{name: pulse, interval: PT1S}]\n"),
+  });
+  assert.match(pushed.stderr, /tick: pulse is paused by \S+ \(enough\): it does not run until it is resumed/);
   const before = (await runsOf("tick")).length;
   await new Promise((resolve) => setTimeout(resolve, 2_500));
   const runs = await runsOf("tick");

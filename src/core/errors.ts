@@ -96,6 +96,7 @@ export const errorTable = {
     status: 422,
     summary: "a run's program was ended, or kept from starting, from outside",
   },
+  RUN_REPLACED: { verdict: "rejected", status: 409, summary: "a run's target has ended it for the next one" },
   PORT_UNAVAILABLE: { verdict: "transient", summary: "no free port was found on this machine" },
   // clusters
   CLUSTER_UNREACHABLE: { verdict: "transient", summary: "a cluster's API server does not answer" },

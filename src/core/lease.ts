@@ -30,6 +30,9 @@ export interface Lease {
   readonly lost: Promise<WaybillError>;
 }
 
+/** Of a server that none other can take the place of. */
+export const onlyServer: Pick<Lease, "confirm"> = { confirm: () => Promise.resolve() };
+
 /** For those who have nobody to tell that it is unknown: waits until it is known. Throws LEASE_LOST, or the signal's reason. */
 export async function untilConfirmed(
   lease: Pick<Lease, "confirm">,

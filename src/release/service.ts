@@ -138,9 +138,12 @@ async function planOf(parts: ReleaseParts, { repository, environment, files, tre
     ? `${environment} is on hold: ${folded.hold.reason}`
     : reasonToWait(before.definitions, after.definitions);
   const surroundings = () => settler.readFacts(ref);
-  const asked = await parts.previews(ref, { definitions: after.definitions, changes, surroundings });
+  const [asked, noticed] = await Promise.all([
+    parts.previews(ref, { definitions: after.definitions, changes, surroundings }),
+    parts.notices(ref, after, changes),
+  ]);
   refuseProblems(asked.problems);
-  const notices = [...parts.notices(ref, after, changes), ...asked.notices];
+  const notices = [...noticed, ...asked.notices];
   return { ...ref, changes: asked.changes, notices, waitsFor };
 }
 

@@ -41,6 +41,8 @@ export interface ReleaseStore {
 
   overrides(environment: EnvironmentRef): Promise<ReadonlyMap<string, Override>>;
   saveOverride(stack: StackName, override: Override): Promise<void>;
+  /** Which schedules people have paused: by their jobs' names, then by their own. */
+  schedulePauses(environment: EnvironmentRef): Promise<ReadonlyMap<string, ReadonlyMap<string, PauseView>>>;
 
   /** The newest runs of the jobs around switches. */
   deployJobs(filter?: Partial<StackName>): Promise<readonly DeployJobRow[]>;

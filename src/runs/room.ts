@@ -60,6 +60,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const jobs = makeJobBook(store);
   const closing = new AbortController();
   const newId = (): string => runId(clock.now());
+  const common = { ...parts, targetSchedules, store, jobs, changes, newId };
   const order = (run: Ordered, revision: Revision): Promise<RunOrder> => orderOf(parts.secrets, run, revision);
   const dispatcher = new Dispatcher({
     ...parts,
@@ -72,7 +73,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const startAhead: Dispatcher["startAhead"] = (batches) => dispatcher.startAhead(batches);
   const calls = { takeJob, accept, startAhead, orderOf: order };
-  const triggers: Triggers = makeTriggers({ ...parts, ...calls, targetSchedules, store, jobs, changes, newId });
+  const triggers: Triggers = makeTriggers({ ...common, ...calls });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
   const callbacks = makeCallbacks({ store, secrets: parts.secrets, clock, log, signal: closing.signal });
@@ -91,7 +92,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
     background.add(callbacks.deliver(run), "a callback cannot be delivered");
   });
   return {
-    runs: makeService({ ...parts, targetSchedules, store, jobs, dispatcher, takeJob, changes, callbacks, newId }),
+    runs: makeService({ ...common, dispatcher, triggers, takeJob, callbacks }),
     deployRuns: triggers.deployRuns,
     events: triggers.events,
     async begin() {

@@ -83,7 +83,10 @@ export interface Runs {
   schedules(stack: StackName): readonly ScheduleDetail[];
   pauseSchedule(request: ScheduleRequest & { readonly reason: string }): Promise<readonly ScheduleDetail[]>;
   resumeSchedule(request: ScheduleRequest): Promise<readonly ScheduleDetail[]>;
-  /** As computed: nothing of it is stored. At least 3 of each schedule that has them, at most 100, within 100 days. */
+  /**
+   * As computed: nothing of it is stored. At least 3 of each schedule that has them, at most 100, within 100 days. First
+   * those whose time has come and that are not in the list yet.
+   */
   upcoming(stack: StackName): readonly UpcomingRun[];
   /** Every run that took a step, from the call on. */
   readonly changes: Pick<Feed<Run>, "follow" | "listen">;

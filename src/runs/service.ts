@@ -17,6 +17,7 @@ import type { Schedules } from "./schedules/schedules.ts";
 import { isEnded, mayStep } from "./state.ts";
 import type { Job, RunStore } from "./store.ts";
 import { whyAtRest } from "./triggers/chain.ts";
+import type { Triggers } from "./triggers/triggers.ts";
 import { upcomingRuns } from "./upcoming.ts";
 
 interface ServiceParts {
@@ -25,6 +26,7 @@ interface ServiceParts {
   readonly targetSchedules: TargetSchedules;
   readonly jobs: JobBook;
   readonly dispatcher: Pick<Dispatcher, "accept" | "cancel" | "look" | "waitingFor">;
+  readonly triggers: Pick<Triggers, "due" | "accepted">;
   /** Reads a job again, and all that follows from it. */
   readonly takeJob: (stack: StackName) => Promise<void>;
   readonly changes: Feed<Run>;
@@ -38,7 +40,7 @@ interface ServiceParts {
 export function makeService(parts: ServiceParts): Runs {
   const { store, jobs, dispatcher, changes, clock } = parts;
   const detail = (run: Run): RunDetail => ({ run, waitingFor: dispatcher.waitingFor(run) });
-  const find = (id: string): Promise<Run> => findRun(store, id);
+  const find = (id: string): Promise<Run> => findRun(parts, id);
   return {
     job: (stack) => jobs.get(stack),
     start: (request) => start(parts, { ...request, job: jobs.get(request.stack), rerunOf: null }),
@@ -69,7 +71,7 @@ export function makeService(parts: ServiceParts): Runs {
       return savePause(parts, request, pause);
     },
     resumeSchedule: (request) => savePause(parts, request, null),
-    upcoming: (stack) => upcomingRuns(parts, jobs.get(stack), clock.now()),
+    upcoming: (stack) => upcomingRuns({ ...parts, due: parts.triggers.due(stack) }, jobs.get(stack), clock.now()),
     changes,
   };
 }
@@ -92,7 +94,11 @@ function chainOf(jobs: Pick<JobBook, "all">, job: Job): ChainDetail {
   };
 }
 
-async function findRun(store: Pick<RunStore, "run">, id: string): Promise<Run> {
+async function findRun({ store, triggers }: Pick<ServiceParts, "store" | "triggers">, id: string): Promise<Run> {
+  const known = await store.run(id);
+  if (known) return known;
+  // A program that was started ahead may ask before its run is accepted.
+  await triggers.accepted(id);
   const run = await store.run(id);
   if (run) return run;
   throw new WaybillError("NOT_FOUND", `there is no run ${JSON.stringify(id.slice(0, 40))}: waybill runs lists them`);
@@ -152,8 +158,9 @@ async function requireSecrets(
   );
 }
 
-async function retry({ store, dispatcher, clock, changes }: ServiceParts, id: string, by: string): Promise<Run> {
-  const run = await findRun(store, id);
+async function retry(parts: ServiceParts, id: string, by: string): Promise<Run> {
+  const { store, dispatcher, clock, changes } = parts;
+  const run = await findRun(parts, id);
   const { state } = run.status;
   if (!mayStep(state, "Scheduled")) {
     const remedy = isEnded(state) ? "rerun starts a new one" : "cancel it first";
@@ -166,12 +173,12 @@ async function retry({ store, dispatcher, clock, changes }: ServiceParts, id: st
     throw new WaybillError("CONFLICT", `run ${id} was changed by somebody else meanwhile: look at it again`);
   changes.publish(stepped);
   await dispatcher.look(run.stack);
-  return findRun(store, id);
+  return findRun(parts, id);
 }
 
 async function rerun(parts: ServiceParts, id: string, options: Parameters<Runs["rerun"]>[1]): Promise<Run> {
   const { store, jobs } = parts;
-  const run = await findRun(store, id);
+  const run = await findRun(parts, id);
   const job = jobs.get(run.stack);
   const revision = options.revision === "newest" ? job : await store.revision(id);
   if (!revision)

@@ -1,6 +1,7 @@
 import { activeSchedules } from "./schedules/entry.ts";
 import type { UpcomingRun } from "./runs.ts";
 import type { TargetSchedules } from "../targets/target.ts";
+import type { DueTime } from "./schedules/calendar.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import type { Job } from "./store.ts";
 
@@ -8,19 +9,26 @@ const most = 100;
 const leastOfEach = 3;
 const daysAhead = 100;
 
+interface Parts {
+  readonly schedules: Schedules;
+  readonly targetSchedules: TargetSchedules;
+  /** Times that have come and are not in the list of runs yet. */
+  readonly due: readonly DueTime[];
+}
+
 /** The next runs of a job's schedules: Prefect's measure of at most 100, at least 3 of each, within 100 days. */
-export function upcomingRuns(
-  { schedules, targetSchedules }: { readonly schedules: Schedules; readonly targetSchedules: TargetSchedules },
-  job: Job,
-  now: Date,
-): readonly UpcomingRun[] {
+export function upcomingRuns({ schedules, targetSchedules, due }: Parts, job: Job, now: Date): readonly UpcomingRun[] {
   const active = activeSchedules(job);
   const others = targetSchedules.namesOf(job.workload);
   const horizon = new Date(now.getTime() + daysAhead * 24 * 60 * 60 * 1_000);
+  const dueOf = (name: string): readonly Date[] => due.filter((one) => one.schedule === name).map(({ at }) => at);
   const runs = active.flatMap((schedule) =>
-    schedules
-      .upcoming(schedule, now, most)
-      .map((at, index) => ({ schedule: schedule.name, at, parameters: schedule.parameters, index })),
+    [...dueOf(schedule.name), ...schedules.upcoming(schedule, now, most)].map((at, index) => ({
+      schedule: schedule.name,
+      at,
+      parameters: schedule.parameters,
+      index,
+    })),
   );
   const byTime = runs.sort((a, b) => a.at.getTime() - b.at.getTime());
   const shown = byTime.filter(({ at, index }) => at <= horizon || index < leastOfEach);

@@ -65,7 +65,7 @@ export function makeReleaseRoom(parts: ReleaseRoomParts) {
   const recorder = makeRecorder({ settler, pushers, clock });
   const watcher = makeWatcher({ git, store, definitions, settler, recorder, announce, events, log, signal });
   const insistent = makeInsistence({ watcher, clock, log, signal });
-  const notices = makeNotices(deployer, clock);
+  const notices = makeNotices({ deployer, store, clock });
   const previews = makePreviews({ deployer });
   const gate: PushGate = {
     check: makePushCheck({ store, definitions, settler, announce, notices, previews, pushers }),

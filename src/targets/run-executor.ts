@@ -53,7 +53,7 @@ export interface RunEnd {
 /** A program that was started for a run. */
 export interface StartedRun {
   readonly startedAt: Date;
-  /** Resolves with how it ended; rejects when the signal aborts. */
+  /** Resolves with how it ended; rejects when the signal aborts, or with RUN_REPLACED. */
   ended(signal: AbortSignal): Promise<RunEnd>;
   /** The polite signal, the grace time of its file, the last signal; resolves when all of it has ended. */
   stop(because: string): Promise<void>;
@@ -74,7 +74,10 @@ export interface RunStartOptions {
   readonly onWaiting: (what: string | null) => void;
 }
 
-/** What a target does for runs. Everything survives the server: what was started is found again by `adopt`. */
+/**
+ * What a target does for runs. Everything survives the server: what was started is found again by `adopt`. What the
+ * target has ended to make room for another run is RUN_REPLACED, whenever it is asked for.
+ */
 export interface RunExecutor {
   /** Starts the program and resolves once it runs. Rejects with a WaybillError when it cannot: then nothing of it runs. */
   start(order: RunOrder, options: RunStartOptions): Promise<StartedRun>;

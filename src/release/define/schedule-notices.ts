@@ -1,11 +1,35 @@
 import type { ResolvedSchedule } from "../../spec/resolved.ts";
 import { makeNextTime } from "../../spec/schedule/next-time.ts";
+import type { PauseView } from "../views.ts";
+
+/** What people have paused of a job. */
+export interface JobPauses {
+  /** All of it; null when it is not. */
+  readonly job: PauseView | null;
+  /** By their names. */
+  readonly schedules: ReadonlyMap<string, PauseView>;
+}
 
 const shown = 3;
 
-/** When the schedules of a job will start runs: a line for each that is active, in the order of the file. */
-export const scheduleNotices = (schedules: readonly ResolvedSchedule[], now: Date): readonly string[] =>
-  schedules.filter(({ isActive }) => isActive).map((schedule) => `${schedule.name} runs ${timesOf(schedule, now)}`);
+/**
+ * When the schedules of a job will start runs: a line for each, in their order. What a person
+ * has paused does not, whatever the file says.
+ */
+export function scheduleNotices(
+  schedules: readonly ResolvedSchedule[],
+  pauses: JobPauses,
+  now: Date,
+): readonly string[] {
+  if (schedules.length > 0 && pauses.job) return [`${paused(pauses.job)}: no schedule runs until it is resumed`];
+  return schedules.map((schedule) => {
+    const pause = pauses.schedules.get(schedule.name);
+    if (pause) return `${schedule.name} is ${paused(pause)}: it does not run until it is resumed`;
+    return `${schedule.name} runs ${timesOf(schedule, now)}`;
+  });
+}
+
+const paused = ({ by, reason }: PauseView): string => `paused by ${by}${reason === "" ? "" : ` (${reason})`}`;
 
 function timesOf(schedule: ResolvedSchedule, now: Date): string {
   const next = makeNextTime(schedule);

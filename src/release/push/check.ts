@@ -165,9 +165,12 @@ async function checkEnvironment(parts: CheckParts, request: EnvironmentUpdate): 
   const changes = planChanges(before.definitions, after.definitions);
   if (changes.length === 0) return { accept: true, lines: [noDeployments] };
   const { definitions } = after;
-  const asked = await parts.previews(ref, { definitions, changes, surroundings: () => facts });
+  const [asked, noticed] = await Promise.all([
+    parts.previews(ref, { definitions, changes, surroundings: () => facts }),
+    parts.notices(ref, after, changes),
+  ]);
   if (asked.problems.length > 0) return refused(...asked.problems.map(formatProblem));
-  const notices = [...parts.notices(ref, after, changes), ...asked.notices];
+  const notices = [...noticed, ...asked.notices];
   const plan: Plan = { ...ref, changes: asked.changes, notices, waitsFor };
   return {
     accept: true,

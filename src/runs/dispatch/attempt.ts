@@ -202,13 +202,17 @@ async function settle(parts: AttemptParts, { run, revision }: Course, ended: End
   }
 }
 
-/** What could not be started: nothing of it runs. */
+/** What could not be started, or was replaced: nothing of it runs. */
 async function fail(parts: AttemptParts, { run, revision, unwanted }: Course, error: WaybillError): Promise<Run> {
   const retries = retriesOf(run, revision);
   for (;;) {
     const now = await current(parts, run);
     if (isEnded(now.status.state) || now.status.state === "Retrying") return now;
     const isCancelled = now.status.state === "Cancelling";
+    if (error.code === "RUN_REPLACED" && !isCancelled) {
+      await step(parts, now, { status: statusOf(parts, "Cancelling", error.message) });
+      continue;
+    }
     if (!isCancelled) parts.log.info({ run: run.id, code: error.code, reason: error.message }, "run was not started");
     const isCrash = error.verdict === "bug" || error.code === "RUN_LOST";
     const failed = statusOf(parts, isCrash ? "Crashed" : "Failed", `not started: ${error.message}`);

@@ -10,6 +10,7 @@ import {
   makeTestRoom,
   type FakeExecutor,
 } from "../../../test/support/runs-world.ts";
+import { WaybillError } from "../../core/errors.ts";
 import type { StackName } from "../../core/stack.ts";
 import type { RunsRoom } from "../room.ts";
 import type { Run } from "../run.ts";
@@ -101,6 +102,29 @@ test("whenFull: skip drops a run too many, and cancel-running ends the oldest fo
     await becomes(world, fresh, "Cancelled");
     await becomes(world, kept, "Cancelled");
   });
+});
+
+test("what its target has replaced was cancelled, before its program began and after", async () => {
+  const stack = await deployJob(database.db, "displaced", "retries: {limit: 1, delay: 0s}\n");
+  const replaced = new WaybillError("RUN_REPLACED", "cancelled to make room for run next");
+  const fake = makeFakeExecutor();
+  let isBegun = false;
+  const executor: FakeExecutor = {
+    ...fake,
+    start: async (order, options) => {
+      if (!isBegun) throw replaced;
+      return { ...(await fake.start(order, options)), ended: () => Promise.reject(replaced) };
+    },
+  };
+  await withRoom(async (world) => {
+    const pending = await becomes(world, await start(world, stack), "Cancelled");
+    isBegun = true;
+    const running = await becomes(world, await start(world, stack), "Cancelled");
+    const statesOf = ({ history }: Run) => history.map(({ state }) => state);
+    assert.deepEqual(statesOf(pending), ["Scheduled", "Pending", "Cancelling", "Cancelled"]);
+    assert.deepEqual(statesOf(running), ["Scheduled", "Pending", "Running", "Cancelling", "Cancelled"]);
+    assert.equal(running.status.reason, "cancelled to make room for run next");
+  }, executor);
 });
 
 test("a failure is tried again after its delay, and a timeout ends the program", async () => {

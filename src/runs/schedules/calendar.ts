@@ -30,6 +30,18 @@ interface CalendarParts {
   readonly log: Log;
 }
 
+/** A time of a schedule. */
+export interface DueTime {
+  readonly schedule: string;
+  readonly at: Date;
+}
+
+interface StartedTime extends DueTime {
+  /** A stack's key. */
+  readonly job: string;
+  readonly accepted: Promise<unknown>;
+}
+
 const maxAtOnce = 2_000;
 const retryMs = 5_000;
 
@@ -41,6 +53,8 @@ export class Calendar {
   readonly #alarm;
   /** Rings when something may be to be prepared. */
   readonly #soonAlarm;
+  /** By their ids, the runs that were started and are not accepted yet. */
+  readonly #started = new Map<string, StartedTime>();
   #firing: Promise<void> = Promise.resolve();
   #fireCount = 0;
 
@@ -106,6 +120,19 @@ export class Calendar {
     const names = active.map(({ schedule }) => schedule.name);
     if ([...kept.keys()].some((name) => !names.includes(name))) await store.keepMarks(stack, names);
     return unmarked.map(markOf);
+  }
+
+  /** Of a job, the times that have come and are not in the list of runs yet. */
+  due(stack: StackName): readonly DueTime[] {
+    const key = stackKey(stack);
+    const entries = [...(this.#entries.get(key)?.values() ?? [])].filter(({ nextMs }) => nextMs <= this.#nowMs());
+    const waiting = entries.map(({ schedule, nextMs }) => ({ schedule: schedule.name, at: new Date(nextMs) }));
+    return [...[...this.#started.values()].filter(({ job }) => job === key), ...waiting];
+  }
+
+  /** Resolves once a run is accepted that was started before. */
+  async accepted(run: string): Promise<void> {
+    await this.#started.get(run)?.accepted;
   }
 
   /** Fires until the signal aborts. */
@@ -201,9 +228,18 @@ export class Calendar {
     for (const entry of due) {
       const { prepared, look, nextMs } = entry;
       if (!prepared || !started.has(prepared.candidate.id)) left.push(entry);
-      else this.#goOn(entry, { ...look, until: new Date(nextMs), isBack: false }, prepared.followingMs);
+      else {
+        const at = new Date(nextMs);
+        this.#started.set(prepared.candidate.id, {
+          job: stackKey(entry.job.stack),
+          schedule: entry.schedule.name,
+          at,
+          accepted,
+        });
+        this.#goOn(entry, { ...look, until: at, isBack: false }, prepared.followingMs);
+      }
     }
-    await accepted;
+    await accepted.finally(() => this.#started.clear());
     return left;
   }
 

@@ -47,6 +47,8 @@ export function makeTriggers(parts: TriggersParts) {
     events,
     deployRuns: deploys.runs,
     isChainDue: chains.isDue,
+    due: (stack: StackName) => calendar.due(stack),
+    accepted: (run: string) => calendar.accepted(run),
     /** The job may follow runs that end from now on. */
     expect: (job: Job): void => chains.take(job.stack, job),
     /** Takes a job as it is now; null: it is gone. */

@@ -38,5 +38,17 @@ function overrideQueries(db: Database) {
         .onConflict((conflict) => conflict.columns(["repository", "environment", "name"]).doUpdateSet(values))
         .execute();
     },
+    async schedulePauses({ repository, environment }: EnvironmentRef) {
+      const rows = await db
+        .selectFrom("schedule_pauses")
+        .select(["job", "schedule", "pause"])
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .execute();
+      const byJob = Map.groupBy(rows, ({ job }) => job);
+      return new Map(
+        [...byJob].map(([job, ofJob]) => [job, new Map(ofJob.map(({ schedule, pause }) => [schedule, pause]))]),
+      );
+    },
   } satisfies Partial<ReleaseStore>;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../../core/clock.ts";
 import { WaybillError } from "../../core/errors.ts";
-import type { Lease } from "../../core/lease.ts";
+import { onlyServer, type Lease } from "../../core/lease.ts";
 import type { Log } from "../../core/log.ts";
 import { spawnHere, type Spawn } from "../../core/spawn.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
@@ -84,22 +84,16 @@ export interface LocalTarget {
 
 export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTarget {
   const { folder, clock, log, secrets, routes, traffic, isOwned, spawn = spawnHere } = dependencies;
-  const { lease = onlyOne, runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
+  const { lease = onlyServer, runOutputBytes: maxOutputBytes = usualOutputBytes } = dependencies;
   const trees = new Trees({
     folder: join(folder, "trees"),
     source: dependencies.trees,
     buildEnvironment: buildEnvironment(),
   });
-  const supervisor = new Supervisor({
-    folder: join(folder, "instances"),
-    sourceFolder: (key) => trees.folderOf(key),
-    secrets,
-    clock,
-    lease,
-    log,
-    spawn,
-  });
-  const runs = makeLocalRuns({ folder: join(folder, "runs"), trees, secrets, clock, log, spawn, maxOutputBytes });
+  const common = { secrets, clock, lease, log, spawn };
+  const sourceFolder = (key: string): string | null => trees.folderOf(key);
+  const supervisor = new Supervisor({ ...common, folder: join(folder, "instances"), sourceFolder });
+  const runs = makeLocalRuns({ ...common, folder: join(folder, "runs"), trees, maxOutputBytes });
   const rests = makeRests();
   const headStart = makeHeadStart({ folder: join(folder, "head-starts"), trees, supervisor, clock, log });
   const garbage = makeGarbageCollector({ trees, supervisor, runs, clock, log });
@@ -141,8 +135,6 @@ export function makeLocalTarget(dependencies: LocalTargetDependencies): LocalTar
     },
   };
 }
-
-const onlyOne: Pick<Lease, "confirm"> = { confirm: () => Promise.resolve() };
 
 function chooseProgram(workload: Workload): () => Promise<Record<string, unknown>> {
   const { spec, pause } = workload;

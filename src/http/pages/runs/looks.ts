@@ -14,10 +14,12 @@ export async function lookAtJob(runs: Runs, stack: StackName): Promise<JobProps[
   if (!isDeployed(runs, stack)) return null;
   const { repository, environment, deployment: job } = stack;
   const times = new Map(runs.job(stack).workload.spec.schedules.map((schedule) => [schedule.name, whenText(schedule)]));
+  // Asked first: what becomes a run between is in both.
+  const upcoming = runs.upcoming(stack);
   const newest = await runs.runs({ repository, environment, job }, { limit: newestRuns });
   return {
     schedules: runs.schedules(stack).map((one) => ({ ...scheduleView(one), when: times.get(one.name) ?? "" })),
-    upcoming: runs.upcoming(stack).slice(0, nextRuns).map(upcomingView),
+    upcoming: upcoming.slice(0, nextRuns).map(upcomingView),
     chain: chainView(runs.chain(stack)),
     runs: newest.map(runView),
   };

@@ -1,7 +1,7 @@
 import { writeFileSync, renameSync, readFileSync, existsSync } from "node:fs";
 import { backoffMs } from "../../../core/waiting/backoff.ts";
 import type { Clock } from "../../../core/clock.ts";
-import { messageOf } from "../../../core/errors.ts";
+import { messageOf, type WaybillError } from "../../../core/errors.ts";
 import type { Log } from "../../../core/log.ts";
 import type { RunEnd, StartedRun } from "../../run-executor.ts";
 import { lastLines, note } from "../../local/logs/log-file.ts";
@@ -34,6 +34,8 @@ export interface ClusterRunParts {
   readonly log: Log;
   /** Has its Job ended and removed, with all that it owns; resolves when the cluster has been told. */
   readonly end: (signal: AbortSignal) => Promise<void>;
+  /** That another run has taken its place, where its Job is gone; null where none has. */
+  readonly replaced: (signal: AbortSignal) => Promise<WaybillError | null>;
   /** Removes what is left of it in the cluster. */
   readonly clear: () => Promise<boolean>;
 }
@@ -111,6 +113,7 @@ export class ClusterRun implements StartedRun {
     try {
       const ending = await this.#awaitEnding();
       await this.#awaitLog(copying);
+      if (ending.cause === removed) await this.#throwReplaced();
       // Where nobody saw the program's end, nobody hands over what it left.
       const fault = ending.endedAt === null ? null : await this.#awaitLeft();
       signal.throwIfAborted();
@@ -125,6 +128,14 @@ export class ClusterRun implements StartedRun {
       followed.release();
       await copying;
     }
+  }
+
+  async #throwReplaced(): Promise<void> {
+    const { replaced, folder, clock } = this.#parts;
+    const by = await replaced(this.#closing.signal);
+    if (!by) return;
+    note(folder.log, clock.now(), `ended: ${by.message}`);
+    throw by;
   }
 
   async #copy(): Promise<void> {
@@ -237,8 +248,7 @@ export class ClusterRun implements StartedRun {
   }
 }
 
-// A CronJob with the policy Replace does so.
-const removed = "its Job was removed from the cluster: by somebody, or for the next time of its schedule";
+const removed = "its Job was removed from the cluster by somebody";
 const unreached = "its result and files did not arrive: its pod does not reach the server at the target's sourceUrl";
 
 function notLeft(pod: ReturnType<Followed["view"]>["pod"]): string {

@@ -63,7 +63,8 @@ export function makeClusterSchedules({ cluster, server, sight }: Parts): TargetS
   };
 }
 
-function selectorOf(stack: StackName | null): string {
+/** Of the Jobs that CronJobs have made of one job, or of all. */
+export function selectorOf(stack: StackName | null): string {
   const all = `${labels.manager}=${manager},${labels.schedule}`;
   if (!stack) return all;
   const { repository, environment, deployment } = stack;

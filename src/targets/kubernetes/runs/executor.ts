@@ -28,6 +28,7 @@ import { ClusterRun, keptRun } from "./cluster-run.ts";
 import type { HandOvers } from "./hand-over.ts";
 import { startedAtOf } from "./run-end.ts";
 import { ownedBy, referenceTo, runObjects, type Keeper, type RunObjects } from "./run-objects.ts";
+import { replacement } from "./replacement.ts";
 import { makeRunSight, type RunSight, type RunView } from "./run-sight.ts";
 
 export interface ClusterRunsDependencies extends PlaceDependencies {
@@ -84,14 +85,16 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   options.signal.throwIfAborted();
   const own = runFolder(folder, order.run);
   mkdirSync(own.path, { recursive: true, mode: 0o700 });
-  rmSync(own.result, { force: true });
-  rmSync(own.output, { recursive: true, force: true });
+  const forgetLast = (): void => {
+    rmSync(own.result, { force: true });
+    rmSync(own.output, { recursive: true, force: true });
+  };
   if (order.attempt > 1) note(own.log, clock.now(), `attempt ${order.attempt}`);
   const logStart = sizeOf(own.log);
   const objects = runObjects({ order, job, place, values, keeper: keeperOf(parts, order) });
   log.debug({ run: order.run, attempt: order.attempt }, "run prepared");
   try {
-    await insist(parts, options, () => create(parts, objects, options.signal));
+    await insist(parts, options, () => create(parts, objects, { signal: options.signal, beforeJob: forgetLast }));
   } catch (error) {
     await takeBack(parts, order, options.closing);
     throw error;
@@ -113,7 +116,11 @@ async function adopt(parts: Parts, order: RunOrder, options: RunStartOptions): P
   // Whether it is wanted no more is asked when it is known what it is.
   const patient = { ...options, signal: options.closing };
   const found = await insist(parts, patient, () => cluster.get(reference, options.closing));
-  if (!found && isFiredByTarget(order)) return { kind: "never started" };
+  if (!found && isFiredByTarget(order)) {
+    const replaced = await insist(parts, patient, () => replacement(parts, order, options.closing));
+    if (replaced) throw replaced;
+    return { kind: "never started" };
+  }
   if (!found) {
     // Should a start that was broken off be carried out yet, its pod cannot begin without these.
     await takeBack(parts, order, options.closing);
@@ -165,11 +172,22 @@ function keeperOf({ settings, urls, host, clock }: Parts, order: RunOrder): Keep
   return { image: node ?? python ?? "", runtime: node === undefined ? "python" : "node", url, host };
 }
 
+interface Creating {
+  readonly signal: AbortSignal;
+  /** Whoever has come so far acts for this database. */
+  readonly beforeJob: () => void;
+}
+
 /** The Secret first: a pod cannot begin without. A Job that is there already is left as it is. */
-async function create({ cluster, log }: Parts, { secret, files, job }: RunObjects, signal: AbortSignal): Promise<void> {
+async function create(
+  { cluster, log }: Parts,
+  { secret, files, job }: RunObjects,
+  { signal, beforeJob }: Creating,
+): Promise<void> {
   const inputs = files ? [secret, files] : [secret];
   for (const object of inputs) await cluster.apply(object, { signal });
   log.debug({ name: job.metadata.name }, "run inputs made");
+  beforeJob();
   const made = (await cluster.create(job, signal)) ?? (await cluster.get(referenceOf(job), signal));
   log.debug({ name: job.metadata.name }, "run job made");
   // Should nobody come to remove them, they go with the Job.
@@ -212,17 +230,19 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
   // With its pods, which have their time to end in.
   const end = async (signal: AbortSignal): Promise<void> =>
     void (await cluster.delete(reference, { signal, propagation: "Foreground" }));
+  const replacedBy = (signal: AbortSignal): Promise<WaybillError | null> => replacement(parts, order, signal);
   const followed = await sight.follow(reference, options.closing);
   try {
     await awaitProgram(parts, followed, { reference, options });
   } catch (error) {
+    const replaced = options.signal.aborted ? null : await replacedBy(options.closing).catch(() => null);
     // What was begun goes on: the next server finds it.
     if (!options.closing.aborted) {
       await undo(followed, { end, clock, closing: options.closing, stopSeconds });
       await takeBack(parts, order, options.closing);
     }
     followed.release();
-    throw error;
+    throw replaced ?? error;
   }
   options.onWaiting(null);
   const run = new ClusterRun({
@@ -235,6 +255,7 @@ async function follow(parts: Parts, order: RunOrder, { options, ...own }: Follow
     isFired: isFiredByTarget(order),
     isKept: keepsOutput(settings) && !isFiredByTarget(order),
     end,
+    replaced: (signal) => insist(parts, { ...options, signal }, () => replacedBy(signal)),
     clear: () => clear(parts, order),
   });
   live.add(run);

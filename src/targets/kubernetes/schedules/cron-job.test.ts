@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { workloadOf } from "../../../../test/support/workloads.ts";
-import { cronJobNotices, cronJobsOf, timeOfJob } from "./cron-job.ts";
+import { cronJobNotices, cronJobsOf, timeOfJob, whoReplaced } from "./cron-job.ts";
 
 const image = `registry.example.com/report@sha256:${"0".repeat(64)}`;
 const job = (schedules: string, more = "", source = `{image: "${image}"}`) =>
@@ -82,4 +82,14 @@ test("the plan says who fires what, and what is other than the file says", () =>
 test("a Job's name says the time that it was made for", () => {
   assert.equal(timeOfJob("report-nightly-1a2b3c4d-29384760")?.toISOString(), "2025-11-14T02:00:00.000Z");
   assert.equal(timeOfJob("run-mi0abc-1"), null);
+});
+
+test("a Job that is gone was replaced by the next one of its CronJob, where that replaces", () => {
+  const replacing = job(nightly, "concurrency: {limit: 1, whenFull: cancel-running}\n");
+  const [{ name } = { name: "" }] = cronJobsOf(replacing).made;
+  const there = [`${name}-29000030`, `${name}-29000020`, `${name}-29000005`, `${name}-by-hand`, "other-1-29000015"];
+  assert.equal(whoReplaced(`${name}-29000010`, there, replacing), `${name}-29000020`);
+  assert.equal(whoReplaced(`${name}-29000030`, there, replacing), null);
+  assert.equal(whoReplaced("other-1-29000010", there, replacing), null);
+  assert.equal(whoReplaced(`${name}-29000010`, there, job(nightly)), null);
 });

@@ -110,6 +110,19 @@ export function timeOfJob(name: string): Date | null {
   return minutes === undefined ? null : new Date(Number(minutes) * msPerMinute);
 }
 
+/**
+ * Which of the Jobs that are there has taken the place of one that is gone: the next one of its CronJob, where that
+ * replaces what still runs; null where none has. Pure.
+ */
+export function whoReplaced(gone: string, there: readonly string[], workload: JobWorkload): string | null {
+  const isOf = ({ name }: CronJob, job: string): boolean => job.startsWith(`${name}-`) && timeOfJob(job) !== null;
+  const own = cronJobsOf(workload).made.find((each) => isOf(each, gone));
+  if (own?.concurrencyPolicy !== "Replace") return null;
+  const timeMs = (job: string): number => timeOfJob(job)?.getTime() ?? 0;
+  const later = there.filter((job) => isOf(own, job) && timeMs(job) > timeMs(gone));
+  return later.toSorted((a, b) => timeMs(a) - timeMs(b))[0] ?? null;
+}
+
 /** What differs from a schedule that the server fires, in the user's words. Pure. */
 export function cronJobNotices(workload: JobWorkload): readonly string[] {
   const { spec } = workload;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../../core/clock.ts";
 import { fakeSecrets, makeFakeTrees, removeTree } from "../../../../test/support/local-target.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
+import { WaybillError } from "../../../core/errors.ts";
+import { onlyServer, type Lease } from "../../../core/lease.ts";
 import { silentLog } from "../../../core/log.ts";
 import { spawnHere } from "../../../core/spawn.ts";
 import type { LogLine } from "../../workload.ts";
@@ -22,9 +24,11 @@ interface World extends AsyncDisposable {
   readonly runs: LocalRuns;
   order(command: string, changes?: Partial<RunOrder>): RunOrder;
   start(order: RunOrder): Promise<StartedRun>;
+  /** Where a run's files are. */
+  output(run: string): string;
 }
 
-function makeWorld(clock = systemClock): World {
+function makeWorld(clock = systemClock, lease: Pick<Lease, "confirm"> = onlyServer): World {
   const folder = mkdtempSync(join(tmpdir(), "waybill-run-"));
   const source = makeFakeTrees();
   const tree = source.add({ README: "x" });
@@ -37,6 +41,7 @@ function makeWorld(clock = systemClock): World {
     clock,
     log: silentLog,
     spawn: spawnHere,
+    lease,
     maxOutputBytes: 3_000,
   });
   const workload = workloadOf("kind: job\nname: job\ncommand: x\nstopTimeout: 1s\n", { source: tree });
@@ -44,6 +49,7 @@ function makeWorld(clock = systemClock): World {
     runs,
     order: (command, changes) => ({ run: "r1", attempt: 1, workload, command, env: {}, secrets: [], ...changes }),
     start: (order) => runs.start(order, options),
+    output: (run) => join(folder, "runs/runs", run, "output"),
     async [Symbol.asyncDispose]() {
       await runs.stopAll();
       removeTree(folder);
@@ -197,7 +203,25 @@ test("a start is adopted for what it is: ended, or never begun and never to begi
   assert.equal(adopted.kind === "started" && (await adopted.started.ended(signal)).exitStatus, 4);
   const next = { ...order, attempt: 2 };
   assert.equal((await world.runs.adopt(next, options)).kind, "never started");
-  const late = await world.start(next);
-  const end = await late.ended(signal);
-  assert.notEqual(end.exitStatus, 4, "its number is used up");
+  // Of the attempt that came in its place.
+  writeFileSync(join(world.output("r1"), "left"), "x");
+  await assert.rejects(world.start(next), { code: "RUN_LOST" }, "its number is used up");
+  assert.ok(existsSync(join(world.output("r1"), "left")));
+});
+
+test("who has lost the lease neither ends nor tidies up what another server goes on with", async () => {
+  let isLost = false;
+  const lost = new WaybillError("LEASE_LOST", "another server has taken over");
+  const lease = { confirm: () => (isLost ? Promise.reject(lost) : Promise.resolve()) };
+  await using world = makeWorld(realClock, lease);
+  const [first, second] = [world.order("sleep 60"), world.order("sleep 0.3", { run: "r2" })];
+  const [begun, short] = [await world.start(first), await world.start(second)];
+  isLost = true;
+  await begun.stop("it takes longer than its timeout");
+  if (process.platform === "linux") assert.notDeepEqual(processesMarked("WAYBILL_INSTANCE=r1"), []);
+  await assert.rejects(short.ended(signal), lost);
+  assert.ok(existsSync(join(world.output("r2"), "../private")));
+  isLost = false;
+  await begun.stop("the test is over");
+  assert.equal((await begun.ended(signal)).signal, "SIGTERM");
 });

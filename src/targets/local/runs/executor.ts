@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { sourceArgs } from "../../../../templates/local/parts.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { messageOf, WaybillError } from "../../../core/errors.ts";
+import { onlyServer, type Lease } from "../../../core/lease.ts";
 import type { Log } from "../../../core/log.ts";
 import type { Spawn } from "../../../core/spawn.ts";
 import type { Adopted, RunExecutor, RunOrder, RunStartOptions } from "../../run-executor.ts";
@@ -27,6 +28,8 @@ export interface LocalRunsDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly spawn: Spawn;
+  /** Who has lost it leaves alone what another server goes on with. */
+  readonly lease?: Pick<Lease, "confirm">;
   readonly maxOutputBytes: number;
 }
 
@@ -41,13 +44,13 @@ export interface LocalRuns extends RunExecutor {
 }
 
 export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
-  const { clock, log } = dependencies;
+  const { clock, log, lease = onlyServer } = dependencies;
   const runs = join(dependencies.folder, "runs");
   const uses = join(dependencies.folder, "trees-in-use");
   for (const path of [runs, uses]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const wrapper = installWrapper(dependencies.folder);
   const keeper = makeRunKeeper({ clock, log });
-  const parts = { ...dependencies, wrapper, keeper, runs, uses };
+  const parts = { ...dependencies, lease, wrapper, keeper, runs, uses };
   return {
     start: (order, options) => start(parts, order, options),
     adopt: (order) => adopt(parts, order),
@@ -64,6 +67,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
 }
 
 interface Parts extends LocalRunsDependencies {
+  readonly lease: Pick<Lease, "confirm">;
   readonly wrapper: string;
   readonly keeper: RunKeeper;
   readonly runs: string;
@@ -77,6 +81,8 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   const subject = subjectOf(order, folder, tree.key);
   const values = await revealSecrets(subject, secrets);
   options.signal.throwIfAborted();
+  // What lies there is of another attempt then.
+  if (existsSync(folder.claim(order.attempt))) throw new WaybillError("RUN_LOST", "another server has given it up");
   mkdirSync(folder.path, { recursive: true, mode: 0o700 });
   // Written before anything runs from it: whoever tidies up must see it.
   writeFileSync(join(parts.uses, order.run), tree.key);
@@ -108,12 +114,13 @@ interface Starting {
 }
 
 function started(parts: Parts, order: RunOrder, starting: Starting): LocalRun {
-  const { keeper, clock, uses } = parts;
+  const { keeper, clock, lease, uses } = parts;
   const run = new LocalRun({
     ...starting,
     id: order.run,
     exit: starting.folder.exit(order.attempt),
     clock,
+    lease,
     maxOutputBytes: parts.maxOutputBytes,
     graceMs: specOf(order).stopTimeoutSeconds * 1_000,
     onEnded(ended) {

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import type { Clock } from "../../../core/clock.ts";
+import { isLeaseLost, untilConfirmed, type Lease } from "../../../core/lease.ts";
 import type { RunEnd, StartedRun } from "../../run-executor.ts";
 import { note } from "../logs/log-file.ts";
 import { endProcess } from "../processes/ending.ts";
@@ -23,6 +24,7 @@ interface LocalRunParts {
   readonly graceMs: number;
   readonly maxOutputBytes: number;
   readonly clock: Clock;
+  readonly lease: Pick<Lease, "confirm">;
   /** Called once, before anybody hears of the end. */
   readonly onEnded: (run: LocalRun) => void;
 }
@@ -59,7 +61,13 @@ export class LocalRun implements StartedRun {
   }
 
   async stop(because: string): Promise<void> {
-    const { id, process, graceMs, clock, folder } = this.#parts;
+    const { id, process, graceMs, clock, folder, lease } = this.#parts;
+    // What another server has started since bears the same marker. Where nobody can be asked, it is ended all the same.
+    const mayBeOurs = await lease.confirm().then(
+      () => true,
+      (error: unknown) => !isLeaseLost(error),
+    );
+    if (!mayBeOurs) return;
     if (!process.hasEnded()) note(folder.log, clock.now(), `being ended: ${because}`);
     await endProcess(process, { marker: markerOf(id), graceMs, clock });
     await this.#end.catch(() => undefined);
@@ -75,7 +83,9 @@ export class LocalRun implements StartedRun {
   }
 
   async #watch(): Promise<RunEnd> {
-    const exit = await this.#parts.process.ended(this.#watching.signal);
+    const { process, lease, clock } = this.#parts;
+    const exit = await process.ended(this.#watching.signal);
+    await untilConfirmed(lease, { clock, signal: this.#watching.signal });
     const end = this.#describe(exit);
     this.#parts.onEnded(this);
     return end;
