@@ -77,6 +77,8 @@ export interface Target {
   foundation?(workload: Workload): Foundation | null;
   /** Checked after each apply, once its routes are in force. Absent or null: there is nobody to ask. */
   guard?(workload: Workload): Guard | null;
+  /** Resolves once the addresses that are for everybody lead there, or after a while. Absent or null: they do at once. */
+  opening?(workload: Workload): ((signal: AbortSignal) => Promise<void>) | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
   /** What starts a job's runs. Absent or null: jobs are checked here, and not run. */

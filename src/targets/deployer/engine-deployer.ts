@@ -46,6 +46,7 @@ export function makeEngineDeployer(parts: DeployerParts): Deployer {
         await up();
         await inForce(stack);
         await guard({ engine, target, inForce }, workload, options);
+        await target.opening?.(workload)?.(options.signal);
       };
       const foundation = target.foundation?.(workload) ?? null;
       await (foundations?.under(foundation, engineOptions(options), guarded) ?? guarded()).catch(rethrowPlainly);

@@ -4,12 +4,13 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { makeKnock } from "./knock.ts";
 import { probeDoors } from "./probe.ts";
-import type { ClosedDoor, Reply } from "./verdict.ts";
+import type { ProbedDoor, Reply } from "./verdict.ts";
 
-const door: ClosedDoor = {
+const door: ProbedDoor = {
   host: "web",
   url: "https://web.apps.example.org",
   path: "/",
+  isPublic: false,
   signIn: "https://apps.example.org/sign-in",
   by: "controller",
 };

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findingOf, type ClosedDoor, type Finding, type Reply } from "./verdict.ts";
+import { findingOf, type ProbedDoor, type Finding, type Reply } from "./verdict.ts";
 
-const door: ClosedDoor = {
+const door: ProbedDoor = {
   host: "web",
   url: "https://web.apps.example.org",
   path: "/",
+  isPublic: false,
   signIn: "https://apps.example.org/sign-in",
   by: "controller",
 };
