@@ -44,6 +44,8 @@ export interface TargetPreview {
 export interface Guard {
   /** Throws where a request without an identity is not refused. */
   check(signal: AbortSignal): Promise<void>;
+  /** Whether `check` tells as much while the addresses are withdrawn. */
+  readonly asksWithdrawn: boolean;
   /** The workload's program with nothing that leads to it; `reason` is for whoever opens its address. */
   withdrawn(reason: string): Program;
 }

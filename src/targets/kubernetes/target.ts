@@ -185,6 +185,8 @@ function guarded(dependencies: KubernetesTargetDependencies, workload: Workload,
   const { programs } = dependencies;
   return {
     check,
+    // The gateway refuses nobody's request before it looks where that would lead. A controller knows no such address.
+    asksWithdrawn: dependencies.settings.ingress === undefined,
     withdrawn(reason) {
       const { spec } = workload;
       if (spec.kind === "site") return siteProgram({ ...workload, spec }, reason);

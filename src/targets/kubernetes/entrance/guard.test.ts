@@ -100,7 +100,9 @@ test("a gateway that is just being replaced is waited for; a refusal that is not
   const { probe } = { probe: { url: other.url, timeoutMs: 300 } };
   await assert.rejects(replaced.check(service, { probe }) ?? Promise.resolve(), {
     code: "ENTRANCE_SILENT",
-    message: /by http:\/\/127\.0\.0\.1:\d+, the gateway answered 401, and did not refuse as Waybill does within 0 s/,
+    message:
+      /by http:\/\/127\.0\.0\.1:\d+, the gateway answered 401, and did not refuse as Waybill does within 0 s. Nothing leads there until that is so/,
+    retryAfterMs: undefined,
   });
 });
 
@@ -124,7 +126,9 @@ const refused: Answer = (_, response) => void response.writeHead(403, { "x-waybi
 
 test("an address for everybody is waited for where a controller is to take it up", async () => {
   const { asked, seen, opening } = await startController(byGateway, notFound, refused);
-  await opening(`${service}access: {visibility: public}\nroutes: [{subdomain: closed, port: 9000, access: {visibility: signed-in}}]\n`);
+  await opening(
+    `${service}access: {visibility: public}\nroutes: [{subdomain: closed, port: 9000, access: {visibility: signed-in}}]\n`,
+  );
   assert.deepEqual(asked, ["1", "1", "1"]);
   assert.deepEqual(new Set(seen.map(({ host }) => host)), new Set(["web.apps.example.org"]));
   assert.equal(opening(service), null);

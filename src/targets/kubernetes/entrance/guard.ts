@@ -86,6 +86,9 @@ function entranceOf({ settings: { ingress, probe }, ownGateway }: Parts, workloa
 // It has taken up the routes when it is asked; this is for one that is just being replaced.
 const gatewayTimeoutMs = 60_000;
 
+// What keeps one silent is seldom over by itself, and each try opens the address for as long as it is asked.
+const controllerPauseMs = 5 * 60_000;
+
 const controllerOf = (kind: string): Doorkeeper => ({
   name: "the cluster's entrance",
   ifOpen:
@@ -93,6 +96,7 @@ const controllerOf = (kind: string): Doorkeeper => ({
     "ingress in the server's settings",
   ifSilent:
     "An administrator looks whether it takes up what Waybill makes (className or parent) and reaches Waybill at serverUrl",
+  againAfterMs: controllerPauseMs,
 });
 
 const gateway: Doorkeeper = {
@@ -103,6 +107,7 @@ const gateway: Doorkeeper = {
   ifSilent:
     "An administrator looks whether a gateway of Waybill answers there (gateway.log), and at ingress.probe in the " +
     "server's settings",
+  againAfterMs: null,
 };
 
 /** A path with parameters is never a public one (RFC 3986, section 3.3): it has more than one reading. */

@@ -9,6 +9,8 @@ export interface Doorkeeper {
   /** What is wrong where it lets nobody in, and where it never refuses; what to look at. */
   readonly ifOpen: string;
   readonly ifSilent: string;
+  /** Between tries where each has to open the address; null where none has to, and the usual pauses are good enough. */
+  readonly againAfterMs: number | null;
 }
 
 interface Parts {
@@ -80,10 +82,17 @@ function open(parts: Parts, { url, path }: ProbedDoor, said: string): WaybillErr
 }
 
 function silent(parts: Parts, { url, path }: ProbedDoor, said: string): WaybillError {
-  const seconds = Math.round(parts.probe.timeoutMs / 1_000);
+  const { probe, doorkeeper } = parts;
+  const { againAfterMs, ifSilent } = doorkeeper;
+  const seconds = Math.round(probe.timeoutMs / 1_000);
+  const meanwhile =
+    againAfterMs === null
+      ? "Nothing leads there until that is so"
+      : `Nothing leads there but while it is asked again: after ${againAfterMs / 60_000} minutes, and with each push`;
   return new WaybillError(
     "ENTRANCE_SILENT",
-    `${url}${path}: ${askedBy(parts)} ${said}, and did not refuse as Waybill does within ${seconds} s. Nothing leads ` +
-      `there until that is so. ${parts.doorkeeper.ifSilent}`,
+    `${url}${path}: ${askedBy(parts)} ${said}, and did not refuse as Waybill does within ${seconds} s. ` +
+      `${meanwhile}. ${ifSilent}`,
+    againAfterMs === null ? {} : { retryAfterMs: againAfterMs },
   );
 }
