@@ -105,6 +105,9 @@ for (const dialect of dialects) {
     const passed = await ask(dialect, { path: "/open/a", headers: forged });
     assert.equal(passed.status, 200);
     for (const name of Object.keys(forged)) assert.equal(passed.headers[name], "", name);
+    // Who wants to know whether Waybill decides there is refused there, too.
+    const probe = await ask(dialect, { path: "/open/a", headers: { ...token, "x-waybill-probe": "1" } });
+    assert.deepEqual([probe.status, probe.headers["x-waybill-refusal"]], [dialect === "nginx" ? 403 : 401, "ranker"]);
     // Envoy keeps a visitor's header that the answer does not have.
     assert.equal("cookie" in passed.headers, dialect === "envoy");
     for (const path of ["/open/../secret", "/open/%2e%2e/secret", "/open//a", "/open/..%2fa", "/open;/a", "/OPEN/a"]) {

@@ -154,6 +154,7 @@ describe("behind Envoy", { skip: envoySkip, timeout: 120_000 }, () => {
       workload,
     );
     await check?.(AbortSignal.timeout(20_000));
+    assert.equal((await ask("/open/a", { "x-waybill-probe": "1" })).status, 401);
   });
 
   test("who may pass is named to the program, by nobody but Waybill", async () => {

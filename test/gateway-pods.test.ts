@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type RequestListener, type Server } from "node:http";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -74,6 +75,23 @@ async function startPods() {
       route = { ...route, upstream: { ...upstream, revision } };
       await gateway.mirror.load();
     },
+    /** Asks for one, with what is sent behind the request's head; answers all that comes back. */
+    webSocket(behind = "") {
+      const socket = connect(port, "127.0.0.1");
+      let heard = "";
+      socket.on("data", (chunk: Buffer) => (heard += chunk.toString()));
+      socket.write(
+        `GET / HTTP/1.1\r\nHost: ranker.localhost:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+          `Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n\r\n${behind}`,
+      );
+      const answer = new Promise<string>((resolve) => socket.once("close", () => resolve(heard)));
+      return { socket, answer };
+    },
+    logged: () =>
+      readFileSync(join(folder, "access.log"), "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { readonly status: number }),
     ask: (method = "GET", body?: string) => ask(port, { method, ...(body !== undefined && { body }) }),
     async pod(address: string, listener: RequestListener): Promise<Server> {
       const server = createServer(listener);
@@ -160,6 +178,46 @@ test("a pod that refuses is gone before the cluster says so: the request waits f
   setTimeout(() => world.feed([]), 300);
   setTimeout(() => world.feed(["127.0.0.2"]), 1_500);
   assert.equal((await early).body, "next");
+});
+
+test("a WebSocket that a pod refuses for a moment is asked for again; what came with it is sent once", async () => {
+  await using world = await startPods();
+  const heard: string[] = [];
+  world.feed(["127.0.0.1"]);
+  const opened = world.webSocket("and more");
+  setTimeout(() => {
+    void world
+      .pod("127.0.0.1", (_, response) => response.end("no WebSocket"))
+      .then((pod) =>
+        pod.on("upgrade", (request, socket) => {
+          heard.push(request.url ?? "");
+          socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+          socket.once("data", (chunk: Buffer) => socket.end(`heard ${chunk.toString()}`));
+        }),
+      );
+  }, 1_200);
+  assert.match(await opened.answer, /^HTTP\/1\.1 101 [^]*heard and more$/);
+  assert.deepEqual(heard, ["/"]);
+});
+
+test("a WebSocket waits for the next pod, is told when none comes, and is let go of when its client leaves", async () => {
+  await using world = await startPods();
+  await world.pod("127.0.0.2", (_, response) => response.end("next"));
+  world.feed(["127.0.0.1"]);
+  const moved = world.webSocket();
+  setTimeout(() => world.feed(["127.0.0.2"]), 300);
+  assert.match(await moved.answer, /^HTTP\/1\.1 200 [^]*next/);
+  world.feed(["127.0.0.1"]);
+  const left = world.webSocket();
+  setTimeout(() => left.socket.destroy(), 100);
+  const startedMs = performance.now();
+  assert.match(await world.webSocket().answer, /^HTTP\/1\.1 502 [^]*Nothing takes connections/);
+  assert.ok(performance.now() - startedMs > 4_900);
+  while (world.logged().length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(
+    world.logged().map(({ status }) => status),
+    [200, 499, 502],
+  );
 });
 
 test("a pod that never takes a connection is told of, after some seconds", async () => {

@@ -170,10 +170,18 @@ targets:
     assert.equal((await get("web")).status, 403);
   });
 
+  test("a push of what is for everybody ends when the entrance has taken it up", async () => {
+    nginx.standStill(8_000);
+    await accepted({ "deployments/open.yaml": service("{visibility: public}") });
+    const { status, body, headers } = await get("open");
+    assert.deepEqual([status, body], [200, "four"]);
+    // Not by way of the gateway, which would say that it was here.
+    assert.equal(headers["x-request-id"], undefined);
+  });
+
   test("one host's openness is no other's; what may sleep is led to Waybill, which wakes it for whoever may", async () => {
     const idle = service("{visibility: signed-in}", "replicas: {min: 0, max: 1, idleAfter: 3s}\n");
-    await accepted({ "deployments/nap.yaml": idle, "deployments/open.yaml": service("{visibility: public}") });
-    assert.equal((await get("open")).status, 200);
+    await accepted({ "deployments/nap.yaml": idle });
     // nginx goes by the address of the request's first line, and tells Waybill of the Host header.
     const absolute = { path: `http://web.localhost:${nginxPort}/headers`, host: `open.localhost:${nginxPort}` };
     assert.equal((await ask({ port: nginxPort, ...absolute })).status, 403);

@@ -168,6 +168,15 @@ test("many replicas are spread, scaled and not all emptied at once", async () =>
   assert.deepEqual(harness.taken(), []);
 });
 
+test("a worker is live when it has run for a while, whoever has a port when it answers", async () => {
+  using harness = makeHarness();
+  await harness.up(workloadOf(web, { source }));
+  assert.equal((harness.made("Deployment")["spec"] as Properties)["minReadySeconds"], 0);
+  using other = makeHarness();
+  await other.up(workloadOf("kind: worker\ncommand: node main.js\n", { source }), { secrets: new Map() });
+  assert.equal((other.made("Deployment")["spec"] as Properties)["minReadySeconds"], 10);
+});
+
 test("a pause leaves the host and its reason; a worker has no host", async () => {
   using harness = makeHarness();
   const workload = workloadOf(web, { source });

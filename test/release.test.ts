@@ -273,6 +273,20 @@ test("what waits for its target is tried again when that says so, knowing what r
   assert.equal(before.at(-1), await work.git("rev-parse", "HEAD~1:web"));
 });
 
+test("a push ends the pause between two tries, whatever it brings", async () => {
+  await start();
+  const { WaybillError } = await import("../src/core/errors.ts");
+  world.deployer.behave = async () => {
+    throw new WaybillError("ENTRANCE_SILENT", "nobody answers", { retryAfterMs: 3_600_000 });
+  };
+  await push({ "web/main.js": "2" });
+  assert.match((await states())["web"] ?? "", /^failed nobody answers/);
+  world.deployer.behave = async () => undefined;
+  await push({ "README.md": "words" });
+  await world.settled();
+  assert.equal((await states())["web"], "ready ");
+});
+
 test("a rollback to what never stopped running says that it is ready", async () => {
   await start();
   const { WaybillError } = await import("../src/core/errors.ts");

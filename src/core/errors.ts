@@ -142,7 +142,7 @@ const exitStatusByCode: Partial<Record<ErrorCode, number>> = {
 
 export interface ErrorOptions {
   readonly cause?: unknown;
-  /** Only with the verdict `waiting`: when to look again. */
+  /** Of what is tried again: when, where that is not as long as usual. */
   readonly retryAfterMs?: number;
 }
 

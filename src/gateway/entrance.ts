@@ -267,13 +267,17 @@ export function sendNotice(
   });
 }
 
-async function answerUpgrade(
-  parts: Parts,
-  { exchange, socket, head, next }: { exchange: Exchange; socket: Duplex; head: Buffer; next: () => Verdict },
-): Promise<Sent> {
-  const { request, target, requestId } = exchange;
+interface Upgrading {
+  readonly exchange: Exchange;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly next: () => Verdict;
+}
+
+async function answerUpgrade(parts: Parts, upgrading: Upgrading): Promise<Sent> {
+  const { exchange, socket, next } = upgrading;
   socket.on("error", () => socket.destroy());
-  for (;;) {
+  for (let attempt = 0; ;) {
     const verdict = next();
     switch (verdict.kind) {
       case "notice":
@@ -287,30 +291,42 @@ async function answerUpgrade(
         break;
       }
       case "forward": {
-        const { upstream, headers, to } = verdict;
-        const end = (): void => void socket.destroy();
-        const leave = enter(parts, verdict, end);
-        const unwatch = parts.vigil.watch(() => parts.judge.mayStay(exchange), end);
-        const cookies = to === "server" ? null : parts.cookies;
-        const upgraded = await upgrade({
-          request,
-          socket,
-          head,
-          upstream,
-          path: target.url,
-          headers,
-          requestId,
-          cookies,
-        }).finally(() => {
-          unwatch();
-          leave();
-        });
-        return upgraded ?? refuseUpgrade(exchange, socket, failureNotice("refused", to));
+        const outcome = await forwardUpgrade(parts, upgrading, { verdict, attempt });
+        if (!("retryInMs" in outcome)) return outcome;
+        const { retryInMs } = outcome;
+        await whileListening(socket, (gone) => parts.clock.sleep(retryInMs, gone).catch(() => undefined));
+        if (socket.destroyed) return { status: clientGoneStatus, bytes: 0 };
+        attempt += 1;
+        break;
       }
       default:
         return verdict satisfies never;
     }
   }
+}
+
+async function forwardUpgrade(
+  parts: Parts,
+  { exchange, socket, head }: Upgrading,
+  { verdict, attempt }: Forward,
+): Promise<Sent | Again> {
+  const { request, target, requestId } = exchange;
+  const { upstream, headers, to } = verdict;
+  const end = (): void => void socket.destroy();
+  const leave = enter(parts, verdict, end);
+  const unwatch = parts.vigil.watch(() => parts.judge.mayStay(exchange), end);
+  const cookies = to === "server" ? null : parts.cookies;
+  const path = target.url;
+  const outcome = await upgrade({ request, socket, head, upstream, path, headers, requestId, cookies }).finally(() => {
+    unwatch();
+    leave();
+  });
+  if (outcome.kind === "done") return outcome;
+  const { failure } = outcome;
+  if (failure === "client-gone") return { status: clientGoneStatus, bytes: 0 };
+  exchange.failedAt.push(upstream);
+  const retryInMs = failure === "refused" ? delaysOf(verdict, failure)[attempt] : undefined;
+  return retryInMs === undefined ? refuseUpgrade(exchange, socket, failureNotice(failure, to)) : { retryInMs };
 }
 
 const onlyFiles = noticeOf("REQUEST_INVALID", { title: "Only files here", detail: "This site speaks no WebSocket." });

@@ -2,7 +2,7 @@ import type { Cookies } from "../access/proof/cookie.ts";
 import { placeOf, returnPlaceOf, type Place, type PublicOrigin } from "../access/origin.ts";
 import type { Identity } from "../core/identity.ts";
 import { stackKey } from "../core/stack.ts";
-import { beginSignInPath } from "../targets/authorization.ts";
+import { beginSignInPath, probeHeader } from "../targets/authorization.ts";
 import type { AccessRule, KnownRoute, Upstream } from "../targets/route.ts";
 import { decide, type Decision, type Question } from "./decision/decide.ts";
 import { sayingOf, type Exchange } from "./exchange.ts";
@@ -116,7 +116,11 @@ export function makeJudge(parts: Parts): Judge {
   };
 }
 
-const questionOf = ({ target, isNavigation }: Exchange): Question => ({ path: target.path, isNavigation });
+const questionOf = ({ target, isNavigation, request }: Exchange): Question => ({
+  path: target.path,
+  isNavigation,
+  isProbe: request.headers[probeHeader.toLowerCase()] !== undefined,
+});
 
 function appearanceOf({ request: { headers }, method, target, isUpgrade }: Exchange): Appearance {
   const site = headers["sec-fetch-site"];

@@ -3,11 +3,13 @@ import type { CommitSha } from "../core/names.ts";
 import { formatProblem } from "../spec/problem.ts";
 import type { Defined, Definitions } from "./define/definitions.ts";
 import {
+  asSeenBy,
   isSameState,
   keptTrailer,
   liveState,
   passedOverWords,
   rollbackTarget,
+  stateAt,
   type LiveState,
 } from "./snapshots/back.ts";
 import { fold } from "./snapshots/fold.ts";
@@ -117,16 +119,6 @@ async function rollbackTag(parts: ActsParts, request: RollbackRequest, place: Pl
   const { commit, tag } = target.snapshot;
   return { commit, actor: actor.name, message: `Return to ${tag}`, trailers };
 }
-
-/** What was live when the snapshot was the newest; null without it. */
-const stateAt = (snapshots: readonly Snapshot[], number: number): LiveState | null =>
-  snapshots.some((snapshot) => snapshot.number === number)
-    ? liveState(snapshots.filter((snapshot) => snapshot.number <= number))
-    : null;
-
-/** For one deployment, what it follows is all there is. */
-const asSeenBy = (only: string | null, state: LiveState | null): LiveState | null =>
-  state && only !== null ? { snapshot: state.exceptions.get(only) ?? state.snapshot, exceptions: new Map() } : state;
 
 function refuseSame(
   { environment, to, only }: Pick<RollbackRequest, "environment" | "to" | "only">,

@@ -47,6 +47,14 @@ export interface PlanRequest extends EnvironmentRef {
   readonly trees: Readonly<Record<string, string>>;
 }
 
+export interface HistoryPage {
+  /** The number of the last one of the page before. */
+  readonly before?: number;
+  readonly limit?: number;
+  /** The deployment as whose history it is read; by default all of the environment's. */
+  readonly only?: string | null;
+}
+
 /** Everything a person or a program can do to what is deployed. Each act takes who does it; each failure is a WaybillError. */
 export interface Release {
   repositories(): Promise<readonly RepositoryView[]>;
@@ -62,8 +70,8 @@ export interface Release {
   spec(stack: StackName): Promise<Record<string, unknown>>;
   /** The text of the repository's file that it is made of, at its commit: for "download as YAML". */
   file(stack: StackName): Promise<string>;
-  /** Newest first; `before` is a number for the next page. */
-  history(environment: EnvironmentRef, page?: { before?: number; limit?: number }): Promise<readonly SnapshotView[]>;
+  /** Newest first. */
+  history(environment: EnvironmentRef, page?: HistoryPage): Promise<readonly SnapshotView[]>;
   plan(request: PlanRequest): Promise<Plan>;
   rollback(
     request: EnvironmentRef & { to: number | null; only: string | null; note: string; actor: Identity },

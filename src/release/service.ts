@@ -68,15 +68,13 @@ export function makeRelease(parts: ReleaseParts): Release {
       return { ...row.workload.spec };
     },
     file: (stack) => fileOf(parts, stack),
-    async history(ref, { before, limit = defaultHistoryLength } = {}) {
-      const rows = await store.snapshots(ref);
-      const views = snapshotViews(rows);
-      return views.filter(({ number }) => before === undefined || number < before).slice(0, limit);
-    },
+    history: async (ref, page) => snapshotViews(await store.snapshots(ref), { limit: defaultHistoryLength, ...page }),
     plan: (request) => planOf(parts, request),
     async rollback(request) {
       const { tag } = await acts.rollback(request);
-      const view = snapshotViews(await store.snapshots(request)).find((candidate) => candidate.tag === tag);
+      const rows = await store.snapshots(request);
+      const made = rows.find((row) => row.tag === tag);
+      const [view] = made ? snapshotViews(rows, { before: made.number + 1, limit: 1 }) : [];
       if (!view) throw new WaybillError("BUG", `${tag} was made and is not recorded`);
       return view;
     },

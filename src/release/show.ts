@@ -1,6 +1,7 @@
 import { stackKey } from "../core/stack.ts";
-import type { EnvironmentRef } from "./release.ts";
+import type { EnvironmentRef, HistoryPage } from "./release.ts";
 import type { DeployJobRow, DeploymentRow, DriftRow, EnvironmentRow, SnapshotRow } from "./store.ts";
+import { asSeenBy, isSameState, liveState, stateAt } from "./snapshots/back.ts";
 import { fold } from "./snapshots/fold.ts";
 import { presentOf } from "./snapshots/history.ts";
 import { pauseWords } from "./workload.ts";
@@ -56,13 +57,25 @@ function pauseReason({ state }: DeploymentRow, pause: PauseView | null): string 
   return state === "paused" && pause ? pauseWords(pause) : "";
 }
 
-/** Newest first. Active is what some deployment follows; held, what put the environment on hold. */
-export function snapshotViews(rows: readonly SnapshotRow[]): readonly SnapshotView[] {
+/**
+ * Newest first. Active is what some deployment follows; held, what put the environment on hold; live, what a rollback to
+ * it would not change, for one deployment where `only` names it.
+ */
+export function snapshotViews(
+  rows: readonly SnapshotRow[],
+  { before = Infinity, limit = Infinity, only = null }: HistoryPage = {},
+): readonly SnapshotView[] {
   const present = presentOf(rows);
+  const stateNow = asSeenBy(only, liveState(present));
+  const isLive = ({ number }: SnapshotRow): boolean => {
+    const then = asSeenBy(only, stateAt(present, number));
+    return stateNow !== null && then !== null && isSameState(stateNow, then);
+  };
   const folded = fold(present);
   const active = new Set([folded.base?.tag, ...[...folded.exceptions.values()].map(({ tag }) => tag)]);
   const newest = present.at(-1)?.tag;
-  return rows.toReversed().map((row) => ({
+  const shown = rows.filter(({ number }) => number < before).toReversed();
+  return shown.slice(0, limit).map((row) => ({
     tag: row.tag,
     number: row.number,
     commit: row.commit,
@@ -75,6 +88,8 @@ export function snapshotViews(rows: readonly SnapshotRow[]): readonly SnapshotVi
     reverts: row.reverts,
     only: row.only,
     active: active.has(row.tag) && !row.isDeleted,
+    live: isLive(row),
+    deleted: row.isDeleted,
     held: folded.hold !== null && row.tag === newest,
     changes: row.changes,
   }));

@@ -89,6 +89,10 @@ export interface SnapshotView {
   /** Set when only this deployment follows the tag. */
   readonly only: string | null;
   readonly active: boolean;
+  /** Going back to it would change nothing. */
+  readonly live: boolean;
+  /** Its tag is gone: nobody can go back to it. */
+  readonly deleted: boolean;
   readonly held: boolean;
   readonly changes: readonly Change[];
 }

@@ -13,6 +13,9 @@ export const beginSignInPath = "/.waybill/sign-in";
 /** Says that an answer was given to an entrance that asked, and not by the gateway as the entrance. */
 export const refusalHeader = "X-Waybill-Refusal";
 
+/** Whoever sends this is let in nowhere: so an address that is for everybody shows who decides about it. */
+export const probeHeader = "X-Waybill-Probe";
+
 /** Said of each request that may pass, also where there is nothing to say: a visitor's own are written over. */
 export const identityHeaders = ["X-Waybill-User", "X-Waybill-Role", "X-Waybill-Groups"] as const;
 
@@ -52,4 +55,5 @@ export const judgedHeaders = [
   "sec-websocket-key",
   "x-forwarded-for",
   "x-request-id",
+  "x-waybill-probe",
 ] as const;

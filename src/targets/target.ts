@@ -44,6 +44,8 @@ export interface TargetPreview {
 export interface Guard {
   /** Throws where a request without an identity is not refused. */
   check(signal: AbortSignal): Promise<void>;
+  /** Whether `check` tells as much while the addresses are withdrawn. */
+  readonly asksWithdrawn: boolean;
   /** The workload's program with nothing that leads to it; `reason` is for whoever opens its address. */
   withdrawn(reason: string): Program;
 }
@@ -77,6 +79,8 @@ export interface Target {
   foundation?(workload: Workload): Foundation | null;
   /** Checked after each apply, once its routes are in force. Absent or null: there is nobody to ask. */
   guard?(workload: Workload): Guard | null;
+  /** Resolves once the addresses that are for everybody lead there, or after a while. Absent or null: they do at once. */
+  opening?(workload: Workload): ((signal: AbortSignal) => Promise<void>) | null;
   /** Absent: a new revision always finds room beside the old one. */
   readonly rollouts?: Rollouts;
   /** What starts a job's runs. Absent or null: jobs are checked here, and not run. */

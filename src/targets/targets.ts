@@ -36,6 +36,7 @@ export function makeTargets({ targets, targetOf }: Dependencies): Target {
     },
     foundation: (workload) => ofWorkload(workload).foundation?.(workload) ?? null,
     guard: (workload) => ofWorkload(workload).guard?.(workload) ?? null,
+    opening: (workload) => ofWorkload(workload).opening?.(workload) ?? null,
     explain: async (workload, error, signal) => (await ofWorkload(workload).explain?.(workload, error, signal)) ?? null,
     withdraw: async (workload, previous, signal) => ofWorkload(workload).withdraw?.(workload, previous, signal),
     prepare(workload, ahead) {

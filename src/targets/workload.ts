@@ -3,6 +3,12 @@ import type { Secret } from "../core/secret.ts";
 
 export { pauseWords, restWords, type SecretUse, type Workload, type WorkloadStatus } from "../release/workload.ts";
 
+/**
+ * How long a worker must have run to count as live, on every target: it has no port to ask, and a program may need some
+ * seconds to find out that it cannot work.
+ */
+export const workerSettlesSeconds = 10;
+
 /** Reads a secret's value at the moment of use. */
 export interface SecretReader {
   reveal(scope: { repository: string; environment: string }, name: string, version: number): Promise<Secret>;

@@ -6,13 +6,14 @@ import { componentName, deploymentLabels, labels, serverLabel } from "../../src/
 import type { Place } from "../../src/targets/kubernetes/place.ts";
 import { makeInputs, metadataOf, namesOf, podLabels, revisionName, type Making, type Running } from "./parts.ts";
 import { podSpec } from "./pod.ts";
+import { workerSettlesSeconds } from "../../src/targets/workload.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
 
 /**
- * A worker has no port to ask: it counts as ready when it is still there after this. A component that is ready is called
- * by others at its Service, which every node leads to it about a second later: kube-proxy gathers changes for so long.
+ * A component that is ready is called by others at its Service, which every node leads to it about a second later:
+ * kube-proxy gathers changes for so long.
  */
-const settlesSeconds = 2;
+const knownSeconds = 2;
 const workerStartSeconds = 60;
 // Beyond the program's own time: pulling an image and fetching a source.
 const placementSeconds = 300;
@@ -43,7 +44,7 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
       spec: {
         replicas: place.replicas,
         revisionHistoryLimit: 0,
-        minReadySeconds: spec.kind === "worker" || place.component !== undefined ? settlesSeconds : 0,
+        minReadySeconds: settlesSeconds(workload, place),
         progressDeadlineSeconds: Math.ceil(startSeconds) + placementSeconds,
         strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
         selector: { matchLabels: selector },
@@ -59,6 +60,12 @@ export function makeDeployment(workload: Running, place: Place, making: Making):
   if (isScaled) makeAutoscaler(workload, place, { provider, dependsOn: deployment });
   if (spec.replicas.min > 1) makeBudget(workload, place, provider);
   return deployment;
+}
+
+/** From when its pods are ready: those of a worker are as soon as they run. */
+function settlesSeconds({ spec }: Running, { component }: Place): number {
+  if (spec.kind === "worker") return workerSettlesSeconds;
+  return component === undefined ? 0 : knownSeconds;
 }
 
 /** Which pods are this revision's. */

@@ -71,6 +71,20 @@ export function targetBehaviours(open: () => Promise<TargetWorld>): void {
     assert.equal(await body(), "three");
   });
 
+  test("a worker that takes seconds to crash at its start is never live", async () => {
+    const { stderr } = await world.shop.push({
+      "deployments/queue.yaml":
+        "apiVersion: waybill/v1\nkind: worker\nsource: {path: queue}\ncommand: node main.js\nsize: {cpu: 0.02, memory: 64Mi}\n",
+      "queue/main.js": 'setTimeout(() => { console.log("no queue"); process.exit(5); }, 3_000);\n',
+    });
+    assert.match(stderr, /queue +failed/);
+    const { state, reason } = await statusOf(world, "queue");
+    assert.equal(state, "failed");
+    assert.match(reason, /crashed after \S+ s with status 5/);
+    assert.match(reason, /no queue/);
+    assert.equal(await body(), "three");
+  });
+
   test("logs are what the program says", async () => {
     const lines = await textLines(world, "web");
     assert.ok(

@@ -160,9 +160,11 @@ function environmentActs(world: World, note: Note, emit: Emit): Pick<Release, "r
         reverts: active.tag,
         only,
         active: true,
+        live: true,
+        deleted: false,
         held: false,
       };
-      world.snapshots[keyOf(ref)] = [made, ...snapshots.map((one) => ({ ...one, active: false }))];
+      world.snapshots[keyOf(ref)] = [made, ...snapshots.map((one) => ({ ...one, active: false, live: false }))];
       note("rollback", `${keyOf(ref)} to ${target.number}${only === null ? "" : ` only ${only}`}`, actor);
       change(ref, {
         snapshot: made.tag,

@@ -23,6 +23,8 @@ export interface NginxEntrance {
   readonly port: number;
   /** Does not do what the annotations ask, as another controller would. */
   ignoreAnnotations(isIgnoring: boolean): void;
+  /** Takes nothing up for this long. */
+  standStill(forMs: number): void;
   /** How often a configuration was taken up. */
   reloads(): number;
   close(): Promise<void>;
@@ -44,6 +46,7 @@ export async function startNginx({ cluster, namespace, className, port, wildcard
   const file = join(folder, "nginx.conf");
   let isIgnoring = false;
   let reloads = 0;
+  let stillUntilMs = 0;
   let current = "";
 
   async function render(): Promise<string> {
@@ -65,7 +68,8 @@ export async function startNginx({ cluster, namespace, className, port, wildcard
   async function watch(): Promise<void> {
     while (!stop.signal.aborted) {
       await sleep(lookMs, undefined, { signal: stop.signal }).catch(() => undefined);
-      const wanted = stop.signal.aborted ? current : await render().catch(() => current);
+      const isStill = stop.signal.aborted || performance.now() < stillUntilMs;
+      const wanted = isStill ? current : await render().catch(() => current);
       if (wanted === current) continue;
       current = wanted;
       await writeFile(file, wanted);
@@ -78,6 +82,9 @@ export async function startNginx({ cluster, namespace, className, port, wildcard
     port,
     ignoreAnnotations(value) {
       isIgnoring = value;
+    },
+    standStill(forMs) {
+      stillUntilMs = performance.now() + forMs;
     },
     reloads: () => reloads,
     async close() {

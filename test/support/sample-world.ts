@@ -47,6 +47,8 @@ const snapshot = (number: number, subject: string, rest: Partial<SnapshotView> =
   reverts: null,
   only: null,
   active: number === 8,
+  live: number === 8,
+  deleted: false,
   held: false,
   changes: [],
   ...rest,

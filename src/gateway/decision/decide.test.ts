@@ -67,8 +67,17 @@ const table: readonly Row[] = [
 
 for (const [what, given, path, who, kind] of table) {
   test(`decision: ${what}: ${kind}`, () => {
-    assert.equal(decide({ path, isNavigation: false }, given, who).kind, kind);
+    assert.equal(decide({ path, isNavigation: false, isProbe: false }, given, who).kind, kind);
     const forBrowser = kind === "unauthorized" ? "redirect" : kind;
-    assert.equal(decide({ path, isNavigation: true }, given, who).kind, forBrowser);
+    assert.equal(decide({ path, isNavigation: true, isProbe: false }, given, who).kind, forBrowser);
   });
 }
+
+test("who asks to be refused is refused by the rule of any route, and learns no more than nobody", () => {
+  const given = route({ visibility: "public", public: ["/*"] });
+  for (const who of [null, ada]) {
+    assert.equal(decide({ path: "/", isNavigation: false, isProbe: true }, given, who).kind, "unauthorized");
+    assert.equal(decide({ path: "/", isNavigation: true, isProbe: true }, given, who).kind, "redirect");
+  }
+  assert.equal(decide({ path: "/", isNavigation: true, isProbe: true }, null, null).kind, "not-found");
+});

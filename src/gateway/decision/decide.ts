@@ -9,6 +9,8 @@ export interface Question {
   readonly path: string;
   /** A person's browser opens a page: it can be shown a sign-in page, where a program gets a status. */
   readonly isNavigation: boolean;
+  /** It wants to be refused, whatever the route's rule: see `probeHeader`. */
+  readonly isProbe: boolean;
 }
 
 /** A route with something to send requests to. */
@@ -40,8 +42,9 @@ export function decide(question: Question, route: KnownRoute | null, identity: I
     return reservedPage.test(question.path) ? { kind: "reserved" } : { kind: "not-found" };
   }
   if (route === null) return { kind: "not-found" };
-  if (!isPublicPath(question.path, route.access.public) && !mayView(identity, route.access)) {
-    if (identity !== null) return { kind: "forbidden", identity };
+  const mayPass = isPublicPath(question.path, route.access.public) || mayView(identity, route.access);
+  if (question.isProbe || !mayPass) {
+    if (identity !== null && !question.isProbe) return { kind: "forbidden", identity };
     return question.isNavigation ? { kind: "redirect" } : { kind: "unauthorized" };
   }
   const { upstream } = route;

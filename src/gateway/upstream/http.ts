@@ -36,7 +36,7 @@ export interface HttpForwarder {
   close(): Promise<void>;
 }
 
-const connectTimeoutMs = 5_000;
+export const connectTimeoutMs = 5_000;
 // Shorter than any server keeps an idle connection (Gunicorn: 2 s), so that a request seldom meets a closing one.
 const idleConnectionMs = 1_500;
 

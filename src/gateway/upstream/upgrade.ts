@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Cookies } from "../../access/proof/cookie.ts";
 import type { Endpoint } from "../mirror.ts";
 import { headersForClient, pairsOf, type RawHeaders } from "./headers.ts";
+import { connectTimeoutMs, type Failure } from "./http.ts";
 
 export interface Upgrading {
   readonly request: IncomingMessage;
@@ -16,15 +17,15 @@ export interface Upgrading {
   readonly cookies: Cookies | null;
 }
 
-export interface Upgraded {
-  readonly status: number;
-  readonly bytes: number;
-}
+export type Upgraded =
+  | { readonly kind: "done"; readonly status: number; readonly bytes: number }
+  /** Nothing was answered. Refused: nothing was sent either, and what the client sent behind its request is still there. */
+  | { readonly kind: "unanswered"; readonly failure: Exclude<Failure, "timeout"> };
 
 const answerTimeoutMs = 60_000;
 
-/** Hands a WebSocket over: once the upstream agrees, bytes pass both ways until either side ends. Null: it did not answer. */
-export function upgrade(upgrading: Upgrading): Promise<Upgraded | null> {
+/** Hands a WebSocket over: once the upstream agrees, bytes pass both ways until either side ends. */
+export function upgrade(upgrading: Upgrading): Promise<Upgraded> {
   const { request, socket, head, upstream, path, headers, requestId, cookies } = upgrading;
   return new Promise((resolve) => {
     const outgoing = httpRequest({
@@ -39,9 +40,22 @@ export function upgrade(upgrading: Upgrading): Promise<Upgraded | null> {
     });
     const giveUp = (): void => void outgoing.destroy();
     socket.once("close", giveUp);
+    const connecting = setTimeout(giveUp, connectTimeoutMs);
+    let failure: "refused" | "broken" = "refused";
+    const done = (status: number, bytes: number): void => resolve({ kind: "done", status, bytes });
 
+    outgoing.once("socket", (far) =>
+      far.once("connect", () => {
+        clearTimeout(connecting);
+        failure = "broken";
+      }),
+    );
     outgoing.once("timeout", giveUp);
-    outgoing.once("error", () => resolve(null));
+    outgoing.once("error", () => {
+      clearTimeout(connecting);
+      socket.off("close", giveUp);
+      resolve({ kind: "unanswered", failure: socket.destroyed ? "client-gone" : failure });
+    });
     outgoing.once("upgrade", (answer, far, farHead) => {
       const isOurs = headersForClient(answer.rawHeaders, requestId, cookies);
       const kept = [...isOurs, "Connection", "Upgrade", "Upgrade", answer.headers.upgrade ?? "websocket"];
@@ -49,15 +63,15 @@ export function upgrade(upgrading: Upgrading): Promise<Upgraded | null> {
       far.setTimeout(0);
       if (farHead.length > 0) socket.write(farHead);
       if (head.length > 0) far.write(head);
-      join(socket, far, (bytes) => resolve({ status: answer.statusCode ?? 101, bytes: bytes + farHead.length }));
+      join(socket, far, (bytes) => done(answer.statusCode ?? 101, bytes + farHead.length));
     });
     // The upstream declined: its answer is an ordinary one, after which this connection is of no more use.
     outgoing.once("response", (answer) => {
       const kept = headersForClient(answer.rawHeaders, requestId, cookies).concat("Connection", "close");
       socket.write(headOf(answer, kept));
       answer.on("error", () => socket.destroy());
-      answer.once("end", () => resolve({ status: answer.statusCode ?? 502, bytes: 0 }));
-      answer.once("close", () => resolve({ status: answer.statusCode ?? 502, bytes: 0 }));
+      answer.once("end", () => done(answer.statusCode ?? 502, 0));
+      answer.once("close", () => done(answer.statusCode ?? 502, 0));
       answer.pipe(socket);
     });
     outgoing.end();

@@ -18,7 +18,7 @@ export function History({ snapshots, now, rollback }: HistoryProps): JSX.Element
       {snapshots.map((snapshot) => (
         <li class={snapshot.active ? "active" : undefined}>
           <Entry snapshot={snapshot} now={now} />
-          {rollback && !snapshot.active && <RollbackForm snapshot={snapshot} {...rollback} />}
+          {rollback && !snapshot.live && !snapshot.deleted && <RollbackForm snapshot={snapshot} {...rollback} />}
         </li>
       ))}
     </ol>
@@ -26,7 +26,7 @@ export function History({ snapshots, now, rollback }: HistoryProps): JSX.Element
 }
 
 function Entry({ snapshot, now }: { snapshot: SnapshotView; now: Date }): JSX.Element {
-  const { tag, number, commit, subject, actor, at, reason, reverts, only, active } = snapshot;
+  const { tag, number, commit, subject, actor, at, reason, reverts, only, active, live } = snapshot;
   const changes = snapshot.changes.filter(({ action }) => action !== "unchanged");
   return (
     <>
@@ -36,7 +36,7 @@ function Entry({ snapshot, now }: { snapshot: SnapshotView; now: Date }): JSX.El
           {number}
         </span>
         <span class="subject">{subject}</span>
-        {active && <span class="mark">active</span>}
+        {(live || active) && <span class="mark">{live ? "live" : "active"}</span>}
       </p>
       <p class="meta">
         {actor}, <Moment at={at} now={now} />, <code>{commit.slice(0, 7)}</code>

@@ -85,7 +85,7 @@ async function lookInside(
   const { release } = dependencies;
   const [environments, snapshots, log, job] = await Promise.all([
     release.environments(repository),
-    release.history({ repository, environment }, { limit: historyLength }),
+    release.history({ repository, environment }, { limit: historyLength, only: name }),
     lastLines(dependencies.log, (request) => dependencies.logs(stack, request)),
     kind === "job" ? lookAtJob(dependencies.runs, stack) : null,
   ]);

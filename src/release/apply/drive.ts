@@ -19,8 +19,8 @@ export interface Step {
 
 export interface Driver {
   /**
-   * Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled. `row`: as
-   * it has just been written, where that is known.
+   * Makes the stack match its row, now or after what is under way; an apply of an older content is cancelled, and a
+   * pause between two tries ends. `row`: as it has just been written, where that is known.
    */
   wake(stack: StackName, desiredDigest: string, row?: DeploymentRow): void;
   /** Applies the stack's row once more, to put back what others changed; not where its last apply failed. */
@@ -116,7 +116,9 @@ export function makeDriver(given: DriverParts): Driver {
       const running = workers.get(stackKey(stack));
       if (!running) return start(stack, { digest: desiredDigest, row: row ?? null });
       running.isDirty = true;
-      if (running.digest !== desiredDigest) running.abort.abort(new Error("a newer content is to be applied"));
+      // Whoever asks while it rests would wait for the next try, minutes perhaps.
+      const isToGoOn = running.isResting || running.digest !== desiredDigest;
+      if (isToGoOn) running.abort.abort(new Error("a newer content is to be applied"));
       running.digest = desiredDigest;
     },
     restore(stack) {

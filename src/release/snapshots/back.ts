@@ -58,6 +58,16 @@ export function liveState(snapshots: readonly Snapshot[]): LiveState | null {
   return base && { snapshot: base, exceptions };
 }
 
+/** What was live when the snapshot was the newest; null without it. */
+export const stateAt = (snapshots: readonly Snapshot[], number: number): LiveState | null =>
+  snapshots.some((snapshot) => snapshot.number === number)
+    ? liveState(snapshots.filter((snapshot) => snapshot.number <= number))
+    : null;
+
+/** For one deployment, what it follows is all there is. */
+export const asSeenBy = (only: string | null, state: LiveState | null): LiveState | null =>
+  state && only !== null ? { snapshot: state.exceptions.get(only) ?? state.snapshot, exceptions: new Map() } : state;
+
 /** The trailer of a tag on the state's commit that brings back the rest of it. */
 export function keptTrailer({ exceptions }: LiveState): Readonly<Record<string, string>> {
   const tags = [...exceptions.values()].map(({ tag }) => tag);

@@ -11,7 +11,10 @@ const whole: Program = () => Promise.resolve({});
 const open = new WaybillError("ENTRANCE_OPEN", "it is open");
 
 /** A deployer whose target checks by `check`, and what its engine was asked to apply. */
-function makeWorld(check: (signal: AbortSignal) => Promise<void>, cannotWithdraw = false) {
+function makeWorld(
+  check: (signal: AbortSignal) => Promise<void>,
+  { cannotWithdraw = false, asksWithdrawn = false } = {},
+) {
   const applied: string[] = [];
   const withdrawn = new Map<Program, string>();
   const up: Engine["up"] = async (_stack, program) => {
@@ -26,6 +29,7 @@ function makeWorld(check: (signal: AbortSignal) => Promise<void>, cannotWithdraw
       program: () => whole,
       guard: () => ({
         check,
+        asksWithdrawn,
         withdrawn(reason) {
           const program: Program = () => Promise.resolve({});
           withdrawn.set(program, reason);
@@ -38,8 +42,8 @@ function makeWorld(check: (signal: AbortSignal) => Promise<void>, cannotWithdraw
     urlOf: (host) => `https://${host}.example.org`,
     inForce: async () => void applied.push("in force"),
   });
-  const apply = (signal = new AbortController().signal) =>
-    deployer.apply(workload, { signal, onProgress: () => undefined });
+  const apply = (signal = new AbortController().signal, given = workload) =>
+    deployer.apply(given, { signal, onProgress: () => undefined });
   return { apply, applied };
 }
 
@@ -57,7 +61,7 @@ test("what is not is withdrawn, and the deploy has failed by what was found", as
 });
 
 test("what could not be withdrawn is tried again, although what was found is final", async () => {
-  const { apply } = makeWorld(() => Promise.reject(open), true);
+  const { apply } = makeWorld(() => Promise.reject(open), { cannotWithdraw: true });
   await assert.rejects(apply(), (error) => error instanceof WaybillError && error.verdict === "transient");
 });
 
@@ -69,4 +73,40 @@ test("a check that is cancelled withdraws nothing: whoever cancelled it applies 
   });
   await assert.rejects(apply(cancelling.signal), /a newer one/);
   assert.deepEqual(applied, ["whole", "in force"]);
+});
+
+/** A check that finds the entrance silent as often as it is told to. */
+function silentFor(times: number) {
+  let left = times;
+  const silent = new WaybillError("ENTRANCE_SILENT", "nobody answers");
+  const check = (): Promise<void> => (left-- > 0 ? Promise.reject(silent) : Promise.resolve());
+  return { check, silent };
+}
+const once = ["whole", "in force", "withdrawn: nobody answers", "in force"];
+
+test("what nobody has answered for is asked about before it is opened again", async () => {
+  const { check, silent } = silentFor(3);
+  const { apply, applied } = makeWorld(check, { asksWithdrawn: true });
+  for (let tries = 0; tries < 3; tries += 1) await assert.rejects(apply(), silent);
+  assert.deepEqual(applied, once);
+  await apply();
+  assert.deepEqual(applied.splice(0), [...once, "whole", "in force"]);
+  await apply();
+  assert.deepEqual(applied, ["whole", "in force"]);
+});
+
+test("another content may have addresses that nobody knows before it is applied", async () => {
+  const { check, silent } = silentFor(2);
+  const { apply, applied } = makeWorld(check, { asksWithdrawn: true });
+  await assert.rejects(apply(), silent);
+  const other = { ...workload, host: "other" };
+  await assert.rejects(apply(new AbortController().signal, other), silent);
+  assert.deepEqual(applied, [...once, ...once]);
+});
+
+test("an entrance that is told of an address only while it is open is asked anew", async () => {
+  const { check, silent } = silentFor(2);
+  const { apply, applied } = makeWorld(check);
+  for (let tries = 0; tries < 2; tries += 1) await assert.rejects(apply(), silent);
+  assert.deepEqual(applied, [...once, ...once]);
 });

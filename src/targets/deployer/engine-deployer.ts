@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { messageOf, WaybillError } from "../../core/errors.ts";
-import type { StackName } from "../../core/stack.ts";
+import { stackKey, type StackName } from "../../core/stack.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { EngineEvent } from "../../engine/step.ts";
 import type { Deployer, DeployOptions, Progress } from "../../release/deployer.ts";
@@ -24,6 +25,7 @@ interface DeployerParts {
 /** Deploys by running the target's program as a Pulumi stack of its own. */
 export function makeEngineDeployer(parts: DeployerParts): Deployer {
   const { engine, target, expect, foundations, urlOf, inForce = later } = parts;
+  const guard = makeGuard({ engine, target, inForce });
   return {
     notices: (workload) => target.notices(workload),
     prepare(workload, ahead) {
@@ -43,9 +45,11 @@ export function makeEngineDeployer(parts: DeployerParts): Deployer {
           throw options.signal.aborted ? error : await concluded(target, { workload, options, error });
         });
       const guarded = async (): Promise<void> => {
+        await guard.before(workload, options);
         await up();
         await inForce(stack);
-        await guard({ engine, target, inForce }, workload, options);
+        await guard.after(workload, options);
+        await target.opening?.(workload)?.(options.signal);
       };
       const foundation = target.foundation?.(workload) ?? null;
       await (foundations?.under(foundation, engineOptions(options), guarded) ?? guarded()).catch(rethrowPlainly);
@@ -63,23 +67,34 @@ export function makeEngineDeployer(parts: DeployerParts): Deployer {
 const later = (): Promise<void> => Promise.resolve();
 
 /** What is not shown to be closed to strangers is led to by nothing: the workload runs on, its addresses are withdrawn. */
-async function guard(
-  { engine, target, inForce }: Required<Pick<DeployerParts, "engine" | "target" | "inForce">>,
-  workload: Workload,
-  options: DeployOptions,
-): Promise<void> {
-  const guarding = target.guard?.(workload) ?? null;
-  if (guarding === null) return;
-  try {
-    await guarding.check(options.signal);
-  } catch (error) {
-    // Whoever cancelled this applies another one, which is checked as well.
-    if (options.signal.aborted) throw error;
-    options.onProgress({ message: "its addresses are withdrawn: they may be open to everybody" });
-    await engine.up(workload.stack, guarding.withdrawn(messageOf(error)), engineOptions(options));
-    await inForce(workload.stack);
-    throw error;
-  }
+function makeGuard({ engine, target, inForce }: Required<Pick<DeployerParts, "engine" | "target" | "inForce">>) {
+  // As they were to be when they were withdrawn. A server that starts anew opens each of them once more.
+  const withdrawn = new Map<string, Workload>();
+  return {
+    /** What was withdrawn is asked about before it is opened again, where that tells as much. */
+    async before(workload: Workload, { signal }: DeployOptions): Promise<void> {
+      const guarding = target.guard?.(workload) ?? null;
+      if (!guarding?.asksWithdrawn || !isDeepStrictEqual(withdrawn.get(stackKey(workload.stack)), workload)) return;
+      await guarding.check(signal);
+    },
+    async after(workload: Workload, options: DeployOptions): Promise<void> {
+      const { stack } = workload;
+      const guarding = target.guard?.(workload) ?? null;
+      withdrawn.delete(stackKey(stack));
+      if (guarding === null) return;
+      try {
+        await guarding.check(options.signal);
+      } catch (error) {
+        // Whoever cancelled this applies another one, which is checked as well.
+        if (options.signal.aborted) throw error;
+        options.onProgress({ message: "its addresses are withdrawn: they may be open to everybody" });
+        await engine.up(stack, guarding.withdrawn(messageOf(error)), engineOptions(options));
+        await inForce(stack);
+        withdrawn.set(stackKey(stack), workload);
+        throw error;
+      }
+    },
+  };
 }
 
 interface Failed {

@@ -11,7 +11,7 @@ import type { Foundation, Guard, Target } from "../target.ts";
 import type { Workload } from "../workload.ts";
 import { isStatus } from "./cluster/cluster-error.ts";
 import type { Cluster } from "./cluster/cluster.ts";
-import { guardOf, type OwnGateway } from "./entrance/guard.ts";
+import { guardOf, openingOf, type OwnGateway } from "./entrance/guard.ts";
 import { isOfAnother, labels } from "./names.ts";
 import { notices, refusals } from "./notices.ts";
 import { makeFailures } from "./observe/failure.ts";
@@ -86,6 +86,7 @@ export function makeKubernetesTarget(dependencies: KubernetesTargetDependencies)
     foundation: (workload) => foundationOf(dependencies, workload),
     program: (workload) => chooseProgram(dependencies, workload, status.replicas(workload.stack)),
     guard: (workload) => guarded(dependencies, workload, status.replicas(workload.stack)),
+    opening: (workload) => openingOf(dependencies, workload),
     preview: (workload) => previewOf(dependencies, workload, status.replicas(workload.stack)),
     ...makeFailures({ cluster, status, settings }),
     executor: () => runs,
@@ -184,6 +185,8 @@ function guarded(dependencies: KubernetesTargetDependencies, workload: Workload,
   const { programs } = dependencies;
   return {
     check,
+    // The gateway refuses nobody's request before it looks where that would lead. A controller knows no such address.
+    asksWithdrawn: dependencies.settings.ingress === undefined,
     withdrawn(reason) {
       const { spec } = workload;
       if (spec.kind === "site") return siteProgram({ ...workload, spec }, reason);

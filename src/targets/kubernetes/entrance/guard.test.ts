@@ -5,7 +5,7 @@ import { afterEach, test } from "node:test";
 import { systemClock } from "../../../core/clock.ts";
 import type { KubernetesTargetSettings } from "../../../spec/server-settings.ts";
 import { workloadOf } from "../../../../test/support/workloads.ts";
-import { guardOf } from "./guard.ts";
+import { guardOf, openingOf } from "./guard.ts";
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -100,6 +100,45 @@ test("a gateway that is just being replaced is waited for; a refusal that is not
   const { probe } = { probe: { url: other.url, timeoutMs: 300 } };
   await assert.rejects(replaced.check(service, { probe }) ?? Promise.resolve(), {
     code: "ENTRANCE_SILENT",
-    message: /by http:\/\/127\.0\.0\.1:\d+, the gateway answered 401, and did not refuse as Waybill does within 0 s/,
+    message:
+      /by http:\/\/127\.0\.0\.1:\d+, the gateway answered 401, and did not refuse as Waybill does within 0 s. Nothing leads there until that is so/,
+    retryAfterMs: undefined,
   });
+});
+
+/** What one of the cluster's own does, of which each answer is taken. */
+async function startController(...answers: Answer[]) {
+  const asked: (string | string[] | undefined)[] = [];
+  const entrance = await startGateway((request, response) => {
+    asked.push(request.headers["x-waybill-probe"]);
+    (answers.length > 1 ? answers.shift() : answers[0])?.(request, response);
+  });
+  const ingress = { kind: "ingress", controller: "nginx", probe: { url: entrance.url, timeoutMs: 1_000 } };
+  const settings = { ingress } as unknown as Pick<KubernetesTargetSettings, "ingress">;
+  const parts = { settings, scheme: "http", host: "apps.example.org", clock: systemClock } as const;
+  const opening = (file: string) => openingOf(parts, workloadOf(file))?.(new AbortController().signal) ?? null;
+  return { asked, seen: entrance.seen, opening };
+}
+
+const byGateway: Answer = signIn;
+const notFound: Answer = (_, response) => void response.writeHead(404).end();
+const refused: Answer = (_, response) => void response.writeHead(403, { "x-waybill-refusal": "web" }).end();
+
+test("an address for everybody is waited for where a controller is to take it up", async () => {
+  const { asked, seen, opening } = await startController(byGateway, notFound, refused);
+  await opening(
+    `${service}access: {visibility: public}\nroutes: [{subdomain: closed, port: 9000, access: {visibility: signed-in}}]\n`,
+  );
+  assert.deepEqual(asked, ["1", "1", "1"]);
+  assert.deepEqual(new Set(seen.map(({ host }) => host)), new Set(["web.apps.example.org"]));
+  assert.equal(opening(service), null);
+});
+
+test("an address for everybody that a controller serves without asking, or not in time, is let be", async () => {
+  const served = await startController((_, response) => void response.end("hello"));
+  await served.opening(`${service}access: {visibility: public}\n`);
+  assert.equal(served.seen.length, 1);
+  const never = await startController(notFound);
+  await never.opening(`${service}access: {visibility: public}\n`);
+  assert.ok(never.seen.length > 2);
 });

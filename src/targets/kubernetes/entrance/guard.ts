@@ -6,8 +6,8 @@ import { hostsOf, idleOf } from "../../../../templates/local/parts.ts";
 import type { AccessRule } from "../../route.ts";
 import type { Workload } from "../../workload.ts";
 import { makeKnock } from "./knock.ts";
-import { probeDoors, type Doorkeeper } from "./probe.ts";
-import type { ClosedDoor } from "./verdict.ts";
+import { awaitDoors, probeDoors, type Doorkeeper } from "./probe.ts";
+import type { ProbedDoor } from "./verdict.ts";
 
 /** The server's own gateway. */
 export interface OwnGateway {
@@ -27,25 +27,46 @@ interface Parts {
   readonly clock: Clock;
 }
 
+type Asking = (signal: AbortSignal) => Promise<void>;
+
 /** Asks as nobody at each address that is not for everybody; null where there is none, or nobody to ask. */
-export function guardOf(parts: Parts, workload: Workload): ((signal: AbortSignal) => Promise<void>) | null {
+export function guardOf(parts: Parts, workload: Workload): Asking | null {
+  const entrance = entranceOf(parts, workload);
+  const doors = doorsOf(parts, workload, entrance).filter(({ isPublic }) => !isPublic);
+  if (entrance === null || doors.length === 0) return null;
+  return (signal) => probeDoors({ ...entrance, clock: parts.clock }, doors, signal);
+}
+
+// Nobody is in danger by it: whoever comes early is told that there is nothing yet.
+const openPatienceMs = 10_000;
+
+/**
+ * Waits until the cluster's own entrance has taken up each address that is for everybody, for a while at most; null where
+ * there is none. The gateway has taken up its routes.
+ */
+export function openingOf(parts: Parts, workload: Workload): Asking | null {
+  const entrance = entranceOf(parts, workload);
+  const doors = doorsOf(parts, workload, entrance).filter(({ isPublic, by }) => isPublic && by !== "gateway");
+  if (entrance === null || doors.length === 0) return null;
+  const probe = { ...entrance.probe, timeoutMs: Math.min(entrance.probe.timeoutMs, openPatienceMs) };
+  return (signal) => awaitDoors({ ...entrance, probe, clock: parts.clock }, doors, signal);
+}
+
+function doorsOf(parts: Parts, workload: Workload, entrance: Entrance | null): readonly ProbedDoor[] {
   const { spec, pause } = workload;
   const isServed = spec.kind === "service" || (spec.kind === "site" && parts.settings.ingress === undefined);
-  if (!isServed || spec.state !== "running" || pause !== null) return null;
-  const entrance = entranceOf(parts, workload);
-  if (entrance === null) return null;
-  const { scheme, host: domain, clock } = parts;
-  const doors = hostsOf(workload, spec.routes).flatMap(({ host, route: { access } }): ClosedDoor[] => {
-    if (access.visibility === "public") return [];
+  if (!isServed || spec.state !== "running" || pause !== null || entrance === null) return [];
+  const { scheme, host: domain } = parts;
+  const signIn = `${scheme}://${domain}/sign-in`;
+  return hostsOf(workload, spec.routes).map(({ host, route: { access } }) => {
     const url = `${scheme}://${host}.${domain}`;
-    return [{ host, url, path: closedPath(access), signIn: `${scheme}://${domain}/sign-in`, by: entrance.by }];
+    const isPublic = access.visibility === "public";
+    return { host, url, path: closedPath(access), isPublic, signIn, by: entrance.by };
   });
-  if (doors.length === 0) return null;
-  return (signal) => probeDoors({ ...entrance, clock }, doors, signal);
 }
 
 interface Entrance {
-  readonly by: ClosedDoor["by"];
+  readonly by: ProbedDoor["by"];
   readonly probe: ProbeSettings;
   readonly doorkeeper: Doorkeeper;
   readonly knock: ReturnType<typeof makeKnock>;
@@ -65,6 +86,9 @@ function entranceOf({ settings: { ingress, probe }, ownGateway }: Parts, workloa
 // It has taken up the routes when it is asked; this is for one that is just being replaced.
 const gatewayTimeoutMs = 60_000;
 
+// What keeps one silent is seldom over by itself, and each try opens the address for as long as it is asked.
+const controllerPauseMs = 5 * 60_000;
+
 const controllerOf = (kind: string): Doorkeeper => ({
   name: "the cluster's entrance",
   ifOpen:
@@ -72,6 +96,7 @@ const controllerOf = (kind: string): Doorkeeper => ({
     "ingress in the server's settings",
   ifSilent:
     "An administrator looks whether it takes up what Waybill makes (className or parent) and reaches Waybill at serverUrl",
+  againAfterMs: controllerPauseMs,
 });
 
 const gateway: Doorkeeper = {
@@ -82,6 +107,7 @@ const gateway: Doorkeeper = {
   ifSilent:
     "An administrator looks whether a gateway of Waybill answers there (gateway.log), and at ingress.probe in the " +
     "server's settings",
+  againAfterMs: null,
 };
 
 /** A path with parameters is never a public one (RFC 3986, section 3.3): it has more than one reading. */

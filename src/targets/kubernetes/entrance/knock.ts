@@ -1,7 +1,7 @@
 import { request as overHttp, type Agent, type IncomingMessage } from "node:http";
 import { request as overTls } from "node:https";
-import { refusalHeader } from "../../authorization.ts";
-import { redirects, type ClosedDoor, type Reply } from "./verdict.ts";
+import { probeHeader, refusalHeader } from "../../authorization.ts";
+import { redirects, type ProbedDoor, type Reply } from "./verdict.ts";
 
 const patienceMs = 10_000;
 
@@ -11,23 +11,29 @@ const patienceMs = 10_000;
  */
 export const makeKnock =
   (agent?: Agent) =>
-  (door: ClosedDoor, entrance: string | null, signal: AbortSignal): Promise<Reply> =>
+  (door: ProbedDoor, entrance: string | null, signal: AbortSignal): Promise<Reply> =>
     knock({ door, entrance, agent }, signal);
 
 interface Question {
-  readonly door: ClosedDoor;
+  readonly door: ProbedDoor;
   readonly entrance: string | null;
   readonly agent: Agent | undefined;
 }
 
-function knock({ door: { url, path }, entrance, agent }: Question, signal: AbortSignal): Promise<Reply> {
+function knock({ door: { url, path, isPublic }, entrance, agent }: Question, signal: AbortSignal): Promise<Reply> {
   const { host, hostname } = new URL(url);
   const at = new URL(entrance ?? url);
   const options = {
     host: at.hostname.replaceAll(/^\[|\]$/g, ""),
     port: at.port === "" ? undefined : Number(at.port),
     path,
-    headers: { host, accept: "text/html", "sec-fetch-mode": "navigate", "user-agent": "waybill-probe" },
+    headers: {
+      host,
+      accept: "text/html",
+      "sec-fetch-mode": "navigate",
+      "user-agent": "waybill-probe",
+      ...(isPublic && { [probeHeader]: "1" }),
+    },
     signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]),
   };
   return new Promise((resolve, reject) => {

@@ -7,7 +7,7 @@ import { makeKnock } from "./knock.ts";
 import { probeDoors } from "./probe.ts";
 import type { Reply } from "./verdict.ts";
 
-const doorkeeper = { name: "the entrance", ifOpen: "Look at A", ifSilent: "Look at B" };
+const doorkeeper = { name: "the entrance", ifOpen: "Look at A", ifSilent: "Look at B", againAfterMs: 300_000 };
 const refused: Reply = { status: 401, location: null, refusal: "web" };
 const other = (status: number): Reply => ({ status, location: null, refusal: null });
 
@@ -59,7 +59,8 @@ test("who never asks Waybill is given up on in time, and an abort ends the waiti
   const world = makeWorld([other(404)], 5_000);
   await assert.rejects(world.probe(), {
     code: "ENTRANCE_SILENT",
-    message: /answered 404, and did not refuse .* 5 s\. .*Look at B$/,
+    message: /answered 404, and did not refuse .* 5 s\. .* while it is asked again: after 5 minutes, .*Look at B$/,
+    retryAfterMs: 300_000,
   });
   assert.ok(world.pauses.reduce((sum, pause) => sum + pause, 0) <= 5_000);
   const aborted = new AbortController();

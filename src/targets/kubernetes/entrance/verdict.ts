@@ -1,12 +1,14 @@
 import { beginSignInPath } from "../../authorization.ts";
 
-/** An address of a deployment that is not open to everybody. */
-export interface ClosedDoor {
+/** An address of a deployment. */
+export interface ProbedDoor {
   /** Its host's first label. */
   readonly host: string;
   readonly url: string;
-  /** Nobody may see this without having signed in. */
+  /** Nobody may see this without having signed in, unless the address is for everybody. */
   readonly path: string;
+  /** It is for everybody: who asks there says that they want to be refused. */
+  readonly isPublic: boolean;
   /** Where Waybill has people sign in. */
   readonly signIn: string;
   /**
@@ -34,7 +36,7 @@ const absent = new Set([404, 421]);
  * Reads an answer. A refusal counts only if it is known to come by the door itself: the gateway refuses as well, where
  * a wildcard leads hosts to it that the entrance does not know yet.
  */
-export function findingOf({ host, url, path, signIn, by }: ClosedDoor, { status, location, refusal }: Reply): Finding {
+export function findingOf({ host, url, path, signIn, by }: ProbedDoor, { status, location, refusal }: Reply): Finding {
   const isRefusal = status === 401 || status === 403 || redirects.has(status);
   if (isRefusal && refusal === host) return "refused";
   const to = location !== null && URL.canParse(location, url) ? new URL(location, url) : null;

@@ -51,6 +51,10 @@ test("a deployment is ready when all its pods are of the new template and availa
   assert.equal(judged(deployment({ ...counts, replicas: 3 })), "waiting: 1 old pods still have to go");
   assert.equal(judged(deployment({ ...counts, availableReplicas: 1 })), "waiting: 1 of 2 pods are ready");
   assert.equal(judged(deployment({}, { replicas: 0 })), "ready");
+  assert.equal(
+    judged(deployment({ ...counts, readyReplicas: 2, availableReplicas: 0 }, { minReadySeconds: 10 })),
+    "waiting: 2 of 2 pods are ready, and live when they have been for 10 s",
+  );
 });
 
 test("a deployment that waits says what its pods of the new template say", () => {

@@ -28,6 +28,7 @@ interface Counts {
 }
 interface Spec {
   readonly replicas: number;
+  readonly minReadySeconds: number;
   readonly paused: boolean;
   readonly suspend: boolean;
   readonly updateStrategy: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } };
@@ -82,8 +83,9 @@ export const deployment: Rule = {
   related: podsOf,
   judge(view) {
     const { object } = view;
-    const { replicas: wanted = 1, paused = false } = partOf<Spec>(object, "spec");
-    const { replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = partOf<Counts>(object, "status");
+    const { replicas: wanted = 1, minReadySeconds = 0, paused = false } = partOf<Spec>(object, "spec");
+    const counts = partOf<Counts>(object, "status");
+    const { replicas = 0, updatedReplicas = 0, readyReplicas = 0, availableReplicas = 0 } = counts;
     if (!isObserved(object)) return unobserved;
     if (paused) return ready;
     const progressing = conditionOf(object, "Progressing");
@@ -96,7 +98,9 @@ export const deployment: Rule = {
     if (updatedReplicas < wanted) return waitingForPods(view, `${updatedReplicas} of ${wanted} pods are made`);
     if (replicas > updatedReplicas) return waiting(`${replicas - updatedReplicas} old pods still have to go`);
     if (availableReplicas >= updatedReplicas) return ready;
-    return waitingForPods(view, `${availableReplicas} of ${wanted} pods are ready`);
+    const isSettling = readyReplicas >= wanted && minReadySeconds > 0;
+    const progress = isSettling ? `ready, and live when they have been for ${minReadySeconds} s` : "ready";
+    return waitingForPods(view, `${isSettling ? readyReplicas : availableReplicas} of ${wanted} pods are ${progress}`);
   },
 };
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createHash } from "node:crypto";
 import type { Clock } from "../../../core/clock.ts";
 import type { Spawn } from "../../../core/spawn.ts";
-import { isAlive, signalGroup, type ProcessIdentity } from "./process-table.ts";
+import { ageMs, isAlive, signalGroup, type ProcessIdentity } from "./process-table.ts";
 
 /** How a start ended. `stage` names which command it was; null when nobody recorded it (the wrapper was killed). */
 export interface Exit {
@@ -16,6 +16,8 @@ export interface Exit {
 /** A started program and its children: a group of processes led by `pid`. */
 export interface StartedProcess {
   readonly pid: number;
+  /** How long ago it was started. */
+  ageMs(): number;
   /** Resolves with how it ended; rejects when the signal aborts, or when the system could not start it at all. */
   ended(signal: AbortSignal): Promise<Exit>;
   hasEnded(): boolean;
@@ -95,6 +97,8 @@ interface Launcher {
 /** Starts the wrapper in a session of its own, its output going straight to the log file. Rejects when it cannot be. */
 export async function launch({ wrapper, spawn, clock }: Launcher, request: LaunchRequest): Promise<StartedProcess> {
   const output = { appendTo: request.log };
+  const startedMs = clock.now().getTime();
+  const age = (): number => Math.max(0, clock.now().getTime() - startedMs);
   const child = spawn(
     "/bin/sh",
     [wrapper, request.claim, request.exit, request.startScript ?? "", inPlaceOfShell(request.command)],
@@ -117,7 +121,7 @@ export async function launch({ wrapper, spawn, clock }: Launcher, request: Launc
   const outcome = Promise.race([
     exited.then((exit) => {
       hasExited = true;
-      return { pid: 0, hasEnded: () => true, ended: async () => exit };
+      return { pid: 0, ageMs: age, hasEnded: () => true, ended: async () => exit };
     }),
     // Its starter will not tell any more.
     lost.then(async () => (found = await settled(request, clock))),
@@ -126,6 +130,7 @@ export async function launch({ wrapper, spawn, clock }: Launcher, request: Launc
   outcome.catch(() => undefined);
   return {
     pid: child.pid ?? 0,
+    ageMs: age,
     ended: async (signal) => (await orAborted(outcome, signal)).ended(signal),
     hasEnded: () => hasExited || (found?.hasEnded() ?? false),
   };
@@ -136,7 +141,7 @@ async function settled(request: LaunchRequest, clock: Clock): Promise<StartedPro
   const claim = await settleClaim(request, clock);
   if (claim.kind === "running") return watch(claim.process, request.exit, clock);
   const exit = claim.kind === "ended" ? claim.exit : { stage: null, status: null, signal: null };
-  return { pid: claim.kind === "ended" ? claim.pid : 0, hasEnded: () => true, ended: async () => exit };
+  return { pid: claim.kind === "ended" ? claim.pid : 0, ageMs: () => 0, hasEnded: () => true, ended: async () => exit };
 }
 
 const plainCommand = /^[\w./-]+(?: +[\w./:,=@%+"'$-]+)*$/;
@@ -237,8 +242,11 @@ const adoptedPollMs = 200;
 
 /** Watches a process that another server started: there is no event for its end, only looking. */
 export function watch(identity: ProcessIdentity, exitPath: string, clock: Clock): StartedProcess {
+  const foundMs = clock.now().getTime();
   return {
     pid: identity.pid,
+    // Where the system does not say: since it was found.
+    ageMs: () => ageMs(identity) ?? Math.max(0, clock.now().getTime() - foundMs),
     hasEnded: () => !isAlive(identity),
     ended: async (signal) => {
       while (isAlive(identity)) await clock.sleep(adoptedPollMs, signal);

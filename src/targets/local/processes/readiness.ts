@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../../core/clock.ts";
+import { workerSettlesSeconds } from "../../workload.ts";
 import { describeTrouble, type Trouble } from "./diagnosis.ts";
 import { markerOf, type InstanceRecord } from "./instance.ts";
 import type { Exit, StartedProcess } from "./launch.ts";
@@ -25,8 +26,6 @@ type Look =
   | { readonly kind: "unhealthy"; readonly status: number; readonly body: string }
   | { readonly kind: "answers"; readonly hostname: string };
 
-// A worker has no port to ask: it counts as ready when it is still there after this.
-const workerSettlesMs = 1_000;
 // The first second decides how long a deploy takes: a refused connection costs 0.1 ms of CPU.
 const hastyMs = 1_000;
 const pollDelays = [
@@ -47,11 +46,12 @@ export async function awaitReadiness(wait: ReadinessRequest): Promise<Readiness>
   return wait.record.ports.length === 0 ? awaitWorker(wait) : awaitService(wait);
 }
 
-async function awaitWorker({ process, clock, signal, record }: ReadinessRequest): Promise<Readiness> {
-  const startedAt = clock.now().getTime();
-  const exit = await Promise.race([process.ended(signal), clock.sleep(workerSettlesMs, signal).then(() => null)]);
+async function awaitWorker({ process, clock, signal, record, onProgress }: ReadinessRequest): Promise<Readiness> {
+  const leftMs = Math.max(0, workerSettlesSeconds * 1_000 - process.ageMs());
+  if (leftMs > 0) onProgress(`it runs, and is live when it has run for ${workerSettlesSeconds} s`);
+  const exit = await Promise.race([process.ended(signal), clock.sleep(leftMs, signal).then(() => null)]);
   if (exit === null) return { ready: true, hostname: record.hostname };
-  return { ready: false, trouble: exited(exit, clock.now().getTime() - startedAt) };
+  return { ready: false, trouble: exited(exit, process.ageMs()) };
 }
 
 async function awaitService(wait: ReadinessRequest): Promise<Readiness> {

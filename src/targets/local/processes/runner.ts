@@ -179,7 +179,7 @@ export class InstanceRunner {
       let reason: string;
       if (outcome.ready) {
         this.#markReady(outcome.hostname);
-        reason = this.#evidence.describe(await this.#awaitEnd(outcome.process, readyAtMs));
+        reason = this.#evidence.describe(await this.#awaitEnd(outcome.process));
         if (clock.now().getTime() - readyAtMs >= backoffResetMs) failures = 0;
       } else {
         // Before its end adds lines of its own to the log.
@@ -238,9 +238,9 @@ export class InstanceRunner {
     this.#firstAnswer.resolve(this.#book.record);
   }
 
-  async #awaitEnd(process: StartedProcess, readyAtMs: number): Promise<Trouble> {
+  async #awaitEnd(process: StartedProcess): Promise<Trouble> {
     const exit = await process.ended(this.#end.signal);
-    const uptimeMs = this.#dependencies.clock.now().getTime() - readyAtMs;
+    const uptimeMs = process.ageMs();
     await this.#confirm();
     // What the program leaves behind would hold its port.
     killMarked(markerOf(this.#book.record.id));

@@ -149,7 +149,7 @@ async function adopt(parts: Parts, order: RunOrder): Promise<Adopted> {
   const process: StartedProcess =
     claim.kind === "running"
       ? watch(claim.process, paths.exit, clock)
-      : { pid: claim.pid, hasEnded: () => true, ended: () => Promise.resolve(claim.exit) };
+      : { pid: claim.pid, ageMs: () => 0, hasEnded: () => true, ended: () => Promise.resolve(claim.exit) };
   if (claim.kind === "running") {
     log.info({ run: order.run, pid: process.pid }, "run adopted");
     note(folder.log, clock.now(), "adopted by a new server process");
