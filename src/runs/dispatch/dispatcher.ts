@@ -31,6 +31,8 @@ export class Dispatcher {
   readonly #alarm;
   readonly #queues;
   readonly #attempts = new Map<string, Attempt>();
+  /** Ids of runs whose attempts are over and whose slots were not freed. */
+  readonly #over: string[] = [];
   readonly #closing = new AbortController();
   readonly #inTurn = makeTurns();
   #ringing: Promise<void> = Promise.resolve();
@@ -151,9 +153,7 @@ export class Dispatcher {
 
   async #adoptAll(): Promise<void> {
     const { store, jobOf } = this.#parts;
-    for (const run of await store.live()) {
-      const revision = await store.revision(run.id);
-      if (!revision) continue;
+    for (const { run, revision } of await store.live()) {
       this.#book.take(run.id, limitsOf((jobOf(run.stack) ?? revision).workload));
       this.#launch(run, { revision, adopting: true });
     }
@@ -206,8 +206,9 @@ export class Dispatcher {
     this.#attempts.delete(run.id);
     if (this.#closing.signal.aborted) return;
     if (after?.status.state === "Retrying") this.#alarm.expect(stackKey(run.stack), after.dueAt);
+    this.#over.push(run.id);
     // In one decision: whoever looks for a slot meanwhile has not waited longest.
-    await this.#decide(() => this.#queues.serve(this.#book.free(run.id)));
+    await this.#decide(() => this.#queues.serve(this.#over.splice(0).flatMap((id) => this.#book.free(id))));
   }
 
   /** What was due or began later than it is now is brought to the clock as it was set: nobody waits the difference. */

@@ -1,7 +1,7 @@
 import { messageOf } from "../../core/errors.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import { statusAt, type Revision, type Run, type RunStatus } from "../run.ts";
-import type { Job, RunChange, RunStore } from "../store.ts";
+import type { Job, RunAndRevision, RunChange, RunStore } from "../store.ts";
 import { lateMs } from "./admission.ts";
 import type { Alarm } from "./alarm.ts";
 import type { AttemptParts } from "./attempt.ts";
@@ -10,7 +10,7 @@ import type { SlotBook } from "./slot-book.ts";
 import { verdictOn } from "./verdict.ts";
 
 interface QueuesParts extends Pick<AttemptParts, "clock" | "log"> {
-  readonly store: Pick<RunStore, "heads" | "revision" | "stepAll" | "nextDueAt">;
+  readonly store: Pick<RunStore, "heads" | "stepAll" | "nextDueAt">;
   readonly jobOf: (stack: StackName) => Job | null;
   readonly book: SlotBook;
   readonly alarm: Pick<Alarm, "expect">;
@@ -84,21 +84,23 @@ export class Queues {
 
   async #pass(stack: StackName, at: Look): Promise<void> {
     const { store, closing, clock, alarm } = this.#parts;
-    for (;;) {
+    // A freed slot is for one: of a long queue no more is read than who starts by it, and that the next has to wait.
+    for (let count = at === "first" ? 2 : headCount; ; count = headCount) {
       if (closing.aborted) return;
-      const heads = await store.heads(stack, headCount);
-      for (const [index, run] of heads.entries()) {
+      const heads = await store.heads(stack, count);
+      for (const [index, head] of heads.entries()) {
+        const { run } = head;
         // Whose time has come once waits on, whatever a clock says that was set back since.
         if (run.dueAt > clock.now() && !isMet(run.status.state)) {
           this.#leave(stack);
           return alarm.expect(stackKey(stack), run.dueAt);
         }
-        if (await this.#settleHead(run)) continue;
+        if (await this.#settleHead(head)) continue;
         this.#wait(stack, run.dueAt);
-        const isSeen = heads.slice(index + 1).every(({ status }) => status.state === "AwaitingConcurrencySlot");
+        const isSeen = heads.slice(index + 1).every((each) => each.run.status.state === "AwaitingConcurrencySlot");
         return isSeen && at === "first" ? undefined : this.#markWaiting(stack);
       }
-      if (heads.length < headCount) break;
+      if (heads.length < count) break;
     }
     this.#leave(stack);
   }
@@ -112,7 +114,7 @@ export class Queues {
   }
 
   /** False when it has to wait. */
-  async #settleHead(run: Run): Promise<boolean> {
+  async #settleHead({ run, revision }: RunAndRevision): Promise<boolean> {
     const { jobOf, book, step, makeRoom } = this.#parts;
     const job = jobOf(run.stack);
     if (!job) {
@@ -122,7 +124,7 @@ export class Queues {
     const verdict = verdictOn(job, book, true);
     switch (verdict.kind) {
       case "start":
-        await this.#start(run, job);
+        await this.#start({ run, revision }, job);
         return true;
       case "drop":
         await this.#end(run, verdict.reason);
@@ -138,11 +140,10 @@ export class Queues {
     }
   }
 
-  async #start(run: Run, job: Job): Promise<void> {
-    const { store, book, step, launch } = this.#parts;
-    const revision = await store.revision(run.id);
+  async #start({ run, revision }: RunAndRevision, job: Job): Promise<void> {
+    const { book, step, launch } = this.#parts;
     const pending = await step(run, { status: this.#status("Pending"), attempt: run.attempt + 1 });
-    if (!pending || !revision) return;
+    if (!pending) return;
     book.take(run.id, limitsOf(job.workload));
     launch(pending, revision);
   }
