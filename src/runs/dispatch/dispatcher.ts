@@ -1,6 +1,7 @@
 import { messageOf, WaybillError } from "../../core/errors.ts";
 import type { Feed } from "../../core/feed.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
+import { makeTogether } from "../../core/waiting/together.ts";
 import { makeTurns } from "../../core/waiting/turns.ts";
 import { isFiredByTarget } from "../../targets/run-executor.ts";
 import { statusAt, type Revision, type Run, type RunStatus } from "../run.ts";
@@ -84,6 +85,8 @@ export class Dispatcher {
    * a schedule's time that was accepted before is left out.
    */
   accept(candidates: readonly Candidate[], marks: readonly ScheduleMark[] = []): Promise<readonly Run[]> {
+    const [only, ...others] = candidates;
+    if (only && others.length === 0 && marks.length === 0) return this.#acceptOne(only);
     return this.#decide(() => this.#accept(candidates, marks));
   }
 
@@ -158,6 +161,14 @@ export class Dispatcher {
       this.#launch(run, { revision, adopting: true });
     }
   }
+
+  readonly #acceptOne = makeTogether<Candidate, readonly Run[]>({
+    inTurn: (act) => this.#decide(act),
+    act: async (candidates) => {
+      const accepted = Map.groupBy(await this.#accept(candidates, []), ({ id }) => id);
+      return candidates.map(({ id }) => accepted.get(id) ?? []);
+    },
+  });
 
   async #accept(candidates: readonly Candidate[], marks: readonly ScheduleMark[]): Promise<readonly Run[]> {
     const { store, changes } = this.#parts;

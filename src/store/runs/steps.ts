@@ -24,6 +24,8 @@ interface StepParts extends Pick<Precedence, "others"> {
 }
 
 const mostAtOnce = 1_000;
+// Nobody waits for `Running` to be written but who looks: it goes with the next step of any run, where one comes soon.
+const runningPatienceMs = 20;
 
 /**
  * Steps of many runs at once are one statement: what comes while one is under way waits for it, and goes together.
@@ -32,6 +34,7 @@ const mostAtOnce = 1_000;
 export function stepQueries(db: Database, { others, revisions }: StepParts) {
   let waiting: Waiting[] = [];
   let isUnderWay = false;
+  let soon: NodeJS.Timeout | undefined;
 
   async function take(batch: readonly Waiting[]): Promise<void> {
     try {
@@ -46,6 +49,7 @@ export function stepQueries(db: Database, { others, revisions }: StepParts) {
   }
 
   async function takeAll(): Promise<void> {
+    clearTimeout(soon);
     isUnderWay = true;
     while (waiting.length > 0) {
       await others();
@@ -61,7 +65,9 @@ export function stepQueries(db: Database, { others, revisions }: StepParts) {
       refuseIllegal(id, from, change.status.state);
       return new Promise((settle, fail) => {
         waiting.push({ id, from, change, settle, fail });
-        if (!isUnderWay) void takeAll();
+        if (isUnderWay) return;
+        if (change.status.state !== "Running") void takeAll();
+        else if (waiting.length === 1) soon = setTimeout(() => void takeAll(), runningPatienceMs);
       });
     },
   } satisfies Partial<RunStore>;

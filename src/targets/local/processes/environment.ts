@@ -43,11 +43,11 @@ export function prepareEnvironment(
   values: SecretValues,
 ): Readonly<Record<string, string>> {
   const { spec } = record;
-  const home = join(folder.private, "home");
+  const home = folder.private;
   const temporary = join(folder.private, "tmp");
   const secretFiles = join(folder.private, "secrets");
   rmSync(secretFiles, { recursive: true, force: true });
-  for (const path of [home, temporary]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  mkdirSync(temporary, { recursive: true, mode: 0o700 });
   return withoutNul({
     PATH: searchPath(),
     HOME: home,
