@@ -24,8 +24,6 @@ interface StepParts extends Pick<Precedence, "others"> {
 }
 
 const mostAtOnce = 1_000;
-// Nobody waits for `Running` to be written but who looks: it goes with the next step of any run, where one comes soon.
-const runningPatienceMs = 20;
 
 /**
  * Steps of many runs at once are one statement: what comes while one is under way waits for it, and goes together.
@@ -34,7 +32,6 @@ const runningPatienceMs = 20;
 export function stepQueries(db: Database, { others, revisions }: StepParts) {
   let waiting: Waiting[] = [];
   let isUnderWay = false;
-  let soon: NodeJS.Timeout | undefined;
 
   async function take(batch: readonly Waiting[]): Promise<void> {
     try {
@@ -49,7 +46,6 @@ export function stepQueries(db: Database, { others, revisions }: StepParts) {
   }
 
   async function takeAll(): Promise<void> {
-    clearTimeout(soon);
     isUnderWay = true;
     while (waiting.length > 0) {
       await others();
@@ -65,9 +61,7 @@ export function stepQueries(db: Database, { others, revisions }: StepParts) {
       refuseIllegal(id, from, change.status.state);
       return new Promise((settle, fail) => {
         waiting.push({ id, from, change, settle, fail });
-        if (isUnderWay) return;
-        if (change.status.state !== "Running") void takeAll();
-        else if (waiting.length === 1) soon = setTimeout(() => void takeAll(), runningPatienceMs);
+        if (!isUnderWay) void takeAll();
       });
     },
   } satisfies Partial<RunStore>;
