@@ -5,7 +5,7 @@ import { withParameters } from "../spec/parameters/command.ts";
 import { parameterVariable } from "../spec/parameters/variable.ts";
 import { parameterEnvironment } from "./parameters/environment.ts";
 import { refuseUnfit, secretParameters } from "./parameters/values.ts";
-import type { Revision, Run, RunOrigin } from "./run.ts";
+import type { ParameterValues, Revision, Run, RunOrigin } from "./run.ts";
 
 /** The current version of each secret that an environment sees. */
 export interface SecretVersions {
@@ -13,25 +13,24 @@ export interface SecretVersions {
 }
 
 /** Of a run, all that its order says. */
-export type Ordered = Pick<Run, "id" | "stack" | "parameters" | "attempt" | "name" | "origin">;
+type Ordered = Pick<Run, "id" | "stack" | "parameters" | "attempt" | "name" | "origin">;
 
-/** What a target is told to start. Throws SECRET_MISSING where a parameter's secret is gone, and PARAMETERS_INVALID. */
+/** What a target is told to start of a run. */
+export type OrderOf = (run: Ordered, revision: Revision) => Promise<RunOrder>;
+
+/** Throws SECRET_MISSING where a parameter's secret is gone, and PARAMETERS_INVALID. */
 export async function orderOf(secrets: SecretVersions, run: Ordered, { workload }: Revision): Promise<RunOrder> {
   const { spec } = workload;
   refuseUnfit(spec, run.parameters);
   const references = secretParameters(spec, run.parameters);
   const versions = references.size > 0 ? await secrets.versions(run.stack) : new Map<string, number>();
-  const names = new Set(Object.keys(run.parameters));
+  const { command, env } = programOf(spec.command, run.parameters, new Set(references.keys()));
   return {
     run: run.id,
     attempt: run.attempt,
     workload,
-    command: spec.command === null ? null : withParameters(spec.command, names),
-    env: {
-      ...parameterEnvironment(run.parameters, new Set(references.keys())),
-      ...(run.name !== "" && { WAYBILL_RUN_NAME: run.name }),
-      ...originEnvironment(run.origin),
-    },
+    command,
+    env: { ...env, ...(run.name !== "" && { WAYBILL_RUN_NAME: run.name }), ...originEnvironment(run.origin) },
     secrets: [...references].map(([parameter, name]) => {
       const version = versions.get(name);
       if (version !== undefined) return { name, version, env: parameterVariable(parameter) };
@@ -44,13 +43,18 @@ export async function orderOf(secrets: SecretVersions, run: Ordered, { workload 
 }
 
 /** What every run of a schedule runs that its target fires by itself: its parameters are no secrets. */
-export function scheduledProgram(
-  { command }: ResolvedJob,
-  { name, parameters }: ResolvedSchedule,
-): Pick<RunOrder, "command" | "env"> {
+export function scheduledProgram({ command }: ResolvedJob, { name, parameters }: ResolvedSchedule): Program {
+  const program = programOf(command, parameters, new Set());
+  return { ...program, env: { ...program.env, WAYBILL_SCHEDULE: name } };
+}
+
+type Program = Pick<RunOrder, "command" | "env">;
+
+/** `secretNames`: parameters whose values come by another way. */
+function programOf(command: string | null, parameters: ParameterValues, secretNames: ReadonlySet<string>): Program {
   return {
     command: command === null ? null : withParameters(command, new Set(Object.keys(parameters))),
-    env: { ...parameterEnvironment(parameters, new Set()), WAYBILL_SCHEDULE: name },
+    env: parameterEnvironment(parameters, secretNames),
   };
 }
 

@@ -11,9 +11,8 @@ import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { makeCallbacks, type CallbackSecrets } from "./callbacks.ts";
 import { makeHistory } from "./history.ts";
 import { makeJobBook } from "./job-book.ts";
-import { orderOf, type Ordered } from "./order.ts";
-import type { RunOrder } from "../targets/run-executor.ts";
-import type { Revision, Run } from "./run.ts";
+import { orderOf, type OrderOf } from "./order.ts";
+import type { Run } from "./run.ts";
 import type { Runs } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
 import { makeService } from "./service.ts";
@@ -61,7 +60,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const closing = new AbortController();
   const newId = (): string => runId(clock.now());
   const common = { ...parts, targetSchedules, store, jobs, changes, newId };
-  const order = (run: Ordered, revision: Revision): Promise<RunOrder> => orderOf(parts.secrets, run, revision);
+  const order: OrderOf = (run, revision) => orderOf(parts.secrets, run, revision);
   const dispatcher = new Dispatcher({
     ...parts,
     store,

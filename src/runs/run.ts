@@ -45,6 +45,12 @@ export interface RunStatus {
   readonly waitingFor: string | null;
 }
 
+export const statusAt = (
+  since: Date,
+  state: RunState,
+  { reason = "", waitingFor = null }: Partial<Pick<RunStatus, "reason" | "waitingFor">> = {},
+): RunStatus => ({ state, since, reason, waitingFor });
+
 /** How the newest attempt ended. */
 export interface RunOutcome {
   /** Null where a signal ended it, or nobody knows. */

@@ -151,12 +151,12 @@ export interface RunStore {
   runningDeploySteps(): Promise<readonly DeployStep[]>;
 
   /** Those that hold slots, in the order in which they were accepted. */
-  live(): Promise<readonly Run[]>;
+  live(): Promise<readonly RunAndRevision[]>;
   /**
    * A job's first waiting runs, in the order in which they are to start, due or not: those whose time was found to have
    * come, and then the others.
    */
-  heads(stack: StackName, limit: number): Promise<readonly Run[]>;
+  heads(stack: StackName, limit: number): Promise<readonly RunAndRevision[]>;
   /** The jobs with waiting runs, and when the first of each is due. */
   queues(): Promise<readonly Queue[]>;
   /** When the first waiting run of a job is due whose time was not found to have come. */
@@ -171,6 +171,12 @@ export interface RunStore {
   superfluous(stack: StackName, kept: Kept, limit: number): Promise<readonly Superfluous[]>;
   /** Removes those of them that have ended. */
   remove(ids: readonly string[]): Promise<void>;
+}
+
+export interface RunAndRevision {
+  readonly run: Run;
+  /** What it runs. */
+  readonly revision: Revision;
 }
 
 /** A job's run around a deployment's switch. */

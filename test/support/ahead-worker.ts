@@ -70,7 +70,7 @@ const book = makeLeaseBook({
 });
 while (!(await book.take()).isOurs) await sleep(50);
 const elapsedMs = (): number => performance.now() + stoodMs;
-const lease = makeLease({ book, clock: realClock, log: silentLog, elapsedMs });
+const lease = makeLease({ book, clock: systemClock, log: silentLog, elapsedMs });
 const keeping = new AbortController();
 const kept = lease.keep(keeping.signal);
 void lease.lost.then(() => process.exit(75));

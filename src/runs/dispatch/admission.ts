@@ -1,5 +1,5 @@
 import { isFiredByTarget } from "../../targets/run-executor.ts";
-import type { Run, RunStatus } from "../run.ts";
+import { statusAt, type Run, type RunStatus } from "../run.ts";
 import type { Job, NewRun } from "../store.ts";
 import type { SlotBook } from "./slot-book.ts";
 import { verdictOn } from "./verdict.ts";
@@ -35,12 +35,8 @@ export const lateMs = 15_000;
 
 /** How a run begins that is accepted now: `Pending` where it is to be started, ended where it is dropped, else waiting. */
 export function admitted({ job, ...run }: Candidate, { now, book, isQueued }: Surroundings): NewRun {
-  const status = (state: RunStatus["state"], reason = "", waitingFor: string | null = null): RunStatus => ({
-    state,
-    since: now,
-    reason,
-    waitingFor,
-  });
+  const status = (state: RunStatus["state"], reason = "", waitingFor: string | null = null): RunStatus =>
+    statusAt(now, state, { reason, waitingFor });
   // What runs already is not decided about.
   if (isFiredByTarget({ run: run.id, attempt: 1 })) {
     return { ...run, history: [status("Scheduled"), status("Pending", "its target has fired it")], attempt: 1 };

@@ -5,11 +5,11 @@ import {
   isFiredByTarget,
   type RunEnd,
   type RunExecutor,
-  type RunOrder,
   type RunStartOptions,
   type StartedRun,
 } from "../../targets/run-executor.ts";
-import type { Revision, Run, RunStatus } from "../run.ts";
+import type { OrderOf } from "../order.ts";
+import { statusAt, type Revision, type Run, type RunStatus } from "../run.ts";
 import { isEnded } from "../state.ts";
 import type { RunChange, RunStore } from "../store.ts";
 import { afterEnd, outcomeOf, retrying } from "./outcome.ts";
@@ -18,7 +18,7 @@ export interface AttemptParts {
   readonly store: Pick<RunStore, "run" | "step">;
   /** Null where the target runs no jobs, or is there no more. */
   readonly executorOf: (target: string) => RunExecutor | null;
-  readonly orderOf: (run: Run, revision: Revision) => Promise<RunOrder>;
+  readonly orderOf: OrderOf;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -242,9 +242,5 @@ async function step({ store, onStep }: AttemptParts, run: Run, change: RunChange
   return stepped;
 }
 
-const statusOf = ({ clock }: AttemptParts, state: RunStatus["state"], reason: string): RunStatus => ({
-  state,
-  since: clock.now(),
-  reason,
-  waitingFor: null,
-});
+const statusOf = ({ clock }: AttemptParts, state: RunStatus["state"], reason: string): RunStatus =>
+  statusAt(clock.now(), state, { reason });

@@ -3,15 +3,13 @@ import { messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { stackKey, type StackName } from "../../core/stack.ts";
 import type { ResolvedSchedule } from "../../spec/resolved.ts";
-import type { RunOrder } from "../../targets/run-executor.ts";
-import type { Ordered } from "../order.ts";
-import type { Revision, Run } from "../run.ts";
+import type { OrderOf } from "../order.ts";
+import type { Run } from "../run.ts";
 import type { Schedules } from "./schedules.ts";
 import type { Job, RunStore, ScheduleMark } from "../store.ts";
 import { candidateOf, type Candidate } from "../dispatch/admission.ts";
-import type { DueBatch } from "../dispatch/ahead.ts";
+import type { DueBatch, Started } from "../dispatch/ahead.ts";
 import { makeAlarm } from "../dispatch/alarm.ts";
-import type { Started } from "../dispatch/dispatcher.ts";
 import { activeSchedules, digestOf, markOf, type Entry } from "./entry.ts";
 import { firstLook, lookAfter, spanOf, wentBack } from "./look.ts";
 import { leadMs, Preparation } from "./preparation.ts";
@@ -20,7 +18,7 @@ interface CalendarParts {
   readonly store: Pick<RunStore, "marks" | "keepMarks" | "accept" | "know" | "prepare" | "dropPrepared">;
   readonly schedules: Schedules;
   readonly accept: (candidates: readonly Candidate[], marks: readonly ScheduleMark[]) => Promise<readonly Run[]>;
-  readonly orderOf: (run: Ordered, revision: Revision) => Promise<RunOrder>;
+  readonly orderOf: OrderOf;
   readonly startAhead: (batches: readonly DueBatch[]) => Promise<Started>;
   /** Which of a job's schedules its target fires. */
   readonly firedBy: (job: Job) => ReadonlySet<string>;

@@ -4,8 +4,7 @@ import type { Log } from "../../core/log.ts";
 import { lateMs, type Candidate } from "../dispatch/admission.ts";
 import type { DueBatch } from "../dispatch/ahead.ts";
 import type { RunOrder } from "../../targets/run-executor.ts";
-import type { Ordered } from "../order.ts";
-import type { Revision } from "../run.ts";
+import type { OrderOf } from "../order.ts";
 import type { PreparedRun, RunStore } from "../store.ts";
 import type { Batch, Entry } from "./entry.ts";
 import type { Schedules } from "./schedules.ts";
@@ -14,7 +13,7 @@ interface PreparationParts {
   readonly store: Pick<RunStore, "prepare" | "dropPrepared">;
   readonly schedules: Schedules;
   readonly candidateOf: (entry: Entry, time: Date) => Candidate;
-  readonly orderOf: (run: Ordered, revision: Revision) => Promise<RunOrder>;
+  readonly orderOf: OrderOf;
   readonly newId: () => string;
   /** From so many on that are due at one moment, they are prepared. */
   readonly many?: number | undefined;

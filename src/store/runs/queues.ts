@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import type { RunStore } from "../../runs/store.ts";
 import { liveStates } from "../../runs/state.ts";
 import type { Database } from "../database.ts";
-import { runOf } from "./row.ts";
-import { appended, refuseIllegal, withRevision } from "./runs.ts";
+import { withRevisions, type RevisionBook } from "./revisions.ts";
+import { appended, refuseIllegal } from "./runs.ts";
 
 // Written out, not bound: PostgreSQL uses a partial index only for a condition that it can compare with the index's.
 export const isWaiting = sql<boolean>`runs.state in ('Scheduled', 'Late', 'AwaitingConcurrencySlot', 'Retrying')`;
@@ -11,24 +11,26 @@ export const isWaiting = sql<boolean>`runs.state in ('Scheduled', 'Late', 'Await
 export const isToCome = sql<boolean>`(runs.state <> 'AwaitingConcurrencySlot')`;
 const isLive = sql<boolean>`runs.state in (${sql.join(liveStates.map((state) => sql.lit(state)))})`;
 
-export function queueQueries(db: Database) {
+export function queueQueries(db: Database, { revisions }: { readonly revisions: Pick<RevisionBook, "named"> }) {
   return {
     async live() {
-      const rows = await withRevision(db).where(isLive).orderBy("runs.ordinal").execute();
-      return rows.map(runOf);
+      const rows = await db.selectFrom("runs").selectAll().where(isLive).orderBy("ordinal").execute();
+      return withRevisions(db, revisions, rows);
     },
     async heads({ repository, environment, deployment }, limit) {
-      const rows = await withRevision(db)
+      const rows = await db
+        .selectFrom("runs")
+        .selectAll()
         .where(isWaiting)
-        .where("runs.repository", "=", repository)
-        .where("runs.environment", "=", environment)
-        .where("runs.job", "=", deployment)
+        .where("repository", "=", repository)
+        .where("environment", "=", environment)
+        .where("job", "=", deployment)
         .orderBy(isToCome)
-        .orderBy("runs.due_at")
-        .orderBy("runs.ordinal")
+        .orderBy("due_at")
+        .orderBy("ordinal")
         .limit(limit)
         .execute();
-      return rows.map(runOf);
+      return withRevisions(db, revisions, rows);
     },
     async nextDueAt({ repository, environment, deployment }) {
       const row = await db

@@ -1,11 +1,12 @@
-import { sql } from "kysely";
+import { sql, type Selectable } from "kysely";
 import type { Run } from "../../runs/run.ts";
 import type { RunChange, RunStore } from "../../runs/store.ts";
 import type { RunState } from "../../runs/state.ts";
 import type { Database } from "../database.ts";
-import { runOf, type RunRow } from "./row.ts";
 import type { Precedence } from "./precedence.ts";
+import { withRevisions, type RevisionBook } from "./revisions.ts";
 import { refuseIllegal } from "./runs.ts";
+import type { RunsTable } from "./tables.ts";
 
 interface Step {
   readonly id: string;
@@ -18,19 +19,23 @@ interface Waiting extends Step {
   readonly fail: (error: unknown) => void;
 }
 
+interface StepParts extends Pick<Precedence, "others"> {
+  readonly revisions: Pick<RevisionBook, "named">;
+}
+
 const mostAtOnce = 1_000;
 
 /**
  * Steps of many runs at once are one statement: what comes while one is under way waits for it, and goes together.
  * One at a time, so that no two of them lock the same runs in another order.
  */
-export function stepQueries(db: Database, precedence: Pick<Precedence, "others">) {
+export function stepQueries(db: Database, { others, revisions }: StepParts) {
   let waiting: Waiting[] = [];
   let isUnderWay = false;
 
   async function take(batch: readonly Waiting[]): Promise<void> {
     try {
-      const taken = await write(db, batch);
+      const taken = await write(db, revisions, batch);
       for (const { id, settle } of batch) settle(taken.get(id) ?? null);
     } catch (error) {
       const [only, ...others] = batch;
@@ -43,7 +48,7 @@ export function stepQueries(db: Database, precedence: Pick<Precedence, "others">
   async function takeAll(): Promise<void> {
     isUnderWay = true;
     while (waiting.length > 0) {
-      await precedence.others();
+      await others();
       const { batch, rest } = firstOfEach(waiting);
       waiting = [...rest];
       await take(batch);
@@ -76,9 +81,13 @@ function firstOfEach(waiting: readonly Waiting[]): {
   return { batch: [...batch.values()], rest };
 }
 
-async function write(db: Database, steps: readonly Step[]): Promise<ReadonlyMap<string, Run>> {
+async function write(
+  db: Database,
+  revisions: Pick<RevisionBook, "named">,
+  steps: readonly Step[],
+): Promise<ReadonlyMap<string, Run>> {
   const given = JSON.stringify(steps.map(rowOf));
-  const { rows } = await sql<RunRow>`
+  const { rows } = await sql<Selectable<RunsTable>>`
     update runs set
       state = given.state,
       history = runs.history || given.history,
@@ -94,11 +103,11 @@ async function write(db: Database, steps: readonly Step[]): Promise<ReadonlyMap<
       -- A person's retry: its next end is to be told, too.
       callback_settled = case when given.state = 'Scheduled' then null else runs.callback_settled end,
       callback_reason = case when given.state = 'Scheduled' then '' else runs.callback_reason end
-    from jsonb_to_recordset(${given}::jsonb) as given (id text, "from" text, state text, history jsonb, sets jsonb),
-      run_revisions
-    where runs.id = given.id and runs.state = given."from" and run_revisions.digest = runs.revision
-    returning runs.*, run_revisions.snapshot, run_revisions.commit`.execute(db);
-  return new Map(rows.map((row) => [row.id, runOf(row)]));
+    from jsonb_to_recordset(${given}::jsonb) as given (id text, "from" text, state text, history jsonb, sets jsonb)
+    -- Given twice: what a function answers is taken for a hundred rows, and all runs are read for so many.
+    where runs.id = given.id and runs.id = any(${steps.map(({ id }) => id)}) and runs.state = given."from"
+    returning runs.*`.execute(db);
+  return new Map((await withRevisions(db, revisions, rows)).map(({ run }) => [run.id, run]));
 }
 
 function rowOf({ id, from, change }: Step) {

@@ -43,11 +43,11 @@ export function prepareEnvironment(
   values: SecretValues,
 ): Readonly<Record<string, string>> {
   const { spec } = record;
-  const home = join(folder.private, "home");
+  const home = folder.private;
   const temporary = join(folder.private, "tmp");
   const secretFiles = join(folder.private, "secrets");
   rmSync(secretFiles, { recursive: true, force: true });
-  for (const path of [home, temporary, secretFiles]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  mkdirSync(temporary, { recursive: true, mode: 0o700 });
   return withoutNul({
     PATH: searchPath(),
     HOME: home,
@@ -94,12 +94,15 @@ export async function revealSecrets({ spec }: Subject, secrets: SecretReader): P
 
 function secretEnvironment({ spec }: Subject, folder: string, values: SecretValues): Record<string, string> {
   const environment: Record<string, string> = {};
+  if (spec.secrets.some(({ file }) => file !== undefined)) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    environment["WAYBILL_SECRETS"] = folder;
+  }
   for (const use of spec.secrets) {
     const value = values.get(use.name)?.reveal() ?? "";
     if (use.env !== undefined) environment[use.env] = value;
     if (use.file !== undefined) environment[secretFileVariable(use.name)] = writeSecretFile(folder, use, value);
   }
-  if (spec.secrets.some(({ file }) => file !== undefined)) environment["WAYBILL_SECRETS"] = folder;
   return environment;
 }
 

@@ -39,39 +39,45 @@ export interface LaunchRequest {
  * adopting server may have voided it between the two. On its way out it takes the rest of its group along.
  */
 const wrapper = String.raw`#!/bin/sh
-# Arguments: claim file, exit file, start script (may be empty), command.
-claim=$1 exit=$2 startScript=$3 command=$4
-stopped=
-trap 'stopped=1' TERM INT HUP QUIT
+# Arguments: claim file, exit file, start script (may be empty), command, its program if it is a plain one.
+# Names of its own: what a program finds in its environment is not this script's to change.
+_claim=$1 _exit=$2 _startScript=$3 _command=$4 _program=$5
+_stopped=
+trap '_stopped=1' TERM INT HUP QUIT
 if [ -r "/proc/$$/stat" ]; then
-  read -r stat < "/proc/$$/stat"
-  set -- ${"$"}{stat##*) }
+  read -r _stat < "/proc/$$/stat"
+  set -- ${"$"}{_stat##*) }
   shift 19
-  me="$$ $1"
+  _me="$$ $1"
 else
-  me="$$ $(LC_ALL=C ps -o lstart= -p $$)"
+  _me="$$ $(LC_ALL=C ps -o lstart= -p $$)"
 fi
 set -C
-{ printf '%s\n' "$me" > "$claim"; } 2>/dev/null || exit 0
+{ printf '%s\n' "$_me" > "$_claim"; } 2>/dev/null || exit 0
 set +C
-read -r holder < "$claim"
-[ "$holder" = "$me" ] || exit 0
+read -r _holder < "$_claim"
+[ "$_holder" = "$_me" ] || exit 0
 finish() {
-  printf '%s %s\n' "$1" "$2" > "$exit"
+  printf '%s %s\n' "$1" "$2" > "$_exit"
   trap '' TERM
   kill -KILL 0
 }
 # A group's signal reaches this inner shell too: it must wait for the program, which may need its time to stop.
-patience="trap 'exit 143' TERM
+_patience="trap 'exit 143' TERM
 "
 # What this shell itself would say ("Terminated") does not belong into the program's log.
 exec 3>&2 2>/dev/null
-if [ -n "$startScript" ]; then
-  sh -c "$patience$startScript" 2>&3 3>&-
-  status=$?
-  if [ $status -ne 0 ] || [ -n "$stopped" ]; then finish start-script $status; fi
+if [ -n "$_startScript" ]; then
+  sh -c "$_patience$_startScript" 2>&3 3>&-
+  _status=$?
+  if [ $_status -ne 0 ] || [ -n "$_stopped" ]; then finish start-script $_status; fi
 fi
-sh -c "$patience$command" 2>&3 3>&-
+# No other shell for a program that takes its place at once. One that is not found is told of by a shell of its own.
+if [ -n "$_program" ] && command -v "$_program" >/dev/null; then
+  (eval "$_command") 2>&3 3>&-
+else
+  sh -c "$_patience$_command" 2>&3 3>&-
+fi
 finish command $?
 `;
 
@@ -101,7 +107,14 @@ export async function launch({ wrapper, spawn, clock }: Launcher, request: Launc
   const age = (): number => Math.max(0, clock.now().getTime() - startedMs);
   const child = spawn(
     "/bin/sh",
-    [wrapper, request.claim, request.exit, request.startScript ?? "", inPlaceOfShell(request.command)],
+    [
+      wrapper,
+      request.claim,
+      request.exit,
+      request.startScript ?? "",
+      inPlaceOfShell(request.command),
+      plainProgram(request.command),
+    ],
     { cwd: request.cwd, env: request.env, detached: true, stdio: ["ignore", output, output] },
   );
   child.unref();
@@ -159,6 +172,15 @@ export function inPlaceOfShell(command: string): string {
   const [first = ""] = command.trim().split(" ");
   const isPlain = plainCommand.test(command.trim()) && !shellWords.has(first) && first !== ".";
   return isPlain ? `exec ${command.trim()}` : command;
+}
+
+// What a shell knows of itself ($$, $PPID, $0) is another's within another shell; so are the variables of a script.
+const ownToShell = /\$(?:[^A-Z]|PPID|$)/;
+
+/** The program of a plain command that means the same in any shell; else nothing. */
+function plainProgram(command: string): string {
+  const isSame = inPlaceOfShell(command) !== command && !ownToShell.test(command);
+  return isSame ? (command.trim().split(" ")[0] ?? "") : "";
 }
 
 function readExit(path: string): Exit | null {

@@ -213,7 +213,7 @@ test("who has lost the lease neither ends nor tidies up what another server goes
   let isLost = false;
   const lost = new WaybillError("LEASE_LOST", "another server has taken over");
   const lease = { confirm: () => (isLost ? Promise.reject(lost) : Promise.resolve()) };
-  await using world = makeWorld(realClock, lease);
+  await using world = makeWorld(systemClock, lease);
   const [first, second] = [world.order("sleep 60"), world.order("sleep 0.3", { run: "r2" })];
   const [begun, short] = [await world.start(first), await world.start(second)];
   isLost = true;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { sourceArgs } from "../../../../templates/local/parts.ts";
@@ -19,6 +19,7 @@ import type { KeptTree, Trees } from "../trees/trees.ts";
 import { LocalRun } from "./local-run.ts";
 import { makeRunKeeper, type RunKeeper } from "./keeper.ts";
 import { openOutput, runFolder, type RunFolder } from "./run-folder.ts";
+import { makeTreeUses, type TreeUses } from "./tree-uses.ts";
 
 export interface LocalRunsDependencies {
   /** Holds a folder per run. */
@@ -46,9 +47,9 @@ export interface LocalRuns extends RunExecutor {
 export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
   const { clock, log, lease = onlyServer } = dependencies;
   const runs = join(dependencies.folder, "runs");
-  const uses = join(dependencies.folder, "trees-in-use");
-  for (const path of [runs, uses]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  mkdirSync(runs, { recursive: true, mode: 0o700 });
   const wrapper = installWrapper(dependencies.folder);
+  const uses = makeTreeUses(join(dependencies.folder, "trees-in-use"), wrapper);
   const keeper = makeRunKeeper({ clock, log });
   const parts = { ...dependencies, lease, wrapper, keeper, runs, uses };
   return {
@@ -57,7 +58,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
     logs: (run, request) => readLog(runFolder(runs, run).log, request, clock),
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
     forget: (run) => rm(runFolder(runs, run).path, { recursive: true, force: true }),
-    treesInUse: () => new Set(readdirSync(uses).map((run) => readFileSync(join(uses, run), "utf8"))),
+    treesInUse: uses.trees,
     detach: () => keeper.close(),
     async stopAll() {
       await Promise.all(keeper.live().map((run) => run.stop("the server was stopped, and took its programs along")));
@@ -71,7 +72,7 @@ interface Parts extends LocalRunsDependencies {
   readonly wrapper: string;
   readonly keeper: RunKeeper;
   readonly runs: string;
-  readonly uses: string;
+  readonly uses: TreeUses;
 }
 
 async function start(parts: Parts, order: RunOrder, options: RunStartOptions): Promise<LocalRun> {
@@ -85,7 +86,7 @@ async function start(parts: Parts, order: RunOrder, options: RunStartOptions): P
   if (existsSync(folder.claim(order.attempt))) throw new WaybillError("RUN_LOST", "another server has given it up");
   mkdirSync(folder.path, { recursive: true, mode: 0o700 });
   // Written before anything runs from it: whoever tidies up must see it.
-  writeFileSync(join(parts.uses, order.run), tree.key);
+  parts.uses.begin(order.run, tree.key);
   rmSync(folder.result, { force: true });
   rmSync(folder.output, { recursive: true, force: true });
   mkdirSync(folder.output, { mode: 0o700 });
@@ -126,7 +127,7 @@ function started(parts: Parts, order: RunOrder, starting: Starting): LocalRun {
     onEnded(ended) {
       keeper.drop(ended);
       rmSync(starting.folder.private, { recursive: true, force: true });
-      rmSync(join(uses, order.run), { force: true });
+      uses.end(order.run);
     },
   });
   keeper.add(run);

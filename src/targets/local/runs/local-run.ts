@@ -91,11 +91,16 @@ export class LocalRun implements StartedRun {
     return end;
   }
 
+  /** Some process was, since this one started. */
+  #wasMemoryKilled(): boolean {
+    const [before, now] = [this.#memoryKillsBefore, memoryKills()];
+    return before !== null && now !== null && now > before;
+  }
+
   #describe(exit: Exit): RunEnd {
     const { folder, startedAt, values, logStart, clock, maxOutputBytes } = this.#parts;
     const endedAt = statSync(this.#parts.exit, { throwIfNoEntry: false })?.mtime ?? clock.now();
-    const [before, now] = [this.#memoryKillsBefore, memoryKills()];
-    const wasMemory = before !== null && now !== null && now > before;
+    const wasMemory = exit.signal === "SIGKILL" && this.#wasMemoryKilled();
     const durationMs = Math.max(0, endedAt.getTime() - startedAt.getTime());
     const { crash, reason } = describeEnd({ exit, durationMs, wasMemory, log: folder.log, logStart });
     const { value, fault } = readResult(folder.result);
