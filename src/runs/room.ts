@@ -59,7 +59,6 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const jobs = makeJobBook(store);
   const closing = new AbortController();
   const newId = (): string => runId(clock.now());
-  const common = { ...parts, targetSchedules, store, jobs, changes, newId };
   const order: OrderOf = (run, revision) => orderOf(parts.secrets, run, revision);
   const dispatcher = new Dispatcher({
     ...parts,
@@ -72,6 +71,7 @@ export function makeRunsRoom(parts: RunsRoomParts): RunsRoom {
   const accept: Dispatcher["accept"] = (candidates, marks) => dispatcher.accept(candidates, marks);
   const startAhead: Dispatcher["startAhead"] = (batches) => dispatcher.startAhead(batches);
   const calls = { takeJob, accept, startAhead, orderOf: order };
+  const common = { ...parts, targetSchedules, store, jobs, changes, newId };
   const triggers: Triggers = makeTriggers({ ...common, ...calls });
   const history = makeHistory({ ...parts, jobs });
   const background = makeBackground(log);
