@@ -85,7 +85,7 @@ test("a change shows itself, is announced, and leaves the focus where it was", {
 test("the log goes on by itself, and holds text only", { skip }, async () => {
   const { app, page, url, complaints } = await visit("anna");
   await page.goto(`${url}/deployments/shop/production/web`);
-  await page.getByText("live", { exact: true }).waitFor();
+  await page.locator("#log-status", { hasText: "live" }).waitFor();
   app.say({ at: "2026-03-04T10:16:00.000Z", stream: "stdout", text: "<img src=x onerror=alert(1)> arrived" });
   await page.getByRole("log").getByText("<img src=x onerror=alert(1)> arrived").waitFor();
   assert.equal(await page.getByRole("log").locator("p").count(), 5, "no line is lost or shown twice");
