@@ -13,6 +13,7 @@ import { startTestPostgres } from "../test/support/postgres-server.ts";
 import { makeTestEngine, shop, Thing } from "../test/support/stacks.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { makeStackStore } from "../src/store/stacks.ts";
+import { timed } from "./support.ts";
 
 const resources = 5;
 const maxRatioToMocks = 2;
@@ -54,9 +55,7 @@ async function medians(runs: number, competitors: readonly (() => Promise<unknow
   const times = competitors.map((): number[] => []);
   for (let index = 0; index < runs; index++) {
     for (const [which, run] of competitors.entries()) {
-      const startMs = performance.now();
-      await run();
-      times[which]?.push(performance.now() - startMs);
+      times[which]?.push(await timed(run));
     }
   }
   return times.map((each) => each.toSorted((left, right) => left - right)[runs >> 1] ?? Number.NaN);

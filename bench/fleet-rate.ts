@@ -14,7 +14,7 @@ import { namesOf, startFleetServer, workerFiles } from "../test/support/cluster-
 import { freshNamespace, kubeconfigPath } from "../test/support/cluster.ts";
 import { makeKubernetesEngine } from "../test/support/kubernetes-engine.ts";
 import { shop } from "../test/support/stacks.ts";
-import { median, ratioLine } from "./support.ts";
+import { median, ratioLine, timed } from "./support.ts";
 
 const rounds = Number(process.env["ROUNDS"] ?? 5);
 const count = Number(process.env["COUNT"] ?? 200);
@@ -24,12 +24,6 @@ const [minRateToKubectl, minRateToCli] = [0.8, 3];
 
 const run = promisify(execFile);
 const kubectl = join(dirname(kubeconfigPath()), "bin", "kubectl");
-
-async function timed(task: () => Promise<unknown>): Promise<number> {
-  const startMs = performance.now();
-  await task();
-  return performance.now() - startMs;
-}
 
 /** As the template of test/support/cluster-fleet.ts makes it. */
 function manifestOf(name: string, level: string) {

@@ -12,7 +12,7 @@ import { makeInformer } from "../src/targets/kubernetes/cluster/informer.ts";
 import { startApiProxy } from "../test/support/api-proxy.ts";
 import { namesOf, startFleetServer, workerFiles } from "../test/support/cluster-fleet.ts";
 import { kubeconfigPath } from "../test/support/cluster.ts";
-import { median } from "./support.ts";
+import { median, timed } from "./support.ts";
 
 const rounds = Number(process.env["ROUNDS"] ?? 11);
 const [few, many] = [100, Number(process.env["MANY"] ?? 1000)];
@@ -24,12 +24,6 @@ const folder = await mkdtemp(join(tmpdir(), "waybill-bench-"));
 const proxy = await startApiProxy();
 const server = await startFleetServer({ kubeconfig: proxy.kubeconfig });
 const levelOf = (object: KubeObject): string => (object["data"] as { level?: string } | undefined)?.level ?? "";
-
-async function timed(task: () => Promise<unknown>): Promise<number> {
-  const startMs = performance.now();
-  await task();
-  return performance.now() - startMs;
-}
 
 /** A repository of so many deployments, deployed once. */
 async function makeFleet(count: number) {

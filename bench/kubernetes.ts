@@ -12,7 +12,7 @@ import { cliSkip, makeCliTestEngine } from "../test/support/cli-engine.ts";
 import { kubeconfigPath } from "../test/support/cluster.ts";
 import { makeKubernetesEngine } from "../test/support/kubernetes-engine.ts";
 import { shop } from "../test/support/stacks.ts";
-import { median, ratioLine } from "./support.ts";
+import { median, ratioLine, timed } from "./support.ts";
 
 const deployments = 200;
 const stacksAtOnce = 16;
@@ -67,12 +67,6 @@ async function ours(level: string): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: stacksAtOnce }, worker));
-}
-
-async function timed(task: () => Promise<unknown>): Promise<number> {
-  const startMs = performance.now();
-  await task();
-  return performance.now() - startMs;
 }
 
 const folder = mkdtempSync(join(tmpdir(), "waybill-bench-"));

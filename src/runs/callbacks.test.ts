@@ -47,9 +47,9 @@ interface World {
   readonly executor: FakeExecutor;
   readonly heard: readonly Heard[];
   /** A run whose end the receiver is told; answers its id. */
-  start(): Promise<string>;
-  isSettled(id: string): Promise<boolean>;
-  isRunning(): boolean;
+  readonly start: () => Promise<string>;
+  readonly isSettled: (id: string) => Promise<boolean>;
+  readonly isRunning: () => boolean;
 }
 
 /** A job whose runs' ends are told to a receiver, which answers with `statusOf` how often it was asked. */

@@ -10,7 +10,7 @@ import { requireCallbackUrl, type Callbacks } from "./callbacks.ts";
 import type { JobBook } from "./job-book.ts";
 import type { SecretVersions } from "./order.ts";
 import { runLog } from "./log.ts";
-import { runParameters, secretParameters } from "./parameters/values.ts";
+import { isHidden, runParameters, secretParameters } from "./parameters/values.ts";
 import type { ParameterValues, Run, RunOrigin } from "./run.ts";
 import type { ChainDetail, ChainLink, RunDetail, Runs, ScheduleDetail, ScheduleRequest } from "./runs.ts";
 import type { Schedules } from "./schedules/schedules.ts";
@@ -196,8 +196,7 @@ async function rerun(parts: ServiceParts, id: string, options: Parameters<Runs["
 
 /** What its file alone sets is not given again: it may have changed. */
 function withoutHidden({ workload: { spec } }: Job, values: ParameterValues): ParameterValues {
-  const properties = (spec.parameters.schema["properties"] ?? {}) as Readonly<Record<string, { readOnly?: boolean }>>;
-  return Object.fromEntries(Object.entries(values).filter(([name]) => properties[name]?.readOnly !== true));
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !isHidden(spec, name)));
 }
 
 function scheduleDetails({ schedules, clock }: ServiceParts, job: Job): readonly ScheduleDetail[] {

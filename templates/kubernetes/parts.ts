@@ -36,10 +36,15 @@ export function metadataOf(workload: Programmed, place: Place, name: string) {
 }
 
 /** Labels of its pods: what makes other labels of them makes other pods. */
-export function podLabels({ stack }: Programmed, { revision, component }: Place): Record<string, string> {
-  const own = component === undefined ? {} : { [labels.component]: component };
-  return { ...deploymentLabels(stack), [labels.revision]: revision, ...own };
-}
+export const podLabels = ({ stack }: Programmed, place: Place): Record<string, string> => ({
+  ...deploymentLabels(stack),
+  [labels.revision]: place.revision,
+  ...componentLabel(place),
+});
+
+/** None where the deployment is of a single part. */
+export const componentLabel = ({ component }: Place): Record<string, string> =>
+  component === undefined ? {} : { [labels.component]: component };
 
 /** What the pods of one revision read: made before they start, gone after the last of them. */
 export interface Inputs {

@@ -4,7 +4,16 @@ import { HorizontalPodAutoscaler } from "@pulumi/kubernetes/autoscaling/v2/horiz
 import { PodDisruptionBudget } from "@pulumi/kubernetes/policy/v1/podDisruptionBudget.js";
 import { componentName, deploymentLabels, labels, serverLabel } from "../../src/targets/kubernetes/names.ts";
 import type { Place } from "../../src/targets/kubernetes/place.ts";
-import { makeInputs, metadataOf, namesOf, podLabels, revisionName, type Making, type Running } from "./parts.ts";
+import {
+  componentLabel,
+  makeInputs,
+  metadataOf,
+  namesOf,
+  podLabels,
+  revisionName,
+  type Making,
+  type Running,
+} from "./parts.ts";
 import { podSpec } from "./pod.ts";
 import { workerSettlesSeconds } from "../../src/targets/workload.ts";
 import type { Provider } from "@pulumi/kubernetes/provider.js";
@@ -69,10 +78,10 @@ function settlesSeconds({ spec }: Running, { component }: Place): number {
 }
 
 /** Which pods are this revision's. */
-export const selectorOf = ({ stack }: Running, { revision, component }: Place): Record<string, string> => ({
+export const selectorOf = ({ stack }: Running, place: Place): Record<string, string> => ({
   [labels.deployment]: stack.deployment,
-  [labels.revision]: revision,
-  ...(component !== undefined && { [labels.component]: component }),
+  [labels.revision]: place.revision,
+  ...componentLabel(place),
 });
 
 const isAutoscaled = ({ max, targetCpu }: Running["spec"]["replicas"]): boolean => max > 1 && targetCpu !== null;
@@ -113,8 +122,9 @@ function makeAutoscaler(workload: Running, place: Place, options: CustomResource
 }
 
 /** When machines are emptied, one replica at a time. Of all revisions together: its name stays. */
-function makeBudget({ stack }: Running, { namespace, component, server }: Place, provider: Provider) {
-  const own = component === undefined ? {} : { [labels.component]: component };
+function makeBudget({ stack }: Running, place: Place, provider: Provider) {
+  const { namespace, component, server } = place;
+  const own = componentLabel(place);
   const name = component === undefined ? stack.deployment : componentName(stack.deployment, component);
   return new PodDisruptionBudget(
     name,

@@ -151,11 +151,9 @@ function jobLines(deployment: DeploymentView | undefined): readonly string[] {
   const jobs = (deployment?.deployJobs ?? []).filter(({ phase, state }) => phase === "after" && state !== "completed");
   return jobs.flatMap(({ job, run, snapshot, state, reason }) => {
     const why = reason === "" ? "" : ` is ${reason}`;
-    return printable(
+    return indented(
       `run ${run} of job ${job} after snapshot ${snapshot} ${state === "failed" ? `failed:${why}` : "goes on"}`,
-    )
-      .split("\n")
-      .map((line) => `    ${line}`);
+    );
   });
 }
 
@@ -163,9 +161,11 @@ function reasonLines(deployment: DeploymentView | undefined): readonly string[] 
   if (!deployment) return [];
   const { reason, pause } = deployment;
   const why = pause ? pauseWords(pause) : reason;
-  return why === ""
-    ? []
-    : printable(why)
-        .split("\n")
-        .map((line) => `    ${line}`);
+  return why === "" ? [] : indented(why);
 }
+
+/** Below the row that it is about. */
+const indented = (text: string): readonly string[] =>
+  printable(text)
+    .split("\n")
+    .map((line) => `    ${line}`);

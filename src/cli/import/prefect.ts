@@ -177,14 +177,15 @@ interface Infrastructure {
 }
 
 const pool = "where it runs is the environment's target; its size is the deployment's `size`";
+const queue = "queues are concurrency limits of jobs";
 
 /** Where Prefect says what a run runs in: variables and an image are carried over, the rest is noted. */
 function infrastructureOf(reading: Reading): Infrastructure {
   const workPool = reading.map("work_pool");
   workPool?.drop("name", pool);
-  workPool?.drop("work_queue_name", "queues are concurrency limits of jobs");
+  workPool?.drop("work_queue_name", queue);
   for (const key of ["work_pool_name", "infrastructure_document_id", "flow_runner"]) reading.drop(key, pool);
-  for (const key of ["work_queue_name"]) reading.drop(key, "queues are concurrency limits of jobs");
+  reading.drop("work_queue_name", queue);
   for (const key of ["storage", "storage_document_id", "flow_storage"])
     reading.drop(key, "the source is the repository");
   const variables = [workPool?.map("job_variables"), reading.map("job_variables"), reading.map("infra_overrides")];

@@ -2,6 +2,7 @@ import { WaybillError } from "../../core/errors.ts";
 import { unkeepable } from "../../core/text.ts";
 import { placeholdersOf, withParameters } from "../../spec/parameters/command.ts";
 import { parameterProblems } from "../../spec/parameters/parameters.ts";
+import { propertiesOf, propertyOf } from "../../spec/parameters/properties.ts";
 import { isReference } from "../../spec/parameters/references.ts";
 import { sharedVariables } from "../../spec/parameters/variable.ts";
 import type { ResolvedJob } from "../../spec/resolved.ts";
@@ -61,21 +62,19 @@ function mergedValues(job: ResolvedJob, { schedule, values }: Given): ParameterV
 /** Parameters whose values are references to secrets, by name. */
 export function secretParameters(job: ResolvedJob, values: ParameterValues): ReadonlyMap<string, string> {
   const references = Object.entries(values).flatMap(([name, value]) =>
-    propertyOf(job, name)["writeOnly"] === true && isReference(value) ? [[name, value.secret] as const] : [],
+    propertyOf(job.parameters.schema, name)["writeOnly"] === true && isReference(value)
+      ? [[name, value.secret] as const]
+      : [],
   );
   return new Map(references);
 }
 
-function propertyOf({ parameters: { schema } }: ResolvedJob, name: string): Readonly<Record<string, unknown>> {
-  const properties = schema["properties"];
-  if (typeof properties !== "object" || properties === null || !Object.hasOwn(properties, name)) return {};
-  const found = (properties as Record<string, unknown>)[name];
-  return typeof found === "object" && found !== null ? (found as Record<string, unknown>) : {};
-}
-
 /** `readOnly` (JSON Schema 2020-12, Validation, 9.4): the file alone says what it is. */
+export const isHidden = ({ parameters: { schema } }: ResolvedJob, name: string): boolean =>
+  propertyOf(schema, name)["readOnly"] === true;
+
 function hiddenFaults(job: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
-  const hidden = Object.keys(values).filter((name) => propertyOf(job, name)["readOnly"] === true);
+  const hidden = Object.keys(values).filter((name) => isHidden(job, name));
   return hidden.map((name) => ({
     parameter: name,
     message: `parameter ${JSON.stringify(name)} is set by the file alone: leave it out`,
@@ -102,9 +101,10 @@ const schemaFaults = ({ parameters: { schema } }: ResolvedJob, values: Parameter
 
 function commandFaults(job: ResolvedJob, values: ParameterValues): readonly ParameterFault[] {
   if (job.command === null) return [];
-  const properties = job.parameters.schema["properties"];
-  const declared = new Set(typeof properties === "object" && properties !== null ? Object.keys(properties) : []);
-  const missing = [...placeholdersOf(job.command)].filter((name) => declared.has(name) && !Object.hasOwn(values, name));
+  const declared = propertiesOf(job.parameters.schema);
+  const missing = [...placeholdersOf(job.command)].filter(
+    (name) => Object.hasOwn(declared, name) && !Object.hasOwn(values, name),
+  );
   const faults = missing.map((name) => ({
     parameter: name,
     message: `the command wants {{ ${name} }}, and it has no value: give it one`,

@@ -1,11 +1,5 @@
 import type { Finding } from "../problem.ts";
-
-type Properties = Readonly<Record<string, unknown>>;
-
-function propertiesOf(schema: object): Properties {
-  const { properties } = schema as { readonly properties?: unknown };
-  return typeof properties === "object" && properties !== null ? (properties as Properties) : {};
-}
+import { propertiesOf, type Properties } from "./properties.ts";
 
 /** Parameters that are `writeOnly` (JSON Schema 2020-12, Validation, 9.4): secrets, whose values are never written down. */
 export function secretNames(schema: object): readonly string[] {

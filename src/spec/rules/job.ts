@@ -3,6 +3,7 @@ import type { Finding, Path } from "../problem.ts";
 import { formatPath } from "../problem.ts";
 import { placeholdersOf, withParameters } from "../parameters/command.ts";
 import type { ParameterCheck } from "../parameters/parameters.ts";
+import { propertiesOf } from "../parameters/properties.ts";
 import { sharedVariables } from "../parameters/variable.ts";
 import type { ScheduleSpec } from "../deployment.ts";
 import type { Drafted, Inspection } from "./draft.ts";
@@ -150,7 +151,7 @@ const ownOf = ({ draft }: Pick<Inspection, "draft">): readonly Own[] => [
 function checkVariables(inspection: Inspection): void {
   const { draft, report } = inspection;
   const { schema = {}, values = {} } = draft.parameters ?? {};
-  const declared = propertiesOf(schema);
+  const declared = Object.keys(propertiesOf(schema));
   const own = ownOf(inspection);
   const names = new Set([
     ...declared,
@@ -178,16 +179,11 @@ function checkVariables(inspection: Inspection): void {
   }
 }
 
-function propertiesOf(schema: unknown): readonly string[] {
-  const { properties } = schema as { readonly properties?: unknown };
-  return typeof properties === "object" && properties !== null ? Object.keys(properties) : [];
-}
-
 /** A parameter that no run may have cannot come from an event either. */
 function checkEventParameters({ draft, report }: Pick<Inspection, "draft" | "report">, schema: object): void {
-  const { properties, additionalProperties } = schema as { properties?: object; additionalProperties?: unknown };
+  const { additionalProperties } = schema as { readonly additionalProperties?: unknown };
   if (additionalProperties !== false) return;
-  const known = Object.keys(properties ?? {});
+  const known = Object.keys(propertiesOf(schema));
   for (const [index, event] of (draft.events ?? []).entries()) {
     for (const name of Object.keys(event?.parameters ?? {})) {
       if (known.includes(name)) continue;

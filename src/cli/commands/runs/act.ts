@@ -1,8 +1,7 @@
 import type { RunView } from "../../../runs/view.ts";
 import { apiPath } from "../../client.ts";
-import { answer, type CommandContext } from "../../command.ts";
-import { painter } from "../../terminal.ts";
-import { runFields, runLines } from "./show.ts";
+import type { CommandContext } from "../../command.ts";
+import { answerRun } from "./show.ts";
 import { watchRun } from "./watch.ts";
 
 interface ActOptions {
@@ -18,6 +17,6 @@ export async function act(context: CommandContext, id: string, options: ActOptio
   const body = what === "rerun" ? { revision: newest ? "newest" : "same" } : undefined;
   const { run } = await client.send<{ run: RunView }>("POST", apiPath(["runs", id, what]), body);
   if (watch) return watchRun(context, client, run.id);
-  answer(context, { run: runFields(run) }, runLines(run, painter(context.terminal)));
+  answerRun(context, run);
   return 0;
 }

@@ -1,6 +1,6 @@
 import type { RunView } from "../../../runs/view.ts";
-import type { Paint } from "../../terminal.ts";
-import { printable } from "../../terminal.ts";
+import { answer, type CommandContext } from "../../command.ts";
+import { painter, printable, type Paint } from "../../terminal.ts";
 
 /** The fields that scripts may count on (design, "Command line and API"), and some more. */
 export const runFields = (run: RunView) => ({
@@ -31,6 +31,9 @@ export const runFields = (run: RunView) => ({
   commit: run.commit,
 });
 
+export const answerRun = (context: CommandContext, run: RunView): void =>
+  answer(context, { run: runFields(run) }, runLines(run, painter(context.terminal)));
+
 const good = new Set(["Completed", "Running"]);
 const bad = new Set(["Failed", "TimedOut", "Crashed"]);
 
@@ -40,7 +43,7 @@ export function stateStyle(state: string): "green" | "red" | "yellow" {
 }
 
 /** `run k3f of train is Failed: exited with status 3 …`, with all that is known of why. */
-export function runLines(run: RunView, paint: Paint): readonly string[] {
+function runLines(run: RunView, paint: Paint): readonly string[] {
   const why = run.waitingFor === null ? run.reason : `waits for ${run.waitingFor}`;
   const [first = "", ...more] = printable(why).split("\n");
   const took = run.durationMs === null ? "" : ` after ${Number((run.durationMs / 1_000).toFixed(1))} s`;

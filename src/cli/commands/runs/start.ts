@@ -1,10 +1,9 @@
 import type { RunView } from "../../../runs/view.ts";
 import { WaybillError } from "../../../core/errors.ts";
-import { answer, type CommandContext } from "../../command.ts";
+import type { CommandContext } from "../../command.ts";
 import { deploymentPath, findDeployment, type Choice } from "../../repository-choice.ts";
-import { painter } from "../../terminal.ts";
 import { readDelay, readParameters, type ParameterOptions } from "./parameters.ts";
-import { runFields, runLines } from "./show.ts";
+import { answerRun } from "./show.ts";
 import { watchRun } from "./watch.ts";
 
 export interface StartOptions extends Choice, ParameterOptions {
@@ -29,7 +28,7 @@ export async function start(context: CommandContext, job: string, options: Start
   const found = await findDeployment(context, client, job, options);
   const { run } = await client.send<{ run: RunView }>("POST", deploymentPath(found, "runs"), body);
   if (watch) return watchRun(context, client, run.id);
-  answer(context, { run: runFields(run) }, runLines(run, painter(context.terminal)));
+  answerRun(context, run);
   return 0;
 }
 

@@ -1,9 +1,8 @@
 import type { RunView } from "../../../runs/view.ts";
 import { apiPath, type Client } from "../../client.ts";
-import { answer, type CommandContext } from "../../command.ts";
+import type { CommandContext } from "../../command.ts";
 import { printLog } from "../logs.ts";
-import { painter } from "../../terminal.ts";
-import { runFields, runLines } from "./show.ts";
+import { answerRun } from "./show.ts";
 
 const failed = 1;
 
@@ -17,6 +16,6 @@ export async function watchRun(context: CommandContext, client: Client, id: stri
     apiPath(["runs", id, "logs"], { follow: "true", lines: "10000", format: "ndjson" }),
   );
   const { run } = await client.get<{ run: RunView }>(apiPath(["runs", id]));
-  answer(context, { run: runFields(run) }, runLines(run, painter(terminal)));
+  answerRun(context, run);
   return run.state === "Completed" ? 0 : failed;
 }
