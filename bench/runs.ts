@@ -20,7 +20,7 @@ import { median, ratioLine } from "./support.ts";
 
 const round = (value: number): number => Number(value.toFixed(1));
 const lanes = 8;
-const rounds = 5;
+const rounds = 7;
 const runsPerRound = 40;
 const queueLength = Number(process.argv[2] ?? 100_000);
 

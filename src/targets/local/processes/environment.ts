@@ -43,11 +43,11 @@ export function prepareEnvironment(
   values: SecretValues,
 ): Readonly<Record<string, string>> {
   const { spec } = record;
-  const home = folder.private;
+  const home = join(folder.private, "home");
   const temporary = join(folder.private, "tmp");
   const secretFiles = join(folder.private, "secrets");
   rmSync(secretFiles, { recursive: true, force: true });
-  mkdirSync(temporary, { recursive: true, mode: 0o700 });
+  for (const path of [home, temporary]) mkdirSync(path, { recursive: true, mode: 0o700 });
   return withoutNul({
     PATH: searchPath(),
     HOME: home,

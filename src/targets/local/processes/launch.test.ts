@@ -51,6 +51,31 @@ test("a plain command takes the place of its shell, anything else is left to it"
   }
 });
 
+test("a program finds the variables that it was given, with and without a shell of its own", async () => {
+  await withFolder(async (folder) => {
+    const env = { ...filesIn(folder).env, status: "first", command: "second", name: "status", NAME: "command" };
+    const outputs = [];
+    for (const [index, command] of ["printenv $NAME", "printenv $name", "printenv $name; true", "no-such"].entries()) {
+      const own = {
+        claim: join(folder, `claim-${index}`),
+        exit: join(folder, `exit-${index}`),
+        log: join(folder, `${index}`),
+      };
+      const started = await launch(launcherIn(folder), { ...filesIn(folder), ...own, env, command });
+      const { status } = await started.ended(never);
+      outputs.push([status, readFileSync(own.log, "utf8").trim()]);
+    }
+    assert.deepEqual(outputs.slice(0, 3), [
+      [0, "second"],
+      [0, "first"],
+      [0, "first"],
+    ]);
+    const [status, text] = outputs[3] ?? [];
+    assert.equal(status, 127);
+    assert.match(String(text), /^sh: .*no-such: not found$/);
+  });
+});
+
 test("a start claimed by another runs nothing", async () => {
   await withFolder(async (folder) => {
     const files = filesIn(folder);
