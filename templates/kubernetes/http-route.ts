@@ -9,7 +9,7 @@ import {
 } from "../../src/targets/authorization.ts";
 import { serverService } from "../../src/targets/kubernetes/place.ts";
 import type { Door, Making } from "./entrance.ts";
-import { makeForwardAuth } from "./ingress.ts";
+import { guardName, makeForwardAuth } from "./ingress.ts";
 import { serverAddress } from "./server.ts";
 
 type Settings = Extract<IngressSettings, { kind: "gateway-api" }>;
@@ -101,7 +101,7 @@ function guardOf(door: Door, settings: Settings, making: Making): Guard {
   switch (settings.controller) {
     case "traefik": {
       const guard = makeForwardAuth(door, settings, making);
-      const extensionRef = { group: "traefik.io", kind: "Middleware", name: `${host}--authorize` };
+      const extensionRef = { group: "traefik.io", kind: "Middleware", name: guardName(host) };
       return { filter: [{ type: "ExtensionRef", extensionRef }], guard: [guard] };
     }
     case "envoy-gateway":
@@ -125,7 +125,7 @@ function guardOf(door: Door, settings: Settings, making: Making): Guard {
 
 /** https://gateway.envoyproxy.io/docs/api/extension_types/#extauth */
 function makePolicy({ host, namespace, labels }: Door, backend: Backend, making: Making): CustomResource {
-  const name = `${host}--authorize`;
+  const name = guardName(host);
   return new CustomResource(
     name,
     {

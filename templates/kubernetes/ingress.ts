@@ -88,7 +88,8 @@ function askingOf({ host, url, namespace }: Door, { controller, serverUrl }: Set
   };
 }
 
-const guardName = (host: string): string => `${host}--authorize`;
+/** Of what asks Waybill about the requests to a host. */
+export const guardName = (host: string): string => `${host}--authorize`;
 
 /** https://doc.traefik.io/traefik/reference/routing-configuration/http/middlewares/forwardauth/ */
 export function makeForwardAuth(

@@ -4,6 +4,7 @@ import type { input } from "@pulumi/kubernetes/types/index.js";
 import { secretFileVariable } from "../../src/targets/local/processes/environment.ts";
 import { serviceAccount, sourceFolder, type Place } from "../../src/targets/kubernetes/place.ts";
 import { literal, shellText } from "../../src/targets/kubernetes/shell.ts";
+import { portsOf } from "../local/parts.ts";
 import type { Alias } from "./components.ts";
 import { mountedFiles, type PodInputs, type Programmed } from "./parts.ts";
 
@@ -182,11 +183,6 @@ function secretVolumes({ workload, inputs }: Pod): input.core.v1.Volume[] {
 }
 
 type Service = Extract<Programmed["spec"], { kind: "service" }>;
-
-/** The main port first. */
-export const portsOf = ({ port, routes }: Service): readonly number[] => [
-  ...new Set([port, ...routes.map((route) => route.port)]),
-];
 
 /**
  * As a Service has them. Gateway API's controllers and Traefik's speak HTTP/2 in the clear to a port that says so:

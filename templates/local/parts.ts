@@ -17,6 +17,11 @@ export function restingReason({ spec, pause }: Workload): string | null {
   return `${spec.name} is ${spec.state} by its file`;
 }
 
+/** The main port first. */
+export const portsOf = ({ port, routes }: WorkloadOf<"service">["spec"]): readonly number[] => [
+  ...new Set([port, ...routes.map((route) => route.port)]),
+];
+
 interface HostRoute {
   readonly subdomain: string;
   readonly access: RouteArgs["access"];

@@ -2,6 +2,7 @@ import {
   makeProcess,
   makeRoutes,
   makeSource,
+  portsOf,
   restingReason,
   type Outputs,
   type ServingArgs,
@@ -20,10 +21,11 @@ export function program(workload: Service): () => Promise<Outputs> {
   };
 }
 
-export function servingArgs({ spec: { port, health, routes } }: Service): ServingArgs {
+export function servingArgs({ spec }: Service): ServingArgs {
+  const { health, routes } = spec;
   return {
     kind: "service",
-    ports: [...new Set([port, ...routes.map((route) => route.port)])],
+    ports: portsOf(spec),
     health: { path: health.path, timeoutSeconds: health.timeoutSeconds, protocol: routes[0]?.protocol ?? "http" },
     startTimeoutSeconds: health.startTimeoutSeconds,
   };
