@@ -6,7 +6,10 @@ import { makeNotices, settingsNotices } from "./notices.ts";
 
 test("what waybill.yaml asks for in vain is said", () => {
   const freeze = [{ cron: "0 17 * * FRI", durationSeconds: 3600, timezone: "UTC" }];
-  const environments = { production: { branch: "main", approvals: 1, freeze }, demo: { promoteFrom: "production" } };
+  const environments = {
+    production: { branch: "main", approvals: 1, freeze },
+    demo: { promoteFrom: "production", keepRevisions: 3 },
+  };
   const settings = {
     environments,
     previews: { pullRequests: true, expireAfterSeconds: 60, forks: "plan" as const },
@@ -16,7 +19,10 @@ test("what waybill.yaml asks for in vain is said", () => {
     "waybill.yaml: production: freeze is not kept yet: pushes are deployed at any time",
     "waybill.yaml: previews of pull requests are not made yet",
   ]);
-  assert.equal(settingsNotices("demo", { environments }).length, 1);
+  assert.deepEqual(settingsNotices("demo", { environments }), [
+    "waybill.yaml: demo: promotion is by a tag of your own until there is a command for it",
+    "waybill.yaml: demo: keepRevisions is not read yet: of each deployment five revisions are kept",
+  ]);
   assert.deepEqual(settingsNotices("staging", { environments }), []);
 });
 

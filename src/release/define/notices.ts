@@ -67,7 +67,7 @@ export function settingsNotices(
   environment: string,
   { environments, previews }: RepositorySettings,
 ): readonly string[] {
-  const { approvals = 0, freeze = [], promoteFrom } = environments[environment] ?? {};
+  const { approvals = 0, freeze = [], promoteFrom, keepRevisions } = environments[environment] ?? {};
   const where = `waybill.yaml: ${environment}`;
   return [
     ...(approvals > 0 ? [`${where}: approvals are not asked for yet: each push is deployed`] : []),
@@ -75,6 +75,9 @@ export function settingsNotices(
     ...(promoteFrom === undefined
       ? []
       : [`${where}: promotion is by a tag of your own until there is a command for it`]),
+    ...(keepRevisions === undefined
+      ? []
+      : [`${where}: keepRevisions is not read yet: of each deployment five revisions are kept`]),
     ...(previews?.pullRequests ? ["waybill.yaml: previews of pull requests are not made yet"] : []),
   ];
 }
