@@ -55,7 +55,7 @@ export function makeLocalRuns(dependencies: LocalRunsDependencies): LocalRuns {
     logs: (run, request) => readLog(runFolder(runs, run).log, request, clock),
     openFile: (run, path) => Promise.resolve(openOutput(runFolder(runs, run).output, path)),
     forget: (run) => rm(runFolder(runs, run).path, { recursive: true, force: true }),
-    treesInUse: uses.trees,
+    treesInUse: () => uses.trees(),
     detach: () => keeper.close(),
     async stopAll() {
       await Promise.all(keeper.live().map((run) => run.stop("the server was stopped, and took its programs along")));
