@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { PublicOrigin } from "../access/origin.ts";
-import { messageOf, WaybillError } from "../core/errors.ts";
+import { asWaybillError, messageOf, WaybillError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Traffic } from "../targets/route.ts";
 import type { Quiet } from "../targets/sleep/keeper.ts";
@@ -147,6 +147,18 @@ export async function stopGateways(dataFolder: string, drainMs?: number): Promis
 }
 
 async function ensureOnce(options: GatewayOptions): Promise<GatewayState> {
+  try {
+    return await ensureNow(options);
+  } catch (error) {
+    if (asWaybillError(error).code !== "SETTINGS_INVALID") throw error;
+    // Whoever keeps watch over the one that ended may have been quicker, and has the port.
+    const serving = await servingGateways(options);
+    if (!serving.some(({ port }) => port === options.port)) throw error;
+    return ensureNow(options);
+  }
+}
+
+async function ensureNow(options: GatewayOptions): Promise<GatewayState> {
   const { dataFolder, port, host = null, databaseUrl, version, origin = defaultOrigin(port), log } = options;
   const { clusters = {}, isOneOfSeveral = false } = options;
   const settings = { dataFolder, version, port, host, origin, databaseUrl, clusters, isOneOfSeveral };

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -31,14 +31,23 @@ interface ServerProcessOptions {
 
 export const newToken = (): string => randomBytes(24).toString("hex");
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+// Below those that the system hands out for outgoing connections, and those of programs: between two starts of a server
+// nobody else takes its own.
+const firstPort = 10_000;
+const portCount = 10_000;
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + randomInt(portCount);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
   });
 }
 
