@@ -188,28 +188,35 @@ export class ClusterRun implements StartedRun {
 
   /** All of it, unless the kubelet has fallen silent. */
   async #awaitLog(copying: Promise<void>): Promise<void> {
-    const late = this.#parts.clock.sleep(logMs, this.#closing.signal).catch(() => undefined);
-    await Promise.race([copying, late]);
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, over.signal]);
+    await Promise.race([copying, this.#parts.clock.sleep(logMs, signal).catch(() => undefined)]);
+    over.abort();
   }
 
   /** Answers why nothing was handed over; null where it was, or nobody was to. */
   async #awaitLeft(): Promise<string | null> {
     const { start, handOvers, followed, isKept, clock } = this.#parts;
     if (!isKept) return null;
-    const { signal } = this.#closing;
+    let waitedSinceMs = clock.now().getTime();
+    while (!handOvers.has(start)) {
+      this.#closing.signal.throwIfAborted();
+      const nowMs = clock.now().getTime();
+      if (handOvers.isComing(start)) waitedSinceMs = nowMs;
+      else if (isOver(followed.view())) return notLeft(followed.view().pod);
+      else if (nowMs - waitedSinceMs > handOverMs) return unreached;
+      await this.#arrivalOrChange();
+    }
+    return null;
+  }
+
+  /** What arrives may be another run's. */
+  async #arrivalOrChange(): Promise<void> {
+    const { handOvers, followed } = this.#parts;
     const arrival = Promise.withResolvers<void>();
     const stop = handOvers.onReceived(() => arrival.resolve());
     try {
-      let waitedSinceMs = clock.now().getTime();
-      while (!handOvers.has(start)) {
-        signal.throwIfAborted();
-        const nowMs = clock.now().getTime();
-        if (handOvers.isComing(start)) waitedSinceMs = nowMs;
-        else if (isOver(followed.view())) return notLeft(followed.view().pod);
-        else if (nowMs - waitedSinceMs > handOverMs) return unreached;
-        await Promise.race([followed.change(1_000, signal), arrival.promise]);
-      }
-      return null;
+      await Promise.race([followed.change(1_000, this.#closing.signal), arrival.promise]);
     } finally {
       stop();
     }
